@@ -1,0 +1,1 @@
+"""A small shop of real processes, instrumented with the official OpenTelemetry packages."""

@@ -1,0 +1,1 @@
+"""The platform: takes telemetry in, keeps it, and answers questions about it."""

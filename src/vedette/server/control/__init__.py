@@ -1,0 +1,1 @@
+"""Control state in SQLite or PostgreSQL: tenants, API keys, and who may do what."""

@@ -1,0 +1,1 @@
+"""ClickHouse: the client, the embedded engine behind the same interface, wire formats and schema."""

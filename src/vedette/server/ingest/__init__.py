@@ -1,0 +1,1 @@
+"""The way in: one module per protocol, and the pipeline that they share."""
