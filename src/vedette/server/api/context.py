@@ -1,0 +1,72 @@
+"""What a route can reach, and who is asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Request
+
+from vedette.server.control.identity import Identity  # noqa: TC001 - FastAPI reads the annotation at run time
+
+if TYPE_CHECKING:
+    from vedette.server.control.identity import Authenticator
+    from vedette.server.control.store import Control
+    from vedette.server.engine.client import Engine
+    from vedette.server.ingest.pipeline import Ingest
+    from vedette.server.query.reader import Reader
+    from vedette.server.settings import Settings
+    from vedette.server.telemetry import Telemetry
+
+__all__ = ["Admin", "Caller", "Sender", "Services", "services_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that the composition root built, for routes to use."""
+
+    settings: Settings
+    engine: Engine
+    reader: Reader
+    control: Control
+    authenticator: Authenticator
+    ingest: Ingest
+    telemetry: Telemetry
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that serves this request."""
+    return cast("Services", request.app.state.services)
+
+
+def _identify(request: Request, scope: str) -> Identity:
+    headers = request.headers
+    return services_of(request).authenticator.identify(
+        authorization=headers.get("authorization"),
+        api_key=headers.get("x-api-key") or headers.get("api-key"),
+        tenant=headers.get("x-scope-orgid") or headers.get("x-tenant-id"),
+        scope=scope,
+        client=request.client.host if request.client else "",
+    )
+
+
+def _reader(request: Request) -> Identity:
+    return _identify(request, "read")
+
+
+def _ingester(request: Request) -> Identity:
+    return _identify(request, "ingest")
+
+
+def _admin(request: Request) -> Identity:
+    return _identify(request, "admin")
+
+
+Caller = Annotated[Identity, Depends(_reader)]
+"""The authenticated caller of a route that reads."""
+
+Sender = Annotated[Identity, Depends(_ingester)]
+"""The authenticated caller of a route that writes telemetry."""
+
+Admin = Annotated[Identity, Depends(_admin)]
+"""The authenticated caller of a route that administers."""
