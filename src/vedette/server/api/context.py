@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
-from vedette.server.control.identity import Identity  # noqa: TC001 - FastAPI reads the annotation at run time
+from vedette.server.control.identity import Identity
 
 if TYPE_CHECKING:
     from vedette.server.control.identity import Authenticator

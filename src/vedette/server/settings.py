@@ -1,0 +1,313 @@
+"""Every setting of the platform, declared once: name, type, default, help.
+
+A setting ``wal_max_bytes`` is the flag ``--wal-max-bytes``, the variable ``VEDETTE_WAL_MAX_BYTES`` and the line
+``wal_max_bytes = "4GiB"`` of ``vedette.toml``. Flags win over variables, variables over the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vedette.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Address", "Settings", "WalSync", "load_settings", "setting_names"]
+
+_UNITS_BYTES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS_BYTES |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+_UNITS_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: a host (IPv4, IPv6 or a name) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+
+@dataclass(frozen=True, slots=True)
+class WalSync:
+    """When records reach the disk: before every acknowledgement (`interval_seconds` 0), or every so often."""
+
+    interval_seconds: float
+
+    def __str__(self) -> str:
+        return f"interval:{self.interval_seconds * 1000:.0f}ms" if self.interval_seconds else "always"
+
+
+def parse_bytes(text: str) -> int:
+    """``"32MiB"``, ``"1.5 GB"``, ``"4096"`` → bytes."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    factor = _UNITS_BYTES.get(match[2].upper()) if match else None
+    if match is None or factor is None:
+        raise ValueError(f"{text!r} is not a size; write for example 32MiB, 1.5GB or 4096")
+    return int(float(match[1]) * factor)
+
+
+def parse_duration(text: str) -> float:
+    """``"200ms"``, ``"1s"``, ``"7d"`` → seconds."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration; write for example 200ms, 1s, 15m, 7d")
+    return float(match[1]) * _UNITS_SECONDS[match[2]]
+
+
+def parse_address(text: str) -> Address | None:
+    """``"127.0.0.1:7070"`` → an address; ``"off"`` → None."""
+    if text.strip().lower() == "off":
+        return None
+    match = re.fullmatch(r"\s*(?:\[([0-9A-Fa-f:.]+)\]|([^:\s]*)):(\d+)\s*", text)
+    if match is None or int(match[3]) > _MAX_PORT:
+        raise ValueError(f"{text!r} is not an address; write HOST:PORT, [IPv6]:PORT or off")
+    return Address(match[1] or match[2] or "0.0.0.0", int(match[3]))
+
+
+def parse_sync(text: str) -> WalSync:
+    """``"always"`` or ``"interval:200ms"``."""
+    if text == "always":
+        return WalSync(0.0)
+    if not text.startswith("interval:"):
+        raise ValueError(f"{text!r} is neither always nor interval:DURATION, for example interval:200ms")
+    return WalSync(parse_duration(text.removeprefix("interval:")))
+
+
+def parse_flag(text: str) -> bool:
+    """``"true"`` and ``"false"``, and the usual other ways to write them."""
+    lowered = text.strip().lower()
+    if lowered in {"true", "yes", "on", "1"}:
+        return True
+    if lowered in {"false", "no", "off", "0"}:
+        return False
+    raise ValueError(f"{text!r} is neither true nor false")
+
+
+def parse_count(text: str) -> int:
+    """A whole number, 0 or more."""
+    if not text.strip().isdecimal():
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _parse_engine(text: str) -> str:
+    if text != "embedded" and not text.startswith(("clickhouse://", "clickhouses://", "http://", "https://")):
+        raise ValueError(f"{text!r} is neither embedded nor a URL such as clickhouse://user:password@host:8123")
+    return text
+
+
+def _parse_path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _setting(parse: Callable[[str], Any], default: str, help_: str) -> Any:  # noqa: ANN401 - a field of any type
+    return field(default_factory=lambda: parse(default), metadata={"parse": parse, "default": default, "help": help_})
+
+
+_DATA_HOME = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The platform's settings, resolved. `load_settings` makes one from flags, variables and the file."""
+
+    data_dir: Path = _setting(_parse_path, f"{_DATA_HOME}/vedette", "where everything is kept")
+    listen: Address = _setting(parse_address, "127.0.0.1:7070", "address of the API and the pages")
+    otlp_http: Address | None = _setting(parse_address, "127.0.0.1:4318", "address for OTLP over HTTP, or off")
+    otlp_grpc: Address | None = _setting(parse_address, "127.0.0.1:4317", "address for OTLP over gRPC, or off")
+
+    engine: str = _setting(_parse_engine, "embedded", "embedded, or the URL of a ClickHouse server")
+    engine_tcp: Address | None = _setting(
+        parse_address, "off", "address where ClickHouse clients may query the embedded engine, or off"
+    )
+    engine_max_memory: int = _setting(parse_bytes, "2GiB", "memory that the embedded engine may use")
+    engine_cluster: str = _setting(str, "", "name of the ClickHouse cluster that holds the tables")
+    control_url: str = _setting(str, "", "database of users, keys and settings; empty is SQLite in data-dir")
+
+    auth: str = _setting(
+        _one_of("auto", "required", "off"),
+        "auto",
+        "whether API keys are demanded; auto demands them once an admin key exists",
+    )
+    insecure_no_auth: bool = _setting(parse_flag, "false", "listen beyond this machine without an admin key")
+
+    wal_sync: WalSync = _setting(parse_sync, "always", "fsync before every acknowledgement, or interval:DURATION")
+    wal_segment_bytes: int = _setting(parse_bytes, "32MiB", "size at which a segment goes to the engine")
+    wal_segment_age: float = _setting(parse_duration, "1s", "age at which a segment goes to the engine")
+    wal_max_bytes: int = _setting(parse_bytes, "4GiB", "bytes that may wait for the engine before ingest answers 503")
+
+    max_body_bytes: int = _setting(parse_bytes, "64MiB", "largest request body, counted after decompression")
+    max_inflight_bytes: int = _setting(parse_bytes, "512MiB", "bytes of all bodies being read at once")
+    body_timeout: float = _setting(parse_duration, "30s", "longest wait for the next piece of a request body")
+    tenant_max_bytes_per_second: int = _setting(
+        parse_bytes, "0", "ingest rate at which a tenant is answered 429; 0 is no limit"
+    )
+
+    traces_budget: int = _setting(parse_bytes, "20GiB", "bytes of spans to keep; the oldest day goes first")
+    logs_budget: int = _setting(parse_bytes, "20GiB", "bytes of logs to keep; the oldest day goes first")
+    metrics_budget: int = _setting(parse_bytes, "20GiB", "bytes of metrics to keep; the oldest day goes first")
+
+    query_max_seconds: float = _setting(parse_duration, "30s", "longest run of one query")
+    query_max_memory: int = _setting(parse_bytes, "1GiB", "memory that one query may use")
+    query_max_rows: int = _setting(parse_count, "0", "rows that one query may read; 0 is no limit")
+    query_concurrency: int = _setting(parse_count, "16", "queries of one tenant that run at once")
+
+    log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info", "what the platform logs")
+
+    @property
+    def engine_socket(self) -> Path:
+        """The Unix socket of the embedded engine."""
+        return self.data_dir / "engine.sock"
+
+    @property
+    def engine_url(self) -> str:
+        """Where the engine client connects."""
+        return f"unix://{self.engine_socket}" if self.engine == "embedded" else self.engine
+
+    @property
+    def wal_dir(self) -> Path:
+        """The write-ahead log."""
+        return self.data_dir / "wal"
+
+    @property
+    def run_dir(self) -> Path:
+        """Small files by which the processes tell each other how they are."""
+        return self.data_dir / "run"
+
+    @property
+    def control_database(self) -> str:
+        """SQLAlchemy URL of the control state."""
+        return self.control_url or f"sqlite:///{self.data_dir / 'control.db'}"
+
+    def to_json(self) -> str:
+        """For the child processes; `from_json` reads it back."""
+        return json.dumps({spec.name: _text(getattr(self, spec.name)) for spec in dataclasses.fields(self)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """The settings that another process of the same tree resolved."""
+        return _build(json.loads(text), "settings of the parent process")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.3f}s"
+    return str(value)
+
+
+def setting_names() -> dict[str, tuple[str, str]]:
+    """Every setting's name with its default and help, in declared order."""
+    return {spec.name: (spec.metadata["default"], spec.metadata["help"]) for spec in dataclasses.fields(Settings)}
+
+
+def load_settings(
+    flags: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Resolve the settings.
+
+    Args:
+        flags: From the command line, by setting name.
+        environ: The environment; only ``VEDETTE_…`` variables count.
+        file: A TOML file. Without it, ``vedette.toml`` in the working directory, if there is one.
+
+    Raises:
+        SettingsError: A name is unknown (the nearest one is named), or a value malformed.
+    """
+    environ = os.environ if environ is None else environ
+    names = setting_names()
+    # Variables that belong to the command line or the SDK, not to the platform.
+    foreign = {"VEDETTE_URL", "VEDETTE_API_KEY", "VEDETTE_TENANT", "VEDETTE_CONFIG"}
+    values: dict[str, str] = {}
+    path = file or (Path(environ["VEDETTE_CONFIG"]) if "VEDETTE_CONFIG" in environ else None)
+    if path is None and Path("vedette.toml").is_file():
+        path = Path("vedette.toml")
+    if path is not None:
+        values |= _read_file(path)
+    for variable, value in environ.items():
+        if not variable.startswith("VEDETTE_") or variable in foreign or variable.startswith("VEDETTE_TEST_"):
+            continue
+        name = variable.removeprefix("VEDETTE_").lower()
+        if name not in names:
+            raise SettingsError(_unknown(f"variable {variable}", name, lambda n: "VEDETTE_" + n.upper()))
+        values[name] = value
+    for name, value in (flags or {}).items():
+        if name not in names:
+            raise SettingsError(
+                _unknown(f"flag --{name.replace('_', '-')}", name, lambda n: "--" + n.replace("_", "-"))
+            )
+        values[name] = value
+    return _build(values, "settings")
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"Cannot read {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+    values = {}
+    for name, value in document.items():
+        if name not in setting_names():
+            raise SettingsError(_unknown(f"line {name!r} of {path}", name, str))
+        values[name] = _text(value) if isinstance(value, bool) else str(value)
+    return values
+
+
+def _unknown(what: str, name: str, spell: Callable[[str], str]) -> str:
+    near = difflib.get_close_matches(name, setting_names(), n=1, cutoff=0.5)
+    hint = f" Did you mean {spell(near[0])}?" if near else " `vedette serve --help` lists the settings."
+    return f"Unknown setting: {what}.{hint}"
+
+
+def _build(values: Mapping[str, str], origin: str) -> Settings:
+    parsed: dict[str, Any] = {}
+    for spec in dataclasses.fields(Settings):
+        if spec.name not in values:
+            continue
+        try:
+            parsed[spec.name] = spec.metadata["parse"](values[spec.name])
+        except ValueError as error:
+            raise SettingsError(f"Setting {spec.name} ({origin}): {error}.") from error
+    settings = Settings(**parsed)
+    if settings.listen is None:
+        raise SettingsError("Setting listen cannot be off: the API lives there.")
+    if settings.wal_max_bytes < 2 * settings.wal_segment_bytes:
+        raise SettingsError(
+            f"Setting wal_max_bytes ({settings.wal_max_bytes}) must be at least twice wal_segment_bytes "
+            f"({settings.wal_segment_bytes}), or ingest would stop while a segment is on its way."
+        )
+    return settings
