@@ -11,10 +11,12 @@ from vedette.server.control.identity import Identity
 
 if TYPE_CHECKING:
     from vedette.server.control.identity import Authenticator
+    from vedette.server.control.keys import Scope
     from vedette.server.control.store import Control
     from vedette.server.engine.client import Engine
     from vedette.server.ingest.pipeline import Ingest
     from vedette.server.query.reader import Reader
+    from vedette.server.readiness import Readiness
     from vedette.server.settings import Settings
     from vedette.server.telemetry import Telemetry
 
@@ -32,6 +34,7 @@ class Services:
     authenticator: Authenticator
     ingest: Ingest
     telemetry: Telemetry
+    readiness: Readiness
 
 
 def services_of(request: Request) -> Services:
@@ -39,15 +42,9 @@ def services_of(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
-def _identify(request: Request, scope: str) -> Identity:
-    headers = request.headers
-    return services_of(request).authenticator.identify(
-        authorization=headers.get("authorization"),
-        api_key=headers.get("x-api-key") or headers.get("api-key"),
-        tenant=headers.get("x-scope-orgid") or headers.get("x-tenant-id"),
-        scope=scope,
-        client=request.client.host if request.client else "",
-    )
+def _identify(request: Request, scope: Scope) -> Identity:
+    client = request.client.host if request.client else ""
+    return services_of(request).authenticator.identify_headers(request.headers.raw, scope=scope, client=client)
 
 
 def _reader(request: Request) -> Identity:

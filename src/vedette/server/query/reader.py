@@ -61,6 +61,11 @@ class Reader:
         rows = await self._engine.rows(_TABLES_SQL)
         self._tables = tuple(str(row["name"]) for row in rows)
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether `prepare` has found the tables."""
+        return bool(self._tables)
+
     async def rows(
         self,
         tenant: str,

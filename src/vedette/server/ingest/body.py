@@ -1,0 +1,139 @@
+"""Request bodies, read within bounds: of size, of time, and of what they unpack to."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import zstandard
+
+from vedette.errors import InvalidInput, TooLarge, UnsupportedMedia
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["read_body", "unpack"]
+
+_STEP_BYTES = 1 << 20
+_THREAD_BYTES = 256 << 10
+_ZSTD_WINDOW_BYTES = 8 << 20  # what RFC 9659 allows on the web
+
+
+async def read_body(
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    *,
+    encoding: str,
+    max_bytes: int,
+    timeout: float,  # noqa: ASYNC109 - a bound on each wait, not on the whole body
+    reserve: Callable[[int], None],
+) -> bytes:
+    """The whole body, unpacked.
+
+    Args:
+        receive: ASGI's.
+        encoding: Content-Encoding: gzip, deflate, zstd, identity or empty.
+        max_bytes: Bound of the packed and of the unpacked size.
+        timeout: Longest wait for the next piece, in seconds.
+        reserve: Told of each piece's size before the piece is kept; may raise.
+
+    Raises:
+        TooLarge: The body is over the bound.
+        UnsupportedMedia: The encoding is none of the above.
+        InvalidInput: The encoding does not match the bytes, the client stalled, or it went away.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        try:
+            message = await asyncio.wait_for(receive(), timeout)
+        except TimeoutError:
+            raise InvalidInput(
+                f"The body stopped arriving: nothing came for {timeout:.0f} s after {size} bytes."
+            ) from None
+        if message["type"] != "http.request":
+            raise InvalidInput(f"The client left after {size} bytes of the body.")
+        piece = message.get("body", b"")
+        if piece:
+            size += len(piece)
+            if size > max_bytes:
+                raise TooLarge(too_large(max_bytes))
+            reserve(len(piece))
+            pieces.append(piece)
+        if not message.get("more_body"):
+            break
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    if encoding in {"", "identity"}:
+        return body
+    if size < _THREAD_BYTES:
+        unpacked = unpack(body, encoding, max_bytes)
+    else:
+        unpacked = await asyncio.to_thread(unpack, body, encoding, max_bytes)
+    reserve(len(unpacked))
+    return unpacked
+
+
+def too_large(max_bytes: int) -> str:
+    """The sentence for a body over the bound."""
+    return f"The body is larger than {max_bytes} bytes (max_body_bytes). Send smaller batches."
+
+
+def unpack(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Decompress in bounded steps; a declared length is never believed.
+
+    Raises:
+        TooLarge: More than `max_bytes` come out.
+        UnsupportedMedia: The encoding is unknown.
+        InvalidInput: The bytes are not of that encoding, or incomplete.
+    """
+    if encoding in {"gzip", "x-gzip"}:
+        return _inflate(body, 31, "gzip", max_bytes)
+    if encoding == "deflate":
+        return _inflate(body, 15, "deflate", max_bytes)
+    if encoding == "zstd":
+        return _unpack_zstd(body, max_bytes)
+    raise UnsupportedMedia(
+        f"Content-Encoding {encoding[:40]!r} is not understood here. Use gzip, zstd, deflate or none."
+    )
+
+
+def _inflate(body: bytes, window_bits: int, name: str, max_bytes: int) -> bytes:
+    out: list[bytes] = []
+    size = 0
+    rest = body
+    while rest:  # a gzip body may consist of several members
+        stream = zlib.decompressobj(window_bits)
+        while not stream.eof:
+            try:
+                piece = stream.decompress(rest, _STEP_BYTES)
+            except zlib.error as error:
+                raise InvalidInput(f"The body is not valid {name}: {error}.") from error
+            rest = stream.unconsumed_tail
+            size += len(piece)
+            if size > max_bytes:
+                raise TooLarge(too_large(max_bytes))
+            out.append(piece)
+            if not piece and not rest and not stream.eof:
+                raise InvalidInput(f"The {name} body ends too early, after {size} unpacked bytes.")
+        rest = stream.unused_data
+    if not out:
+        raise InvalidInput(f"The body is empty, which is not valid {name}.")
+    return b"".join(out)
+
+
+def _unpack_zstd(body: bytes, max_bytes: int) -> bytes:
+    out: list[bytes] = []
+    size = 0
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+    try:
+        with decompressor.stream_reader(body, read_across_frames=True) as reader:
+            while piece := reader.read(_STEP_BYTES):
+                size += len(piece)
+                if size > max_bytes:
+                    raise TooLarge(too_large(max_bytes))
+                out.append(piece)
+    except zstandard.ZstdError as error:
+        raise InvalidInput(f"The body is not valid zstd: {error}.") from error
+    if not out and body:
+        raise InvalidInput("The zstd body unpacks to nothing.")
+    return b"".join(out)

@@ -1,0 +1,138 @@
+"""OTLP payloads, whichever transport brought them: check, count, stamp the tenant. Their rows are never looped over.
+
+Specification: https://opentelemetry.io/docs/specs/otlp/ (1.11).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from vedette.errors import InvalidInput
+from vedette.server.ingest import otlp_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["LOGS", "METRICS", "SIGNALS", "TRACES", "Payload", "Signal", "from_json", "from_protobuf"]
+
+# Field 1000 of type string, as the engine's schema declares it. Protobuf fields may be appended to any message, and of
+# a repeated scalar the last counts, so a client that sends field 1000 itself changes nothing.
+_TENANT_TAG = b"\xc2\x3e"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One of OTLP's kinds of telemetry."""
+
+    name: str
+    path: str
+    service: str
+    protobuf_code: int
+    json_code: int
+    message: type[Any]
+    count: Callable[[Any], int]
+    json_type: type[otlp_json.Request]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A checked request, ready for the log: the wire format, how many rows, and the bytes in pieces."""
+
+    signal: Signal
+    format_code: int
+    rows: int
+    pieces: list[bytes]
+    size: int
+
+
+def _count_points(message: Any) -> int:  # noqa: ANN401 - generated messages have no types
+    return sum(
+        len(getattr(metric, kind).data_points)
+        for resource in message.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if (kind := metric.WhichOneof("data"))
+    )
+
+
+TRACES = Signal(
+    "traces",
+    "/v1/traces",
+    "opentelemetry.proto.collector.trace.v1.TraceService",
+    1,
+    4,
+    ExportTraceServiceRequest,
+    lambda m: sum(len(s.spans) for r in m.resource_spans for s in r.scope_spans),
+    otlp_json.Traces,
+)
+LOGS = Signal(
+    "logs",
+    "/v1/logs",
+    "opentelemetry.proto.collector.logs.v1.LogsService",
+    2,
+    5,
+    ExportLogsServiceRequest,
+    lambda m: sum(len(s.log_records) for r in m.resource_logs for s in r.scope_logs),
+    otlp_json.Logs,
+)
+METRICS = Signal(
+    "metrics",
+    "/v1/metrics",
+    "opentelemetry.proto.collector.metrics.v1.MetricsService",
+    3,
+    6,
+    ExportMetricsServiceRequest,
+    _count_points,
+    otlp_json.Metrics,
+)
+SIGNALS = {signal.name: signal for signal in (TRACES, LOGS, METRICS)}
+
+
+def from_protobuf(signal: Signal, tenant: str, body: bytes) -> Payload:
+    """Check a protobuf request and stamp it.
+
+    Raises:
+        InvalidInput: The bytes are not this signal's message.
+    """
+    try:
+        message = signal.message.FromString(body)
+    except DecodeError as error:
+        raise InvalidInput(
+            f"The body ({len(body)} bytes) is not a valid protobuf {signal.message.DESCRIPTOR.name}. "
+            f"Send one serialized message to {signal.path}, and name any compression in Content-Encoding."
+        ) from error
+    name = tenant.encode()
+    stamp = _TENANT_TAG + bytes((len(name),)) + name
+    prefix = _varint(len(body) + len(stamp))
+    return Payload(signal, signal.protobuf_code, signal.count(message), [prefix, body, stamp], len(body))
+
+
+def from_json(signal: Signal, tenant: str, body: bytes) -> Payload:
+    """Check a JSON request and wrap it in a line of its own.
+
+    Raises:
+        InvalidInput: Not JSON, or a field has the wrong type; the message names the field.
+    """
+    rows, canonical = otlp_json.check(signal.json_type, body)
+    return Payload(
+        signal,
+        signal.json_code,
+        rows,
+        [b'{"tenant":"', tenant.encode(), b'","payload":', canonical, b"}\n"],
+        len(body),
+    )
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

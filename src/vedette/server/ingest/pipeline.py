@@ -1,0 +1,107 @@
+"""What all protocols share behind their decoding: quotas, the log, the figures, and the ledger of refusals."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from vedette.errors import RequestError, TooManyRequests, Unauthenticated, Unavailable, VedetteError
+from vedette.server.ingest.otlp import SIGNALS, Payload, from_json
+
+if TYPE_CHECKING:
+    from vedette.server.control.identity import Identity
+    from vedette.server.ingest.ledger import Ledger
+    from vedette.server.telemetry import Telemetry
+    from vedette.server.wal.writer import WalWriter
+
+__all__ = ["Ingest"]
+
+_BURST_SECONDS = 10.0
+_MAX_TENANTS = 100_000
+
+
+class Ingest:
+    """Keeps checked payloads. `submit` returns once the payload is durable; whatever it raises, nothing was kept."""
+
+    def __init__(
+        self, wal: WalWriter, ledger: Ledger, telemetry: Telemetry, *, max_inflight_bytes: int, tenant_rate: int
+    ) -> None:
+        self.ledger = ledger
+        self.telemetry = telemetry
+        self._wal = wal
+        self._max_inflight = max_inflight_bytes
+        self._inflight = 0
+        self._rate = tenant_rate
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    async def submit(self, tenant: str, payload: Payload) -> None:
+        """Keep one request's payload.
+
+        Raises:
+            TooManyRequests: The tenant is over its rate.
+            Unavailable: The log is full or the disk refuses.
+        """
+        if not payload.rows:
+            return
+        self._charge(tenant, payload.size)
+        started = time.perf_counter()
+        await self._wal.append(payload.format_code, tenant, payload.rows, payload.pieces)
+        telemetry, signal = self.telemetry, payload.signal.name
+        telemetry.commit_seconds.observe(time.perf_counter() - started)
+        telemetry.rows.labels(signal).inc(payload.rows)
+        telemetry.bytes.labels(signal).inc(payload.size)
+
+    async def submit_otlp_json(self, identity: Identity, signal: str, payload: bytes) -> None:
+        """Keep an OTLP/JSON document that a route of ours made."""
+        try:
+            await self.submit(identity.tenant, from_json(SIGNALS[signal], identity.tenant, payload))
+        except VedetteError as error:
+            self.note_refusal(identity.tenant, signal, error, size=len(payload))
+            raise
+
+    def reserve(self, size: int) -> None:
+        """Take room for bytes of a body that is being read; `release` gives it back.
+
+        Raises:
+            Unavailable: Too many bodies are being read at once.
+        """
+        if self._inflight + size > self._max_inflight:
+            raise Unavailable(
+                f"Bodies of {self._inflight} bytes are being read and the bound is {self._max_inflight} "
+                "(max_inflight_bytes). Send again in a moment."
+            )
+        self._inflight += size
+
+    def release(self, size: int) -> None:
+        """Give back what `reserve` took."""
+        self._inflight -= size
+
+    def note_refusal(self, tenant: str, signal: str, error: VedetteError, *, size: int) -> None:
+        """Write a refusal into the ledger under its reason."""
+        if isinstance(error, RequestError | Unavailable):
+            # Strangers are counted without their tenant: they have not shown that it is theirs.
+            name = "" if isinstance(error, Unauthenticated) else tenant
+            self.ledger.refused(name, signal, _reason(error), size=size, detail=str(error))
+
+    def _charge(self, tenant: str, size: int) -> None:
+        """A token bucket a tenant: the rate, and ten seconds of it as burst."""
+        if not self._rate:
+            return
+        now = time.monotonic()
+        allowance, since = self._buckets.get(tenant, (self._rate * _BURST_SECONDS, now))
+        allowance = min(self._rate * _BURST_SECONDS, allowance + (now - since) * self._rate)
+        if allowance < size:
+            raise TooManyRequests(
+                f"Tenant {tenant!r} sends more than {self._rate} bytes a second (tenant_max_bytes_per_second). "
+                "Send again later.",
+                retry_after_seconds=max(1, min(60, round((size - allowance) / self._rate))),
+            )
+        if len(self._buckets) > _MAX_TENANTS:
+            self._buckets.clear()
+        self._buckets[tenant] = (allowance - size, now)
+
+
+def _reason(error: VedetteError) -> str:
+    """``TooLarge`` → ``too_large``: the names that the ledger, the metrics and the documentation use."""
+    name = type(error).__name__
+    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
