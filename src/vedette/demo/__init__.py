@@ -1,1 +1,13 @@
-"""A small shop of real processes, instrumented with the official OpenTelemetry packages."""
+"""A small shop of real processes, instrumented with the official OpenTelemetry packages.
+
+::
+
+    timetable, visits, goods  the plan: what happens when, decided by a seed alone
+    shop/                     the processes: gateway, catalog, orders, payments, worker
+    telemetry                 how each of them is instrumented
+    load                      the process that plays the visitors
+    director                  starts, deploys, watches and stops all of them
+    backend                   starts `vedette serve` beside them
+    view/                     what the terminal shows, read over the public HTTP API
+    run                       all of it together: `vedette demo`
+"""
