@@ -17,12 +17,12 @@ MAX_HEADER_BYTES: Final = 512
 """A key has 45 characters; a `Basic` value with a long user name stays far below this."""
 
 MISSING: Final = (
-    "an API key is needed; send it as 'Authorization: Bearer <key>', as 'X-API-Key', or as the password of Basic"
+    "An API key is needed. Send it as 'Authorization: Bearer <key>', as 'X-API-Key', or as the password of Basic."
 )
 UNREADABLE: Final = (
-    "the Authorization header holds no API key; send 'Bearer <key>', or Basic with the key as the password"
+    "The Authorization header holds no API key. Send 'Bearer <key>', or Basic with the key as the password."
 )
-CONFLICTING: Final = "the request presents two different API keys; send one"
+CONFLICTING: Final = "The request presents two different API keys. Send one."
 
 
 def presented_key(authorization: bytes | None, api_key: bytes | None) -> bytes:

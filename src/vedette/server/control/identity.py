@@ -21,7 +21,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, overload
 
 from vedette.errors import Forbidden, InvalidInput, RequestError, TooManyRequests, Unauthenticated
 from vedette.server.control.credentials import CONFLICTING, MISSING, presented_key
@@ -36,18 +36,20 @@ from vedette.server.control.keys import (
     effective_scopes,
     key_id_of,
 )
-from vedette.server.control.tenants import DEFAULT_TENANT, check_tenant
+from vedette.server.control.tenants import DEFAULT_TENANT, check_tenant_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+__all__ = ["AuthMode", "Authenticator", "Identity", "check_tenant_name"]
 
 AuthMode = Literal["auto", "required", "off"]
 """`required`: no request without a key. `off`: keys are optional. `auto`: required as soon as an admin key exists."""
 
 UNKNOWN_KEY: Final = (
-    "the API key is not known here; check that it was copied whole, or create one with 'vedette key create'"
+    "The API key is not known here. Check that it was copied whole, or create one with `vedette key create`."
 )
-CONFLICTING_TENANT: Final = "the request names two different tenants; send one X-Scope-OrgID or X-Tenant-ID header"
+CONFLICTING_TENANT: Final = "The request names two different tenants. Send one X-Scope-OrgID or X-Tenant-ID header."
 
 _AUTHORIZATION: Final = 0
 _API_KEY: Final = 1
@@ -139,9 +141,9 @@ class Authenticator:
         self,
         *,
         scope: Scope,
-        authorization: bytes | None = None,
-        api_key: bytes | None = None,
-        tenant: bytes | None = None,
+        authorization: str | bytes | None = None,
+        api_key: str | bytes | None = None,
+        tenant: str | bytes | None = None,
         client: str = "",
     ) -> Identity:
         """Return who sends a request that needs `scope`.
@@ -159,6 +161,11 @@ class Authenticator:
             InvalidInput: the tenant's name is malformed, or missing where the key acts for several.
             TooManyRequests: too many wrong keys from this address.
         """
+        return self._judge(scope, _raw(authorization), _raw(api_key), _raw(tenant), client)
+
+    def _judge(
+        self, scope: Scope, authorization: bytes | None, api_key: bytes | None, tenant: bytes | None, client: str
+    ) -> Identity:
         if authorization is None and api_key is None:
             if self._required:
                 raise Unauthenticated(MISSING)
@@ -168,8 +175,8 @@ class Authenticator:
             identity = grant.sole or _choose(grant, tenant)
         if scope not in identity.scopes:
             raise Forbidden(
-                f"the API key {KEY_PREFIX}{identity.key_id} lacks the scope '{scope}'; "
-                f"it has {_listed(identity.scopes)}; create one with 'vedette key create --scope {scope}'",
+                f"The API key {KEY_PREFIX}{identity.key_id} lacks the scope {scope}; "
+                f"it has {_listed(identity.scopes)}. Create one with `vedette key create --scope {scope}`.",
             )
         if scope == "ingest" and identity.tenant not in self._tenants and len(self._unseen) < _PENDING_TENANTS:
             self._unseen.add(identity.tenant)
@@ -182,7 +189,7 @@ class Authenticator:
             kind = _HEADERS.get(name)
             if kind is not None:
                 self._keep(found, kind, value, client)
-        return self.identify(scope=scope, authorization=found[0], api_key=found[1], tenant=found[2], client=client)
+        return self._judge(scope, found[0], found[1], found[2], client)
 
     def identify_metadata(
         self, metadata: Iterable[tuple[str, str | bytes]], *, scope: Scope, client: str = ""
@@ -192,9 +199,8 @@ class Authenticator:
         for name, value in metadata:
             kind = _METADATA.get(name)
             if kind is not None:
-                raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
-                self._keep(found, kind, raw, client)
-        return self.identify(scope=scope, authorization=found[0], api_key=found[1], tenant=found[2], client=client)
+                self._keep(found, kind, _raw(value), client)
+        return self._judge(scope, found[0], found[1], found[2], client)
 
     def drain_used(self) -> dict[str, float]:
         """Return the ids of the keys used since the last call, each with when (Unix seconds)."""
@@ -224,10 +230,20 @@ class Authenticator:
         entry = grant.entry
         now = self._clock()
         if entry.revoked:
-            self._refuse(Unauthenticated(f"the API key {KEY_PREFIX}{entry.id} was revoked"), client)
+            self._refuse(
+                Unauthenticated(
+                    f"The API key {KEY_PREFIX}{entry.id} was revoked. Create another with `vedette key create`."
+                ),
+                client,
+            )
         if entry.expires is not None and now >= entry.expires:
             since = datetime.fromtimestamp(entry.expires, UTC).isoformat(timespec="seconds")
-            self._refuse(Unauthenticated(f"the API key {KEY_PREFIX}{entry.id} expired at {since}"), client)
+            self._refuse(
+                Unauthenticated(
+                    f"The API key {KEY_PREFIX}{entry.id} expired at {since}. Create another with `vedette key create`."
+                ),
+                client,
+            )
         self._used[entry.id] = now
         return grant
 
@@ -235,7 +251,7 @@ class Authenticator:
         wait = self._failures.record(client)
         if wait > 0:
             raise TooManyRequests(
-                "too many requests with a wrong API key from this address; correct the key, then try again",
+                "Too many requests with a wrong API key came from this address. Correct the key, then send again.",
                 retry_after_seconds=math.ceil(wait),
             ) from None
         raise error from None
@@ -243,7 +259,7 @@ class Authenticator:
     def _without_key(self, tenant: bytes) -> Identity:
         identity = self._anonymous.get(tenant)
         if identity is None:
-            identity = Identity(check_tenant(_text(tenant)), frozenset(SCOPES), None, all_tenants=True)
+            identity = Identity(check_tenant_name(_text(tenant)), frozenset(SCOPES), None, all_tenants=True)
             _remember(self._anonymous, tenant, identity)
         return identity
 
@@ -260,14 +276,14 @@ def _choose(grant: _Grant, header: bytes | None) -> Identity:
     entry = grant.entry
     if not header:
         whose = "every tenant" if entry.all_tenants else f"several tenants ({_listed(entry.tenants)})"
-        raise InvalidInput(f"this API key acts for {whose}; name one with the X-Scope-OrgID header")
+        raise InvalidInput(f"This API key acts for {whose}. Name one with the X-Scope-OrgID header.")
     identity = grant.chosen.get(header)
     if identity is None:
-        tenant = check_tenant(_text(header))
+        tenant = check_tenant_name(_text(header))
         if not entry.all_tenants and tenant not in entry.tenants:
             raise Forbidden(
-                f"the API key {KEY_PREFIX}{entry.id} may not act for the tenant '{tenant}'; "
-                f"it may for {_listed(entry.tenants)}",
+                f"The API key {KEY_PREFIX}{entry.id} may not act for the tenant {tenant}; "
+                f"it may for {_listed(entry.tenants)}.",
             )
         scopes = effective_scopes(entry.scopes)
         identity = Identity(tenant, scopes, entry.id, entry.tenants, entry.all_tenants)
@@ -279,6 +295,14 @@ def _remember(identities: dict[bytes, Identity], header: bytes, identity: Identi
     if len(identities) >= _REMEMBERED_TENANTS:
         identities.clear()
     identities[header] = identity
+
+
+@overload
+def _raw(header: str | bytes) -> bytes: ...
+@overload
+def _raw(header: None) -> None: ...
+def _raw(header: str | bytes | None) -> bytes | None:
+    return header.encode("utf-8", "surrogatepass") if isinstance(header, str) else header
 
 
 def _text(header: bytes) -> str:

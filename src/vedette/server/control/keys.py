@@ -84,6 +84,8 @@ class KeyTable:
     entries: tuple[KeyEntry, ...] = ()
     tenants: frozenset[str] = field(default_factory=frozenset)
     """The tenants that have a row already."""
+    revision: int = 0
+    """Of the database, when this was read; it rises with every change."""
 
     @property
     def admin_exists(self) -> bool:

@@ -19,7 +19,7 @@ MAX_TENANT_LENGTH: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
-def check_tenant(name: str) -> str:
+def check_tenant_name(name: str) -> str:
     """Return `name` when it can name a tenant.
 
     A name has 1 to 64 characters of ``A-Z a-z 0-9 _ . -``; case counts; ``.`` and ``..`` are refused because they
@@ -42,5 +42,5 @@ def check_tenant(name: str) -> str:
     else:
         problem = "has a character that a name cannot have"
     raise InvalidInput(
-        f"the tenant name {shown} {problem}; use 1 to {MAX_TENANT_LENGTH} characters of A-Z a-z 0-9 _ . -",
+        f"The tenant name {shown} {problem}; use 1 to {MAX_TENANT_LENGTH} characters of A-Z a-z 0-9 _ . - only.",
     )

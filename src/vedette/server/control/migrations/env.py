@@ -1,0 +1,18 @@
+"""Alembic's entry: runs the migrations on the connection, and inside the transaction, that `schema.upgrade` holds."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from vedette.server.control.models import Base
+from vedette.server.control.schema import VERSION_TABLE
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    version_table=VERSION_TABLE,
+    # SQLite can roll DDL back as well as PostgreSQL can, once the driver does not commit on its own.
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,380 @@
+"""The control state: tenants, API keys and small saved state, in one database that several processes share.
+
+Calls block for as long as the database takes, so the server makes them in a thread; requests never wait for them (see
+`identity`). Every change of a key or a tenant raises a revision in the same transaction, by which other processes
+notice it (see `watch`).
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Self
+
+from sqlalchemy import BigInteger, Text, cast, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from vedette.errors import InvalidInput, NotFound
+from vedette.server.control.database import DATABASE_ERRORS, connect, reading, shown, unavailable, writing
+from vedette.server.control.keys import KEY_PREFIX, SCOPES, KeyEntry, KeyTable, digest_key, key_id_of, mint_key
+from vedette.server.control.models import ApiKeyRow, ApiKeyTenantRow, MetaRow, TenantRow
+from vedette.server.control.schema import upgrade
+from vedette.server.control.tenants import DEFAULT_TENANT, check_tenant_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Engine
+
+    from vedette.server.control.models import Base
+
+__all__ = ["ApiKey", "Control", "NewKey", "Tenant", "open_control"]
+
+_REVISION_KEY: Final = "revision"
+_MAX_NAME_LENGTH: Final = 200
+_TENANTS_PER_STATEMENT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant and when it was first named by telemetry, by a key or by hand."""
+
+    name: str
+    first_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of an API key. Its secret is not."""
+
+    id: str
+    name: str
+    scopes: frozenset[str]
+    """As granted; `admin` includes the others."""
+    tenants: tuple[str, ...]
+    """The tenants that it may act for; empty when `all_tenants`."""
+    all_tenants: bool
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+    last_used: datetime | None
+    """To about a minute; None before its first use."""
+
+    @property
+    def prefix(self) -> str:
+        """The public beginning of the key, by which its holder recognises it."""
+        return KEY_PREFIX + self.id
+
+    def state(self, now: datetime) -> str:
+        """Return `active`, `expired` or `revoked`, at `now`."""
+        if self.revoked is not None:
+            return "revoked"
+        return "expired" if self.expires is not None and now >= self.expires else "active"
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made. `secret` is the whole key, and this is the only time that it can be shown."""
+
+    key: ApiKey
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewKey({self.key.prefix}…)"
+
+
+def open_control(url: str) -> Control:
+    """Open the control database and bring its schema up to date.
+
+    Args:
+        url: ``sqlite:////path/control.db`` (made if missing, readable by its owner only) or
+            ``postgresql://user:password@host/database``.
+
+    Raises:
+        SettingsError: `url` is no such URL.
+        StartError: the database is from a newer version, locked, unreadable or unreachable.
+    """
+    engine = connect(url)
+    try:
+        upgrade(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Control(engine)
+
+
+class Control:
+    """The control state, opened. Safe to use from several threads; every method raises `Unavailable` on a fault."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __str__(self) -> str:
+        return shown(self._engine)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection. The object is of no use afterwards."""
+        self._engine.dispose()
+
+    # Keys
+
+    def create_key(
+        self,
+        *,
+        name: str,
+        scopes: Iterable[str],
+        tenants: Iterable[str] = (DEFAULT_TENANT,),
+        all_tenants: bool = False,
+        expires_in: timedelta | None = None,
+    ) -> NewKey:
+        """Make a key. A running server accepts it within about a second.
+
+        Args:
+            name: what it is for, shown in lists.
+            scopes: of `ingest`, `read` and `admin`.
+            tenants: the tenants that it may act for; ignored when `all_tenants`.
+            all_tenants: whether it may act for every tenant, those to come included.
+            expires_in: how long it is accepted; None is until it is revoked.
+
+        Raises:
+            InvalidInput: an unknown scope, a malformed tenant, none of either, or a duration that is not positive.
+        """
+        granted = frozenset(scopes)
+        names = () if all_tenants else tuple(sorted({check_tenant_name(tenant) for tenant in tenants}))
+        _check_key(name, granted, names, all_tenants=all_tenants, expires_in=expires_in)
+        key_id, secret = mint_key()
+        now = _now()
+        key = ApiKey(
+            id=key_id,
+            name=name,
+            scopes=granted,
+            tenants=names,
+            all_tenants=all_tenants,
+            created=now,
+            expires=_expiry(now, expires_in),
+            revoked=None,
+            last_used=None,
+        )
+        with self._writing() as connection:
+            _add_tenants(connection, names, now)
+            connection.execute(
+                insert(ApiKeyRow).values(
+                    id=key.id,
+                    name=key.name,
+                    scopes=key.scopes,
+                    all_tenants=key.all_tenants,
+                    secret_sha256=digest_key(secret.encode()),
+                    created=key.created,
+                    expires=key.expires,
+                )
+            )
+            if names:
+                connection.execute(insert(ApiKeyTenantRow), [{"key_id": key_id, "tenant": tenant} for tenant in names])
+            _raise_revision(connection)
+        return NewKey(key, secret)
+
+    def list_keys(self) -> list[ApiKey]:
+        """Return every key, revoked and expired ones included, oldest first."""
+        with self._reading() as connection, Session(bind=connection) as session:
+            rows = session.scalars(select(ApiKeyRow).order_by(ApiKeyRow.created, ApiKeyRow.id))
+            return [_api_key(row) for row in rows]
+
+    def revoke_key(self, key: str) -> ApiKey:
+        """Revoke a key for good, given by its id, its prefix or whole; doing so again changes nothing.
+
+        A running server refuses it within about a second.
+
+        Raises:
+            NotFound: there is no such key.
+        """
+        key_id = (key_id_of(key.encode("utf-8", "replace")) or b"").decode() or key.removeprefix(KEY_PREFIX)
+        with self._writing() as connection:
+            revoked = connection.execute(
+                update(ApiKeyRow).where(ApiKeyRow.id == key_id, ApiKeyRow.revoked.is_(None)).values(revoked=_now())
+            )
+            if revoked.rowcount:
+                _raise_revision(connection)
+            with Session(bind=connection) as session:
+                row = session.get(ApiKeyRow, key_id)
+                if row is None:
+                    raise NotFound(
+                        f"There is no API key {key_id[:40]!a}; `vedette key list --all` shows the ids of all."
+                    )
+                return _api_key(row)
+
+    def admin_exists(self) -> bool:
+        """Whether an administrator's key was made and not revoked; an expired one counts (see `KeyTable`)."""
+        return self.key_table().admin_exists
+
+    def record_use(self, used: Mapping[str, float]) -> None:
+        """Note when keys were last used: Unix seconds by key id."""
+        if not used:
+            return
+        with self._writing() as connection:
+            for key_id, seconds in used.items():
+                when = datetime.fromtimestamp(seconds, UTC)
+                newer = ApiKeyRow.last_used.is_(None) | (ApiKeyRow.last_used < when)
+                connection.execute(update(ApiKeyRow).where(ApiKeyRow.id == key_id, newer).values(last_used=when))
+
+    # What requests are judged by
+
+    def revision(self) -> int:
+        """Return a number that rises with every change of a key or a tenant: cheap to ask for often."""
+        with self._reading() as connection:
+            return _revision(connection)
+
+    def key_table(self) -> KeyTable:
+        """Return all keys and tenants, as an `Authenticator` needs them."""
+        with self._reading() as connection, Session(bind=connection) as session:
+            revision = _revision(connection)
+            entries = tuple(_entry(row) for row in session.scalars(select(ApiKeyRow)))
+            tenants = frozenset(session.scalars(select(TenantRow.name)))
+            return KeyTable(entries, tenants, revision)
+
+    # Tenants
+
+    def list_tenants(self) -> list[Tenant]:
+        """Return every tenant, by name."""
+        with self._reading() as connection:
+            rows = connection.execute(select(TenantRow.name, TenantRow.first_seen).order_by(TenantRow.name))
+            return [Tenant(name, first_seen) for name, first_seen in rows]
+
+    def add_tenants(self, names: Iterable[str]) -> None:
+        """Make the tenants that do not exist yet.
+
+        Raises:
+            InvalidInput: a name is malformed; none is made then.
+        """
+        wanted = sorted({check_tenant_name(name) for name in names})
+        with self._writing() as connection:
+            if _add_tenants(connection, wanted, _now()):
+                _raise_revision(connection)
+
+    # Small saved state
+
+    def get_meta(self, key: str) -> str | None:
+        """Return the value saved under `key`, or None."""
+        with self._reading() as connection:
+            return connection.scalar(select(MetaRow.value).where(MetaRow.key == key))
+
+    def set_meta(self, key: str, value: str | None) -> None:
+        """Save `value` under `key`; None forgets it."""
+        if key == _REVISION_KEY:
+            raise InvalidInput("The key 'revision' is the control state's own; use another.")
+        with self._writing() as connection:
+            _save(connection, key, value)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with reading(self._engine) as connection:
+                yield connection
+        except DATABASE_ERRORS as error:
+            raise unavailable(self._engine, error) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with writing(self._engine) as connection:
+                yield connection
+        except DATABASE_ERRORS as error:
+            raise unavailable(self._engine, error) from error
+
+
+def _check_key(
+    name: str, scopes: frozenset[str], tenants: tuple[str, ...], *, all_tenants: bool, expires_in: timedelta | None
+) -> None:
+    unknown = sorted(scopes.difference(SCOPES))
+    if unknown:
+        raise InvalidInput(f"There is no scope {unknown[0]!a}; the scopes are {', '.join(SCOPES)}.")
+    if not scopes:
+        raise InvalidInput(f"A key needs at least one scope of {', '.join(SCOPES)}.")
+    if not tenants and not all_tenants:
+        raise InvalidInput("A key needs at least one tenant, or all.")
+    if len(name) > _MAX_NAME_LENGTH or not name.isprintable():
+        raise InvalidInput(f"The name of a key has at most {_MAX_NAME_LENGTH} printable characters.")
+    if expires_in is not None and expires_in <= timedelta(0):
+        raise InvalidInput("A key must expire in the future.")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _expiry(now: datetime, expires_in: timedelta | None) -> datetime | None:
+    try:
+        return None if expires_in is None else now + expires_in
+    except OverflowError:
+        raise InvalidInput("A key cannot expire after the year 9999; leave the expiry out instead.") from None
+
+
+def _api_key(row: ApiKeyRow) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        scopes=row.scopes,
+        tenants=tuple(link.tenant for link in row.tenants),
+        all_tenants=row.all_tenants,
+        created=row.created,
+        expires=row.expires,
+        revoked=row.revoked,
+        last_used=row.last_used,
+    )
+
+
+def _entry(row: ApiKeyRow) -> KeyEntry:
+    return KeyEntry(
+        id=row.id,
+        digest=row.secret_sha256,
+        scopes=row.scopes,
+        tenants=frozenset(link.tenant for link in row.tenants),
+        all_tenants=row.all_tenants,
+        expires=row.expires.timestamp() if row.expires else None,
+        revoked=row.revoked is not None,
+    )
+
+
+def _insert(connection: Connection, row: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """Return the database's own INSERT, which knows ON CONFLICT; both spell it alike."""
+    return postgresql.insert(row) if connection.dialect.name == "postgresql" else sqlite.insert(row)
+
+
+def _add_tenants(connection: Connection, names: Sequence[str], now: datetime) -> bool:
+    """Insert the tenants that have no row, in their given order. Says whether there were any."""
+    added = 0
+    for start in range(0, len(names), _TENANTS_PER_STATEMENT):
+        rows = [{"name": name, "first_seen": now} for name in names[start : start + _TENANTS_PER_STATEMENT]]
+        statement = _insert(connection, TenantRow).values(rows).on_conflict_do_nothing()
+        added += connection.execute(statement).rowcount
+    return added > 0
+
+
+def _revision(connection: Connection) -> int:
+    value = connection.scalar(select(MetaRow.value).where(MetaRow.key == _REVISION_KEY))
+    return int(value) if value else 0
+
+
+def _raise_revision(connection: Connection) -> None:
+    """Say, in the transaction that changes keys or tenants, that they change.
+
+    On PostgreSQL the row's lock also puts such transactions in one order, so a revision once seen is complete.
+    """
+    following = cast(cast(MetaRow.value, BigInteger) + 1, Text)
+    first = _insert(connection, MetaRow).values(key=_REVISION_KEY, value="1")
+    connection.execute(first.on_conflict_do_update(index_elements=[MetaRow.key], set_={"value": following}))
+
+
+def _save(connection: Connection, key: str, value: str | None) -> None:
+    if value is None:
+        connection.execute(delete(MetaRow).where(MetaRow.key == key))
+        return
+    row = _insert(connection, MetaRow).values(key=key, value=value)
+    connection.execute(row.on_conflict_do_update(index_elements=[MetaRow.key], set_={"value": value}))

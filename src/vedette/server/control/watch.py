@@ -1,0 +1,96 @@
+"""Keep a running server's view of keys and tenants current, and write back what its requests revealed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from vedette.errors import Unavailable
+
+if TYPE_CHECKING:
+    from vedette.server.control.identity import Authenticator
+    from vedette.server.control.store import Control
+
+__all__ = ["KeyWatcher"]
+
+POLL_SECONDS: Final = 0.5
+"""How often the revision is asked for: a key revoked elsewhere is refused here within about this time."""
+
+WRITE_BACK_SECONDS: Final = 60.0
+"""How often the times of last use are written, and how exact they are."""
+
+_log = logging.getLogger(__name__)
+
+
+class KeyWatcher:
+    """Polls the control database's revision and gives the authenticator a new table when it changed.
+
+    While the database does not answer, requests are judged by the last table, so telemetry keeps flowing; what was
+    revoked meanwhile is noticed when it is back. `stale_seconds` says how old the view may be.
+    """
+
+    def __init__(self, control: Control, authenticator: Authenticator, *, poll_seconds: float = POLL_SECONDS) -> None:
+        self._control = control
+        self._authenticator = authenticator
+        self._poll_seconds = poll_seconds
+        self._revision = -1
+        self._checked = time.monotonic()
+        self._written = time.monotonic()
+        self._failing = False
+
+    @property
+    def stale_seconds(self) -> float:
+        """Seconds since the view was last known to be current."""
+        return time.monotonic() - self._checked
+
+    async def run(self) -> None:
+        """Watch until cancelled, then write back what is left."""
+        try:
+            while True:
+                await self._poll()
+                await asyncio.sleep(self._poll_seconds)
+        finally:
+            with contextlib.suppress(Unavailable):
+                await self._add_tenants()
+                await self._write_back()
+
+    async def refresh(self) -> None:
+        """Bring the view up to date now, for a server that has just changed a key itself.
+
+        Raises:
+            Unavailable: the database does not answer; the view stays as it was.
+        """
+        started = time.monotonic()
+        await self._add_tenants()
+        if await asyncio.to_thread(self._control.revision) != self._revision:
+            table = await asyncio.to_thread(self._control.key_table)
+            self._authenticator.replace(table)
+            self._revision = table.revision
+        self._checked = started
+
+    async def _poll(self) -> None:
+        try:
+            await self.refresh()
+            if time.monotonic() - self._written >= WRITE_BACK_SECONDS:
+                await self._write_back()
+            if self._failing:
+                _log.info("The control database %s answers again.", self._control)
+                self._failing = False
+        except Unavailable as error:
+            if not self._failing:
+                _log.warning("%s Until then requests are judged by the keys known so far.", error)
+                self._failing = True
+        except Exception:  # noqa: BLE001 - were this loop to end, no revocation would ever be noticed again
+            _log.exception("Cannot read the keys of the control database %s.", self._control)
+
+    async def _add_tenants(self) -> None:
+        unseen = self._authenticator.unseen_tenants()
+        if unseen:
+            await asyncio.to_thread(self._control.add_tenants, unseen)
+
+    async def _write_back(self) -> None:
+        self._written = time.monotonic()
+        await asyncio.to_thread(self._control.record_use, self._authenticator.drain_used())
