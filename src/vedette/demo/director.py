@@ -7,7 +7,6 @@ import json
 import socket
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedette.demo.processes import Child, stop_all
@@ -17,6 +16,7 @@ from vedette.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 __all__ = ["Director", "Plan"]
 

@@ -41,7 +41,7 @@ _LAST_NAMES = (
     *("Almeida", "Brandt", "Chen", "Dubois", "Eriksen", "Fischer", "García", "Haddad", "Ivanova"),
     *("Jansen", "Kowalski", "Lindqvist", "Müller", "Nakamura", "O'Connor"),
 )
-_COUNTRIES = (("DE", "EUR"), ("FR", "EUR"), ("SE", "SEK"), ("GB", "GBP"), ("US", "USD"), ("JP", "JPY"))
+_COUNTRIES = (("DE", "EUR"), ("FR", "EUR"), ("SE", "SEK"), ("GB", "GBP"), ("US", "USD"), ("CH", "CHF"))
 
 SEARCHES = (
     *("copper kettle", "oak chair", "lamp", "wool blanket", "bread knife", "wall clock", "gift under 30"),
@@ -80,7 +80,12 @@ def _make_users() -> tuple[User, ...]:
     for number in range(240):
         first, last = rng.choice(_FIRST_NAMES), rng.choice(_LAST_NAMES)
         country, currency = rng.choice(_COUNTRIES)
-        plain = unicodedata.normalize("NFKD", f"{first}.{last}").encode("ascii", "ignore").decode().lower()
+        plain = (
+            unicodedata.normalize("NFKD", f"{first}.{last}".replace("ø", "o"))
+            .encode("ascii", "ignore")
+            .decode()
+            .lower()
+        )
         email = f"{plain.replace(chr(39), '')}{number}@example.com"
         users.append(User(f"u-{1000 + number}", f"{first} {last}", email, country, currency))
     return tuple(users)

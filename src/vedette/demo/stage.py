@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from vedette.demo.timetable import Timetable
 
-__all__ = ["Stage"]
+__all__ = ["Stage", "chance"]
+
+
+def chance(share: float) -> bool:
+    """True in that share of the calls (0 to 1)."""
+    return random.random() < share
 
 
 @dataclass(frozen=True, kw_only=True)

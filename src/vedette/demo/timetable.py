@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["FIRST_VERSIONS", "INCIDENTS", "Timetable", "Incident", "Release"]
+__all__ = ["FIRST_VERSIONS", "INCIDENTS", "Incident", "Release", "Timetable"]
 
 FIRST_VERSIONS = {
     "gateway": "4.0.2",

@@ -52,6 +52,10 @@ def _pause(rng: random.Random) -> float:
     return round(min(rng.lognormvariate(0.3, 0.7), 12.0), 3)
 
 
+def _chance(rng: random.Random, share: float) -> bool:
+    return rng.random() < share
+
+
 def _get(rng: random.Random, path: str, **params: str) -> Step:
     return Step("GET", path, _pause(rng), params=tuple(params.items()))
 
@@ -65,19 +69,19 @@ def _browse(rng: random.Random, _user: User) -> Iterator[Step]:
     yield _get(rng, "/products", category=rng.choice(CATEGORIES))
     for product in rng.sample(PRODUCTS, rng.randint(1, 3)):
         yield _get(rng, f"/products/{product.sku}")
-    if rng.random() < 0.05:  # a stale link
+    if _chance(rng, 0.05):  # a stale link
         yield _get(rng, f"/products/OLD-{rng.randrange(1000):03d}")
 
 
 def _search(rng: random.Random, _user: User) -> Iterator[Step]:
     for _ in range(rng.randint(1, 3)):
-        text = rng.choice(HOSTILE_TEXTS) if rng.random() < _HOSTILE_SHARE * 2 else rng.choice(SEARCHES)
+        text = rng.choice(HOSTILE_TEXTS) if _chance(rng, _HOSTILE_SHARE * 2) else rng.choice(SEARCHES)
         yield _get(rng, "/search", q=text)
     yield _get(rng, f"/products/{rng.choice(PRODUCTS).sku}")
 
 
 def _log_in(rng: random.Random, user: User) -> Iterator[Step]:
-    if rng.random() < _WRONG_PASSWORD_SHARE:
+    if _chance(rng, _WRONG_PASSWORD_SHARE):
         yield _post(rng, "/login", email=user.email, password="guess")  # noqa: S106 - it has to be wrong
     yield _post(rng, "/login", email=user.email, password=f"pw-{user.user_id}")
 
@@ -87,7 +91,7 @@ def _fill_cart(rng: random.Random, user: User) -> Iterator[Step]:
     for product in rng.sample(PRODUCTS, rng.randint(1, 4)):
         yield _get(rng, f"/products/{product.sku}")
         yield _post(rng, "/cart/items", sku=product.sku, quantity=rng.choice((1, 1, 1, 2, 6)))
-    if rng.random() < 0.3:
+    if _chance(rng, 0.3):
         yield from _log_in(rng, user)
 
 
@@ -95,10 +99,10 @@ def _buy(rng: random.Random, user: User) -> Iterator[Step]:
     yield from _log_in(rng, user)
     for product in rng.sample(PRODUCTS, rng.randint(1, 3)):
         yield _post(rng, "/cart/items", sku=product.sku, quantity=rng.choice((1, 1, 2)))
-    note = rng.choice(HOSTILE_TEXTS) if rng.random() < _HOSTILE_SHARE else rng.choice(("", "", "leave at the door"))
+    note = rng.choice(HOSTILE_TEXTS) if _chance(rng, _HOSTILE_SHARE) else rng.choice(("", "", "leave at the door"))
     method = rng.choices(("card", "invoice", "wallet"), (7, 1, 2))[0]
     yield _post(rng, "/checkout", method=method, note=note)
-    if rng.random() < 0.5:
+    if _chance(rng, 0.5):
         yield _get(rng, "/orders")
 
 

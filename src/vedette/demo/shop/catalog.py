@@ -16,7 +16,7 @@ from sqlalchemy import text
 from vedette.demo.goods import PRODUCTS
 from vedette.demo.shop.serving import serve
 from vedette.demo.shop.store import open_store
-from vedette.demo.stage import Stage
+from vedette.demo.stage import Stage, chance
 
 __all__ = ["run"]
 
@@ -75,7 +75,7 @@ class Catalog:
         trace.get_current_span().set_attribute("cache.hit", hit)
         if cached is not None and hit:
             return cached[1]
-        if lost and random.random() < 0.2:
+        if lost and chance(0.2):
             log.warning("cache connection lost, reading %s from the database", key, extra={"cache.key": key})
         rows = self.read(sql, **parameters)
         self._cache[key] = (time.monotonic() + _CACHE_SECONDS, rows)

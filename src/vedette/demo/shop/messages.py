@@ -66,7 +66,7 @@ class Queue:
         """Append a message, in a producer span whose context travels with it; returns its id."""
         message_id = uuid.uuid4().hex
         text = json.dumps(body)
-        attributes = {
+        attributes: dict[str, str | int] = {
             **_attributes(topic, "send"),
             "messaging.message.id": message_id,
             "messaging.message.body.size": len(text),
@@ -100,7 +100,7 @@ class Queue:
     @contextmanager
     def processing(self, message: Message, received: SpanContext) -> Iterator[Span]:
         """A consumer span that continues the producer's trace and links to the receipt."""
-        attributes = {
+        attributes: dict[str, str | int] = {
             **_attributes(message.topic, "process"),
             "messaging.message.id": message.message_id,
             "messaging.message.delivery_attempt": message.attempts + 1,

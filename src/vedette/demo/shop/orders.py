@@ -1,10 +1,10 @@
 """Orders: takes orders, has them paid, hands them to the worker, and reports on them."""
 
 import logging
-import random
 import time
 import uuid
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from fastapi import APIRouter, FastAPI, HTTPException, Request
@@ -19,7 +19,10 @@ from vedette.demo.goods import USERS
 from vedette.demo.shop.messages import Queue
 from vedette.demo.shop.serving import serve
 from vedette.demo.shop.store import open_store
-from vedette.demo.stage import Stage
+from vedette.demo.stage import Stage, chance
+
+if TYPE_CHECKING:
+    from opentelemetry.util.types import AnyValue
 
 __all__ = ["ORDER_PLACED", "run"]
 
@@ -129,13 +132,17 @@ def place_order(request: Request, new: NewOrder) -> dict[str, Any]:
     )
     fields = {"order.id": order.order_id, "user.id": new.user_id, "session.id": new.session_id}
     trace.get_current_span().set_attributes({**fields, "order.lines": len(new.lines)})
-    if orders.stage.flaw == "missing_address" and random.random() < 0.3:
+    if orders.stage.flaw == "missing_address" and chance(0.3):
         _shipping_label(user.user_id)
     with Session(orders.engine, expire_on_commit=False) as session:
         session.add(order)
         session.commit()
         answer = _charge(orders, order, new.method)
-        order.status = "paid" if answer.is_success else ("declined" if answer.status_code == 402 else "failed")
+        order.status = (
+            "paid"
+            if answer.is_success
+            else ("declined" if answer.status_code == HTTPStatus.PAYMENT_REQUIRED else "failed")
+        )
         session.commit()
     placed.add(1, {"outcome": order.status, "payment.method": new.method})
     if not answer.is_success:
@@ -144,7 +151,7 @@ def place_order(request: Request, new: NewOrder) -> dict[str, Any]:
         )
         level = logging.WARNING if answer.status_code in _CLIENT_ERRORS else logging.ERROR
         log.log(level, "order %s not placed: payments answered %d", order.order_id, answer.status_code, extra=fields)
-        raise HTTPException(402 if answer.status_code == 402 else 502, str(detail))
+        raise HTTPException(402 if order.status == "declined" else 502, str(detail))
     values.record(order.total_cents / 100, {"payment.method": new.method})
     _announce(orders, order, user.name, user.email)
     log.info("order %s placed by %s <%s>", order.order_id, user.name, user.email, extra=fields)
@@ -167,9 +174,14 @@ def _charge(orders: Orders, order: Order, method: str) -> httpx.Response:
 
 
 def _announce(orders: Orders, order: Order, name: str, email: str) -> None:
-    lines = [{"sku": line.sku, "quantity": line.quantity} for line in order.lines]
+    lines: list[AnyValue] = [{"sku": line.sku, "quantity": line.quantity} for line in order.lines]
     orders.queue.publish(ORDER_PLACED, {"order_id": order.order_id, "name": name, "email": email, "lines": lines})
-    body = {"order": order.order_id, "total": order.total_cents / 100, "currency": order.currency, "lines": lines}
+    body: dict[str, AnyValue] = {
+        "order": order.order_id,
+        "total": order.total_cents / 100,
+        "currency": order.currency,
+        "lines": lines,
+    }
     now = time.time_ns()
     events.emit(
         LogRecord(

@@ -5,6 +5,7 @@ import logging
 import random
 import uuid
 from decimal import Decimal
+from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from opentelemetry import metrics, trace
@@ -12,7 +13,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from pydantic import BaseModel
 
 from vedette.demo.shop.serving import serve
-from vedette.demo.stage import Stage
+from vedette.demo.stage import Stage, chance
 from vedette.demo.telemetry import EXPONENTIAL_HISTOGRAM
 
 __all__ = ["run"]
@@ -26,6 +27,7 @@ _PROVIDER = "api.cardhouse.example"
 _ATTEMPTS = 3
 _TIMEOUT_SECONDS = 2.0
 _DECLINED_SHARE = 0.05
+_RISK_LIMIT = 0.95
 _FRAUD_LIMIT_CENTS = 120_000
 
 charges = meter.create_counter("shop.payments.charges", "{charge}", "Charges by outcome")
@@ -54,7 +56,7 @@ class ChargeFailed(Exception):
 async def create_charge(request: Request, charge: Charge) -> dict[str, str]:
     """Charge a card; 402 when it is declined, 502 when the provider cannot be reached."""
     stage: Stage = request.app.state.stage
-    fields = {
+    fields: dict[str, str | int] = {
         "order.id": charge.order_id,
         "user.id": charge.user_id,
         "payment.amount_cents": charge.amount_cents,
@@ -64,7 +66,7 @@ async def create_charge(request: Request, charge: Charge) -> dict[str, str]:
     trace.get_current_span().set_attributes(fields)
     if stage.flaw == "rounding" and charge.currency != "EUR":
         _check_amount(charge)
-    if _assess_risk(charge) > 0.95 or random.random() < _DECLINED_SHARE:
+    if _assess_risk(charge) > _RISK_LIMIT or chance(_DECLINED_SHARE):
         reason = random.choice(("insufficient funds", "card expired", "limit exceeded", "suspected fraud"))
         log.warning("charge for order %s declined: %s", charge.order_id, reason, extra=fields)
         charges.add(1, {"outcome": "declined", "payment.method": charge.method})
@@ -127,11 +129,11 @@ async def _call_provider(stage: Stage, charge: Charge, key: str, attempt: int) -
         provider_seconds.record(min(seconds, _TIMEOUT_SECONDS), {"payment.method": charge.method})
         if seconds > _TIMEOUT_SECONDS:
             raise ProviderError(f"no answer from {_PROVIDER}:443 within {_TIMEOUT_SECONDS:.1f} s (request {key[:12]})")
-        if stage.suffers("provider_down") and random.random() < 0.75:
+        if stage.suffers("provider_down") and chance(0.75):
             raise ProviderError(f"connection to {_PROVIDER}:443 refused (request {key[:12]})")
-        status = 503 if random.random() < 0.02 else 201
-        span.set_attribute("http.response.status_code", status)
-        if status != 201:
+        status = HTTPStatus.SERVICE_UNAVAILABLE if chance(0.02) else HTTPStatus.CREATED
+        span.set_attribute("http.response.status_code", int(status))
+        if status != HTTPStatus.CREATED:
             span.set_status(Status(StatusCode.ERROR, "service unavailable"))
             raise ProviderError(f"{_PROVIDER} answered 503 (request {key[:12]})")
         return f"ch_{key[:16]}"
@@ -140,7 +142,7 @@ async def _call_provider(stage: Stage, charge: Charge, key: str, attempt: int) -
 def _draw_latency(stage: Stage) -> float:
     if stage.suffers("provider_slow"):
         return random.lognormvariate(0.2, 0.5)
-    if random.random() < 0.01:
+    if chance(0.01):
         return _TIMEOUT_SECONDS * 2
     return random.lognormvariate(-2.6, 0.5)
 

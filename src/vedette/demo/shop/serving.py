@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from typing import TYPE_CHECKING, Any
 
+from fastapi.responses import JSONResponse
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
@@ -13,12 +15,14 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
     from opentelemetry.trace import Span
 
     from vedette.demo.stage import Stage
 
 __all__ = ["serve"]
+
+log = logging.getLogger("shop.serving")
 
 
 def serve(
@@ -32,6 +36,11 @@ def serve(
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
         return {"service": stage.service, "version": stage.version, "instance": stage.instance}
+
+    @app.exception_handler(Exception)
+    async def fail(request: Request, error: Exception) -> JSONResponse:
+        log.error("unhandled error in %s %s", request.method, request.url.path, exc_info=error)
+        return JSONResponse({"detail": "Internal error."}, 500)
 
     FastAPIInstrumentor.instrument_app(
         app, excluded_urls="healthz", exclude_spans=["receive", "send"], server_request_hook=server_request_hook

@@ -77,14 +77,14 @@ class Worker:
             except (httpx.HTTPError, UnicodeEncodeError) as error:
                 span.record_exception(error)
                 span.set_status(Status(StatusCode.ERROR, str(error)))
-                self._give_back(message, fields)
+                self._give_back(message, error, fields)
             else:
                 self._queue.done(message)
                 processed.add(1, {"outcome": "done"})
                 log.info("order %s is on its way", message.body["order_id"], extra=fields)
             waited_seconds.record(time.perf_counter() - started)
 
-    def _give_back(self, message: Message, fields: dict[str, str]) -> None:
+    def _give_back(self, message: Message, error: Exception, fields: dict[str, str]) -> None:
         if message.attempts + 1 >= _MOST_ATTEMPTS:
             self._queue.bury(message)
             processed.add(1, {"outcome": "dead"})
@@ -92,7 +92,7 @@ class Worker:
         else:
             self._queue.retry(message, delay_seconds=2.0 * 2**message.attempts)
             processed.add(1, {"outcome": "retry"})
-            log.exception("order %s cannot be fulfilled now", message.body["order_id"], extra=fields)
+            log.error("order %s cannot be fulfilled now", message.body["order_id"], exc_info=error, extra=fields)
 
     def _fulfil(self, order: dict[str, Any]) -> None:
         for line in order["lines"]:
