@@ -1,0 +1,43 @@
+"""Pieces of SQL that are true or false of a log line, with the values they carry as ClickHouse parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+__all__ = ["EVERY_LINE", "NO_LINE", "Binder", "Condition", "Operator"]
+
+Operator = Literal["<", "<=", ">", ">="]
+
+EVERY_LINE: Final = "true"
+NO_LINE: Final = "false"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A boolean expression over the columns of ``vedette.logs``, never NULL, and its parameters by name."""
+
+    sql: str
+    params: dict[str, object]
+
+
+@dataclass(slots=True)
+class Binder:
+    """Hands out parameters: what a user wrote reaches the engine only through here."""
+
+    params: dict[str, object] = field(default_factory=dict)
+    _names: dict[tuple[str, object], str] = field(default_factory=dict)
+
+    def text(self, value: str) -> str:
+        """A placeholder for a string."""
+        return self._bind(value, "String")
+
+    def number(self, value: float) -> str:
+        """A placeholder for a number: integers stay integers."""
+        return self._bind(value, "Int64" if isinstance(value, int) else "Float64")
+
+    def _bind(self, value: object, kind: str) -> str:
+        # The same value is one parameter, so that a field's name is not sent once for each use.
+        name = self._names.setdefault((kind, value), f"q{len(self._names)}")
+        self.params[name] = value
+        return f"{{{name}:{kind}}}"
