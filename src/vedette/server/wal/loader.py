@@ -89,12 +89,12 @@ class LoaderStats:
     retries: int = 0
     quarantined_records: int = 0
     last_error: str = ""
-    oldest_waiting_seconds: float = 0.0
+    waiting_since: float = 0.0
     seconds: float = 0.0
 
 
 class Loader:
-    """Loads the sealed segments of one log, oldest first, one at a time, so that a replay needs one segment's memory."""
+    """Loads the sealed segments of one log, oldest first and one at a time: a replay needs the memory of one."""
 
     def __init__(self, folder: WalFolder, engine: Engine, quarantine: Quarantine) -> None:
         self.stats = LoaderStats()
@@ -107,12 +107,12 @@ class Loader:
         while not stop.is_set():
             segments = self._folder.sealed()
             for segment in segments:
-                self.stats.oldest_waiting_seconds = max(0.0, time.time() - segment.path.stat().st_mtime)
+                self.stats.waiting_since = segment.path.stat().st_mtime
                 await self.load(segment, stop)
                 if stop.is_set():
                     return
             if not segments:
-                self.stats.oldest_waiting_seconds = 0.0
+                self.stats.waiting_since = 0.0
                 await _sleep(stop, _POLL_SECONDS)
 
     async def load(self, segment: Segment, stop: asyncio.Event) -> None:

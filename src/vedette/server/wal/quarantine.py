@@ -46,7 +46,11 @@ class Quarantine:
             rows[record.tenant] += record.rows
             size[record.tenant] += record.end - record.start
         await self._record(
-            [_line(tenant, name, "refused_by_engine", rows[tenant], size[tenant], reason) for tenant in rows], stem
+            [
+                _line(tenant, name, "refused_by_engine", count=rows[tenant], size=size[tenant], detail=reason)
+                for tenant in rows
+            ],
+            stem,
         )
 
     async def keep_damage(self, segment: Segment, stretch: bytes, damage: Damage) -> None:
@@ -54,7 +58,7 @@ class Quarantine:
         stem = f"{segment.identity}-damaged-{damage.start}"
         reason = f"bytes {damage.start} to {damage.end} of {segment.path.name} do not match their checksum"
         self._write(stem, stretch, reason)
-        await self._record([_line("", "unknown", "damaged_on_disk", 0, len(stretch), reason)], stem)
+        await self._record([_line("", "unknown", "damaged_on_disk", count=0, size=len(stretch), detail=reason)], stem)
 
     def _write(self, stem: str, content: bytes, reason: str) -> None:
         folder = self._folder.quarantine
@@ -64,7 +68,7 @@ class Quarantine:
         sync_folder(folder)
 
 
-def _line(tenant: str, name: str, reason: str, count: int, size: int, detail: str) -> LedgerLine:
+def _line(tenant: str, name: str, reason: str, *, count: int, size: int, detail: str) -> LedgerLine:
     signal = name.removeprefix("otlp_").removesuffix("_json")
     return {
         "time": time.time_ns(),

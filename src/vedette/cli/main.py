@@ -1,0 +1,40 @@
+"""The command line's root: which commands there are."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from vedette import __version__
+from vedette.cli import key, serve
+from vedette.errors import VedetteError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="vedette",
+    help="Observability for Python services and AI agents: logs, traces, metrics, audit, alerts, in one package.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("serve", context_settings={"ignore_unknown_options": False})(serve.serve)
+app.add_typer(key.app, name="key")
+
+
+@app.callback(invoke_without_command=True)
+def root(*, version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    """Handle what stands before a command."""
+    if version:
+        typer.echo(f"vedette {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; an error that a person can act on is one sentence, not a trace."""
+    try:
+        app()
+    except VedetteError as error:
+        typer.echo(f"vedette: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,62 @@
+"""``vedette serve``: run the platform. Its options are the settings, from their one declaration."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from pathlib import Path  # noqa: TC003 - Typer reads the annotation at run time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vedette.errors import StartError
+from vedette.server.process import EXIT_START_FAILED
+from vedette.server.settings import load_settings, setting_names
+from vedette.server.supervisor import supervise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["serve", "with_settings"]
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for every setting; it gets those that were given, by name, as `flags`."""
+
+    def run(**options: Any) -> None:  # noqa: ANN401 - options of several types
+        flags = {name: options.pop(name) for name in setting_names()}
+        command(flags={name: value for name, value in flags.items() if value is not None}, **options)
+
+    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "flags"]
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                str | None,
+                typer.Option(f"--{name.replace('_', '-')}", help=help_, show_default=default or False, metavar="TEXT"),
+            ],
+        )
+        for name, (default, help_) in setting_names().items()
+    ]
+    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
+    run.__doc__ = command.__doc__
+    return run
+
+
+@with_settings
+def serve(
+    *,
+    config: Annotated[Path | None, typer.Option(help="a TOML file with settings; vedette.toml here by default")] = None,
+    flags: dict[str, str],
+) -> None:
+    """Run the platform: take telemetry in, keep it, and answer questions about it."""
+    settings = load_settings(flags, file=config)
+    try:
+        status = asyncio.run(supervise(settings))
+    except StartError as error:
+        typer.echo(f"vedette: {error}", err=True)
+        status = EXIT_START_FAILED
+    sys.exit(status)

@@ -1,0 +1,235 @@
+"""The server process: everything is built, started and stopped here, in one straight line.
+
+Cleanup runs in the reverse order, so that nothing is closed while something that uses it still runs: the doors first,
+then the requests under way, then the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, cast
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server as Granian
+
+from vedette.errors import StartError, VedetteError
+from vedette.server.api.build import build_api
+from vedette.server.api.context import Services
+from vedette.server.control.identity import Authenticator
+from vedette.server.control.posture import check_posture
+from vedette.server.control.store import open_control
+from vedette.server.control.watch import KeyWatcher
+from vedette.server.engine.client import Engine
+from vedette.server.ingest.ledger import Ledger
+from vedette.server.ingest.otlp_grpc import start_otlp_grpc
+from vedette.server.ingest.otlp_http import OtlpHttp
+from vedette.server.ingest.pipeline import Ingest
+from vedette.server.query.reader import Limits, Reader
+from vedette.server.readiness import Readiness
+from vedette.server.telemetry import Telemetry
+from vedette.server.wal.segments import WalFolder
+from vedette.server.wal.writer import WalWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from vedette.server.control.identity import AuthMode
+    from vedette.server.settings import Address, Settings
+    from vedette.server.telemetry import Reading
+
+__all__ = ["serve"]
+
+log = logging.getLogger(__name__)
+
+_GRACE_SECONDS = 5.0
+_BACKLOG = 2048
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: Something that only a person can mend keeps the server from starting.
+    """
+    stop = _stop_on_signals()
+    async with AsyncExitStack() as cleanup:
+        control = open_control(settings.control_database)
+        cleanup.callback(control.close)
+        doors = (settings.listen, settings.otlp_http, settings.otlp_grpc, settings.engine_tcp)
+        mode = check_posture(doors, control, settings.insecure_no_auth, auth=cast("AuthMode", settings.auth))
+        authenticator = Authenticator(control.key_table(), mode=mode)
+        await cleanup.enter_async_context(KeyWatcher(control, authenticator))
+
+        telemetry = Telemetry()
+        engine = Engine(settings.engine_url)
+        cleanup.push_async_callback(engine.close)
+        reader = Reader(engine, _limits(settings))
+        await _background(cleanup, _prepare(reader))
+
+        folder = WalFolder(settings.wal_dir)
+        wal = WalWriter(
+            folder,
+            segment_bytes=settings.wal_segment_bytes,
+            segment_age=settings.wal_segment_age,
+            max_bytes=settings.wal_max_bytes,
+            sync_interval=settings.wal_sync.interval_seconds,
+        )
+        cut = wal.start()
+        if cut:
+            log.warning("The last run ended in the middle of a write; %d unacknowledged bytes were cut.", cut)
+        cleanup.push_async_callback(wal.close)
+        telemetry.watch(lambda: _wal_readings(wal))
+
+        ledger = Ledger(wal, telemetry)
+        cleanup.push_async_callback(ledger.flush)
+        await _background(cleanup, ledger.run())
+        ingest = Ingest(
+            wal,
+            ledger,
+            telemetry,
+            max_inflight_bytes=settings.max_inflight_bytes,
+            tenant_rate=settings.tenant_max_bytes_per_second,
+        )
+        readiness = Readiness(engine, reader, wal, folder)
+        services = Services(settings, engine, reader, control, authenticator, ingest, telemetry, readiness)
+
+        otlp = OtlpHttp(
+            ingest,
+            authenticator,
+            max_body_bytes=settings.max_body_bytes,
+            body_timeout_seconds=settings.body_timeout,
+        )
+        await _listen(cleanup, settings.listen, _Doors(otlp, build_api(services)), "the API", "--listen")
+        if settings.otlp_http:
+            await _listen(cleanup, settings.otlp_http, otlp, "OTLP/HTTP", "--otlp-http")
+        if settings.otlp_grpc:
+            grpc_server = await start_otlp_grpc(
+                settings.otlp_grpc, ingest, authenticator, max_body_bytes=settings.max_body_bytes
+            )
+            cleanup.push_async_callback(grpc_server.stop, _GRACE_SECONDS)
+        await _background(cleanup, _announce(readiness, settings))
+        await stop.wait()
+        log.info("Stopping: no new requests, those under way are finished.")
+
+
+class _Doors:
+    """One port, two applications: OTLP goes past the framework, everything else through it."""
+
+    def __init__(self, otlp: OtlpHttp, api: Any) -> None:  # noqa: ANN401 - an ASGI application
+        self._otlp = otlp
+        self._api = api
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        if scope["type"] == "http" and self._otlp.handles(scope["path"]):
+            await self._otlp(scope, receive, send)
+        else:
+            await self._api(scope, receive, send)
+
+
+async def _listen(
+    cleanup: AsyncExitStack, address: Address, app: Callable[..., Awaitable[None]], what: str, flag: str
+) -> None:
+    _check_free(address, what, flag)
+    server = Granian(
+        app,
+        address=address.host,
+        port=address.port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.auto,
+        websockets=False,
+        backlog=_BACKLOG,
+        http1_settings=HTTP1Settings(header_read_timeout=15_000),
+        log_enabled=False,
+    )
+    serving = asyncio.create_task(server.serve(), name=f"listen {address}")
+
+    async def leave() -> None:
+        server.stop()
+        await asyncio.wait({serving}, timeout=_GRACE_SECONDS)
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+    cleanup.push_async_callback(leave)
+
+
+def _check_free(address: Address, what: str, flag: str) -> None:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address.host, address.port))
+    except OSError as error:
+        raise StartError(
+            f"Cannot listen on {address} for {what}: {error.strerror}. "
+            f"Stop what uses it, or choose another address with {flag}."
+        ) from error
+
+
+async def _background(cleanup: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    cleanup.push_async_callback(end)
+
+
+async def _prepare(reader: Reader) -> None:
+    """Ask until the engine is up and the worker has brought its tables up to date."""
+    while not reader.is_prepared:
+        with contextlib.suppress(VedetteError):
+            await reader.prepare()
+        await asyncio.sleep(0.1)
+
+
+async def _announce(readiness: Readiness, settings: Settings) -> None:
+    """Say once, when it is true, that the platform is ready, and where."""
+    while not all(check["ok"] for check in (await readiness.checks()).values()):
+        await asyncio.sleep(0.1)
+    doors = {"OTLP/HTTP": settings.otlp_http, "OTLP/gRPC": settings.otlp_grpc}
+    where = "".join(f", {name} {address}" for name, address in doors.items() if address)
+    log.info("Ready: API http://%s%s", settings.listen, where)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_seconds=settings.query_max_seconds,
+        max_memory_bytes=settings.query_max_memory,
+        max_rows_to_read=settings.query_max_rows,
+        max_concurrent_per_tenant=settings.query_concurrency,
+    )
+
+
+def _wal_readings(wal: WalWriter) -> list[Reading]:
+    stats = wal.stats
+    return [
+        (
+            "vedette_wal_waiting_bytes",
+            "Bytes acknowledged that the engine does not hold yet.",
+            "gauge",
+            wal.waiting_bytes,
+        ),
+        ("vedette_wal_records", "Records written.", "counter", stats.records),
+        ("vedette_wal_bytes", "Bytes written.", "counter", stats.bytes),
+        ("vedette_wal_commits", "Group commits.", "counter", stats.commits),
+        ("vedette_wal_sync_seconds", "Time spent in fsync.", "counter", stats.sync_seconds),
+        ("vedette_wal_segments", "Segments sealed.", "counter", stats.sealed),
+        ("vedette_wal_faults", "Writes and fsyncs that the disk refused.", "counter", stats.faults),
+    ]
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

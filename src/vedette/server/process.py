@@ -1,0 +1,75 @@
+"""Entry point of the children: ``python -m vedette.server.process server|worker``; settings come by environment."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+import time
+
+from vedette.errors import SettingsError, StartError
+from vedette.server.settings import Settings
+
+__all__ = ["EXIT_START_FAILED", "PARENT_VARIABLE", "SETTINGS_VARIABLE", "main", "set_up_logging"]
+
+SETTINGS_VARIABLE = "_VEDETTE_SETTINGS"
+PARENT_VARIABLE = "_VEDETTE_SUPERVISOR"
+
+EXIT_START_FAILED = 78
+"""Exit status for what only a person can mend (EX_CONFIG of sysexits.h); the supervisor does not try again."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Run the process named by the first argument."""
+    _die_with_parent()
+    name = sys.argv[1]
+    settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
+    set_up_logging(settings.log_level)
+    import uvloop  # noqa: PLC0415 - the supervisor imports this module and stays small
+
+    try:
+        if name == "server":
+            from vedette.server.app import serve  # noqa: PLC0415 - each child loads its own half only
+
+            uvloop.run(serve(settings))
+        else:
+            from vedette.server.worker import work  # noqa: PLC0415
+
+            uvloop.run(work(settings))
+    except (StartError, SettingsError) as error:
+        print(f"vedette: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
+        return EXIT_START_FAILED
+    except asyncio.CancelledError:
+        return 1
+    return 0
+
+
+def set_up_logging(level: str) -> None:
+    """One line an event on standard error, times in UTC."""
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=level.upper(),
+        format="%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+        stream=sys.stderr,
+        force=True,
+    )
+    for noisy in ("asyncio", "alembic", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _die_with_parent() -> None:
+    """A killed supervisor must not leave children behind that hold ports and locks."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != int(os.environ[PARENT_VARIABLE]):  # it died before the line above
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

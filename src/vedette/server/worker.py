@@ -1,0 +1,141 @@
+"""The worker process: brings the tables up to date, loads the log, closes rollups, keeps the budgets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from vedette.errors import EngineError, StartError, Unavailable, VedetteError
+from vedette.server.engine.client import Engine
+from vedette.server.engine.formats import LEDGER
+from vedette.server.engine.migrate import migrate
+from vedette.server.telemetry import write_exposition
+from vedette.server.upkeep import Budgets, EdgeRoller
+from vedette.server.wal.loader import Loader
+from vedette.server.wal.quarantine import Quarantine
+from vedette.server.wal.segments import WalFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from vedette.server.settings import Settings
+    from vedette.server.telemetry import Reading
+    from vedette.server.wal.quarantine import LedgerLine
+
+__all__ = ["work"]
+
+log = logging.getLogger(__name__)
+
+_ENGINE_POLL_SECONDS = 0.05
+_UPKEEP_SECONDS = 60.0
+_READINGS_SECONDS = 2.0
+
+
+async def work(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: The database is from a newer version, or a migration failed.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as cleanup:
+        engine = Engine(settings.engine_url)
+        cleanup.push_async_callback(engine.close)
+        if not await _tables(engine, settings, stop):
+            return
+
+        async def record(lines: Sequence[LedgerLine], token: str) -> None:
+            await _record(engine, lines, token)
+
+        folder = WalFolder(settings.wal_dir)
+        folder.prepare()
+        loader = Loader(folder, engine, Quarantine(folder, record))
+        budgets = Budgets(engine, settings, record)
+        roller = EdgeRoller(engine)
+        await _background(cleanup, _repeat(_UPKEEP_SECONDS, budgets.enforce, "keep the byte budgets"))
+        await _background(cleanup, _repeat(_UPKEEP_SECONDS, roller.roll, "close the service graph"))
+        await _background(cleanup, _show(loader, settings, folder))
+        await loader.run(stop)
+
+
+async def _tables(engine: Engine, settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait for the engine and bring its tables up to date. False if told to stop first."""
+    while not stop.is_set():
+        if await engine.ping():
+            try:
+                await migrate(engine, cluster=settings.engine_cluster or None)
+            except Unavailable as error:
+                log.info("The engine went away during a migration: %s", error)
+            except EngineError as error:
+                raise StartError(f"The tables cannot be brought up to date: {error}") from error
+            else:
+                return True
+        await asyncio.sleep(_ENGINE_POLL_SECONDS)
+    return False
+
+
+async def _record(engine: Engine, lines: Sequence[LedgerLine], token: str) -> None:
+    """Write ledger lines once, however often the engine goes away meanwhile."""
+    body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    settings = LEDGER.settings | {"insert_deduplication_token": f"ledger-{token}"}
+    while True:
+        try:
+            await engine.insert(LEDGER.table, LEDGER.input_format, body, settings=settings)
+        except Unavailable:
+            await asyncio.sleep(1.0)
+        else:
+            return
+
+
+async def _repeat(seconds: float, duty: Callable[[], Awaitable[None]], what: str) -> None:
+    while True:
+        try:
+            await duty()
+        except VedetteError as error:
+            log.warning("Could not %s: %s", what, error)
+        await asyncio.sleep(seconds)
+
+
+async def _show(loader: Loader, settings: Settings, folder: WalFolder) -> None:
+    """Leave the worker's figures where the server shows them."""
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    while True:
+        await asyncio.to_thread(write_exposition, settings.run_dir / "worker.prom", _readings(loader, folder))
+        await asyncio.sleep(_READINGS_SECONDS)
+
+
+def _readings(loader: Loader, folder: WalFolder) -> list[Reading]:
+    stats = loader.stats
+    files = [path.stat() for path in folder.quarantine.glob("*.rec")]
+    waiting = time.time() - stats.waiting_since if stats.waiting_since else 0.0
+    return [
+        ("vedette_loader_segments_total", "Segments loaded.", "counter", stats.segments),
+        ("vedette_loader_records_total", "Records loaded.", "counter", stats.records),
+        ("vedette_loader_rows_total", "Spans, log records and data points loaded.", "counter", stats.rows),
+        ("vedette_loader_bytes_total", "Bytes of segments loaded.", "counter", stats.bytes),
+        ("vedette_loader_seconds_total", "Time spent loading.", "counter", stats.seconds),
+        ("vedette_loader_retries_total", "Inserts tried again.", "counter", stats.retries),
+        ("vedette_loader_lag_seconds", "Age of the segment that is being loaded.", "gauge", waiting),
+        ("vedette_quarantine_records_total", "Records put into quarantine.", "counter", stats.quarantined_records),
+        ("vedette_quarantine_files", "Files in quarantine.", "gauge", len(files)),
+        ("vedette_quarantine_bytes", "Bytes in quarantine.", "gauge", sum(file.st_size for file in files)),
+    ]
+
+
+async def _background(cleanup: AsyncExitStack, work_: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work_)
+
+    async def end() -> None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    cleanup.push_async_callback(end)

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Installs the system parts that some tests use. Where that is not possible it says which tests will be skipped.
+set -u
+missing=""
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing for the tests:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    if { apt-get install -qq -y --no-install-recommends $missing || { apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing; }; } >/dev/null 2>&1; then
+        exit 0
+    fi
+fi
+echo "Not tested here, because it cannot be installed:$missing. On Debian: apt-get install$missing"
