@@ -136,7 +136,7 @@ def picture(reading: Reading, situation: Situation, url: str, height: int) -> Re
     """The live view for a terminal with `height` lines."""
     services = _services_table(reading.services, situation)
     hints = Text("\n".join(f"  {line}" for line in commands(url)), style="dim", no_wrap=True, overflow="ellipsis")
-    above = 7 + max(len(reading.services), 1)
+    above = 8 + max(len(reading.services), 1)
     below = len(commands(url)) + 2
     left = max(height - above - below, _SMALLEST_TRACE + 4)
     errors = min(len(reading.errors), max(left // 3 - 2, 1))
@@ -172,15 +172,14 @@ def _headline(reading: Reading, situation: Situation) -> Text:
     minutes, seconds = divmod(int(situation.seconds_open), 60)
     text = Text.assemble(
         ("vedette demo", "bold"),
-        f"   shop {situation.gateway_url} open for {minutes}:{seconds:02d}   demand {situation.demand:.1f} of 1.0",
+        f"   shop {situation.gateway_url} open for {minutes}:{seconds:02d}   demand {situation.demand:.0%} of the mean",
         no_wrap=True,
         overflow="ellipsis",
     )
-    for name in sorted(situation.incidents):
-        text.append(f"   ▲ {_INCIDENTS.get(name, name)}", style="bold yellow")
     if reading.trouble is not None:
-        text.append(f"   {inert(reading.trouble)}", style="red")
-    return text
+        return text.append(f"\n{inert(reading.trouble)}", style="red")
+    happening = ", ".join(_INCIDENTS[name] for name in sorted(situation.incidents))
+    return text.append(f"\nnow: {happening or 'nothing unusual'}", style="bold yellow" if happening else "dim")
 
 
 def _services_table(services: Sequence[ServiceFigures], situation: Situation) -> RenderableType:

@@ -1,0 +1,101 @@
+"""Processes of the demo end with it, whatever ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vedette.cli.client import Client
+from vedette.demo.backend import Addresses, Backend
+from vedette.demo.processes import Child, stop_all
+from vedette.errors import StartError
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from vedette.demo.processes import Child
+child = Child("sleeper", "sleeper", [], Path(sys.argv[1]) / "sleeper.log", {"PYTHONPATH": sys.argv[1]})
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+SLEEPER = """
+import signal, sys, time
+print("started", flush=True)
+time.sleep(600)
+"""
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("started", flush=True)
+time.sleep(600)
+"""
+
+
+def wait_until(condition: object, what: str) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux'")
+def test_a_child_ends_when_the_demo_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "sleeper.py").write_text(SLEEPER, encoding="utf-8")
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    log = tmp_path / "sleeper.log"
+    wait_until(lambda: "started" in log.read_text(encoding="utf-8"), "the child did not start")
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: gone(pid), "the child outlived its parent")
+
+
+def test_a_child_that_ignores_the_request_is_killed_in_the_end(tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(STUBBORN, encoding="utf-8")
+    child = Child("stubborn", "stubborn", [], tmp_path / "stubborn.log", {"PYTHONPATH": str(tmp_path)})
+    wait_until(lambda: "started" in child.last_words(), "the child did not start")
+    stop_all([child], 0.5)
+    assert child.exit_code == -signal.SIGKILL
+    assert gone(child.pid)
+
+
+def test_a_port_in_use_is_one_sentence_that_names_the_option(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        addresses = Addresses(listen="127.0.0.1:0", otlp_http=address, otlp_grpc="127.0.0.1:0")
+        backend = Backend(addresses, Client(addresses.url), tmp_path / "data")
+        with pytest.raises(StartError) as caught:
+            backend.start()
+    sentence = str(caught.value)
+    assert address in sentence
+    assert "--otlp-http" in sentence
+    assert "--no-serve" in sentence
+    assert "\n" not in sentence
+
+
+def test_a_platform_that_is_not_there_is_one_sentence() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        addresses = Addresses(listen=f"127.0.0.1:{probe.getsockname()[1]}")
+    backend = Backend(addresses, Client(addresses.url), None)
+    with pytest.raises(StartError, match="No platform answers at"):
+        backend.wait_until_ready(lambda: False)
