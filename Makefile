@@ -45,6 +45,7 @@ lock: ## write requirements/dev.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
 		--extra dev --extra build --output-file requirements/dev.lock pyproject.toml
+	sed -i -e '/^# WARNING: pip install will/d' -e '/^# Consider using a hashable/d' -e '/^vedette @ /,/^    # via/d' requirements/dev.lock
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
