@@ -7,7 +7,7 @@ import sys
 import typer
 
 from vedette import __version__
-from vedette.cli import key, serve
+from vedette.cli import demo, key, serve
 from vedette.errors import VedetteError
 
 __all__ = ["app", "main"]
@@ -20,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("serve", context_settings={"ignore_unknown_options": False})(serve.serve)
+app.command("demo")(demo.demo)
 app.add_typer(key.app, name="key")
 
 
@@ -38,3 +39,7 @@ def main() -> None:
     except VedetteError as error:
         typer.echo(f"vedette: {error}", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
