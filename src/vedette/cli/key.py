@@ -46,7 +46,6 @@ ControlUrl = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 _AGO_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
-_STATE_STYLES = {"active": "green", "expired": "yellow", "revoked": "red"}
 
 
 @app.command()
@@ -180,7 +179,7 @@ def _lifetime(text: str | None) -> timedelta | None:
 
 def _document(key: ApiKey) -> dict[str, Any]:
     def instant(when: datetime | None) -> str | None:
-        return when.isoformat().replace("+00:00", "Z") if when else None
+        return when.isoformat(timespec="seconds").replace("+00:00", "Z") if when else None
 
     return {
         "id": key.id,
@@ -199,23 +198,30 @@ def _document(key: ApiKey) -> dict[str, Any]:
 
 def _print_table(keys: Iterable[ApiKey]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("KEY", "NAME", "SCOPES", "TENANTS", "STATE", "CREATED", "EXPIRES", "LAST USED"):
+    for heading in ("KEY", "NAME", "SCOPES", "TENANTS", "STATE", "LAST USED"):
         # What one copies or compares is never broken across lines.
         table.add_column(heading, no_wrap=heading not in {"NAME", "TENANTS"}, overflow="fold")
     now = datetime.now(UTC)
     for key in keys:
-        state = key.state(now)
         table.add_row(
             Text(key.prefix),
             Text(inert(key.name)),
             Text(_scope_list(key)),
             Text(_tenants(key)),
-            Text(state, style=_STATE_STYLES[state]),
-            Text(_day(key.created)),
-            Text(_day(key.expires)),
+            _state(key, now),
             Text(_ago(key.last_used, now)),
         )
     Console().print(table)
+
+
+def _state(key: ApiKey, now: datetime) -> Text:
+    match key.state(now):
+        case "revoked":
+            return Text(f"revoked {_day(key.revoked)}", style="red")
+        case "expired":
+            return Text(f"expired {_day(key.expires)}", style="yellow")
+        case _:
+            return Text(f"until {_day(key.expires)}" if key.expires else "active", style="green")
 
 
 def _scope_list(key: ApiKey) -> str:

@@ -137,7 +137,7 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text is not repeated: it may hold a password.
         raise SettingsError(f"The setting control_url is not a database URL; {example}.") from None
     if backend == "sqlite":

@@ -116,7 +116,7 @@ class Authenticator:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._mode: AuthMode = mode
-        self._failures = failures or FailureLimit()
+        self._failures = FailureLimit() if failures is None else failures
         self._clock = clock
         self._used: dict[str, float] = {}
         self._unseen: set[str] = set()

@@ -151,7 +151,7 @@ class Control:
         names = () if all_tenants else tuple(sorted({check_tenant_name(tenant) for tenant in tenants}))
         _check_key(name, granted, names, all_tenants=all_tenants, expires_in=expires_in)
         key_id, secret = mint_key()
-        now = _now()
+        now = datetime.now(UTC)
         key = ApiKey(
             id=key_id,
             name=name,
@@ -195,19 +195,23 @@ class Control:
         Raises:
             NotFound: there is no such key.
         """
-        key_id = (key_id_of(key.encode("utf-8", "replace")) or b"").decode() or key.removeprefix(KEY_PREFIX)
+        whole = key_id_of(key.encode("utf-8", "replace"))
+        key_id = whole.decode("ascii", "replace") if whole else key.removeprefix(KEY_PREFIX)
+        missing = NotFound(f"There is no API key {key_id[:40]!a}; `vedette key list --all` shows the ids of all.")
+        if not (key_id.isalnum() and key_id.isascii()):
+            raise missing
         with self._writing() as connection:
             revoked = connection.execute(
-                update(ApiKeyRow).where(ApiKeyRow.id == key_id, ApiKeyRow.revoked.is_(None)).values(revoked=_now())
+                update(ApiKeyRow)
+                .where(ApiKeyRow.id == key_id, ApiKeyRow.revoked.is_(None))
+                .values(revoked=datetime.now(UTC))
             )
             if revoked.rowcount:
                 _raise_revision(connection)
             with Session(bind=connection) as session:
                 row = session.get(ApiKeyRow, key_id)
                 if row is None:
-                    raise NotFound(
-                        f"There is no API key {key_id[:40]!a}; `vedette key list --all` shows the ids of all."
-                    )
+                    raise missing
                 return _api_key(row)
 
     def admin_exists(self) -> bool:
@@ -255,7 +259,7 @@ class Control:
         """
         wanted = sorted({check_tenant_name(name) for name in names})
         with self._writing() as connection:
-            if _add_tenants(connection, wanted, _now()):
+            if _add_tenants(connection, wanted, datetime.now(UTC)):
                 _raise_revision(connection)
 
     # Small saved state
@@ -305,10 +309,6 @@ def _check_key(
         raise InvalidInput("A key must expire in the future.")
 
 
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
-
-
 def _expiry(now: datetime, expires_in: timedelta | None) -> datetime | None:
     try:
         return None if expires_in is None else now + expires_in
@@ -352,8 +352,8 @@ def _add_tenants(connection: Connection, names: Sequence[str], now: datetime) ->
     added = 0
     for start in range(0, len(names), _TENANTS_PER_STATEMENT):
         rows = [{"name": name, "first_seen": now} for name in names[start : start + _TENANTS_PER_STATEMENT]]
-        statement = _insert(connection, TenantRow).values(rows).on_conflict_do_nothing()
-        added += connection.execute(statement).rowcount
+        statement = _insert(connection, TenantRow).values(rows).on_conflict_do_nothing().returning(TenantRow.name)
+        added += len(connection.execute(statement).all())
     return added > 0
 
 
