@@ -84,7 +84,7 @@ class Answering(Client):
         super().__init__(URL)
         self.answers = answers
 
-    def json(self, path: str, *_: object, **__: object) -> Any:  # noqa: ANN401 - as in the client
+    def json(self, path: str, *_: object, **__: object) -> Any:
         if path not in self.answers:
             raise RequestFailed("The engine is starting.", status=503)
         return self.answers[path]

@@ -5,6 +5,7 @@ One question that fails leaves the earlier answer in its place and its reason in
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,8 @@ def read(client: Client, before: Reading) -> Reading:
     """Ask for everything anew; what cannot be had now is taken over from `before`."""
     reading = replace(before, trouble=None, number=before.number + 1)
     try:
-        reading = replace(reading, services=_services(client.json("/api/v1/services", {"start": f"-{_RANGE}"})))
-        logs = client.json("/api/v1/logs", {"query": _FAILED_QUERY, "start": f"-{_RANGE}", "limit": _ERRORS})
+        reading = replace(reading, services=_services(client.json("/api/v1/services", {"from": _RANGE})))
+        logs = client.json("/api/v1/logs", {"q": _FAILED_QUERY, "from": _RANGE, "limit": _ERRORS})
         reading = replace(reading, errors=tuple(_error(record) for record in logs["logs"]))
         if before.trace is None or before.number % _NEW_TRACE_EVERY_READINGS == 0:
             found = _find_trace(client)
@@ -147,13 +148,13 @@ def _error(record: Mapping[str, Any]) -> ErrorLine:
         time=record["time"],
         service=record["service"],
         severity=record["severity"],
-        text=body if isinstance(body, str) else str(body),
+        text=body if isinstance(body, str) else json.dumps(body, ensure_ascii=False),
         trace_id=record.get("trace_id") or "",
     )
 
 
 def _find_trace(client: Client) -> Trace | None:
-    answer = client.json("/api/v1/traces", {"start": "-1m", "limit": _CANDIDATES})
+    answer = client.json("/api/v1/traces", {"from": "1m", "limit": _CANDIDATES})
     candidates = answer["traces"]
     if not candidates:
         return None

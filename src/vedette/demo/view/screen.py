@@ -120,7 +120,7 @@ def commands(url: str) -> list[str]:
         f"vedette query logs 'severity:error'{other}",
         f"vedette tail{other}",
         f"vedette query traces --service orders{other}",
-        f"curl '{url}/api/v1/services?start=-15m'",
+        f"curl '{url}/api/v1/services?from=15m'",
         f"curl -d '{_EXAMPLE_SQL}' '{url}/api/v1/sql?format=PrettyCompact'",
     ]
 
