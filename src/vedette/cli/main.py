@@ -7,7 +7,7 @@ import sys
 import typer
 
 from vedette import __version__
-from vedette.cli import demo, key, serve
+from vedette.cli import backup, demo, doctor, key, serve
 from vedette.errors import VedetteError
 
 __all__ = ["app", "main"]
@@ -21,6 +21,9 @@ app = typer.Typer(
 )
 app.command("serve", context_settings={"ignore_unknown_options": False})(serve.serve)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(key.app, name="key")
 
 

@@ -21,6 +21,7 @@ from granian.server.embed import Server as Granian
 from vedette.errors import StartError, VedetteError
 from vedette.server.api.build import build_api
 from vedette.server.api.context import Services
+from vedette.server.backup import BackupDesk
 from vedette.server.control.identity import Authenticator
 from vedette.server.control.posture import check_posture
 from vedette.server.control.store import open_control
@@ -97,7 +98,9 @@ async def serve(settings: Settings) -> None:
             tenant_rate=settings.tenant_max_bytes_per_second,
         )
         readiness = Readiness(engine, reader, wal, folder)
-        services = Services(settings, engine, reader, control, authenticator, ingest, telemetry, readiness)
+        services = Services(
+            settings, engine, reader, control, authenticator, ingest, telemetry, readiness, BackupDesk(settings)
+        )
 
         otlp = OtlpHttp(
             ingest,
@@ -193,7 +196,7 @@ async def _prepare(reader: Reader) -> None:
 
 async def _announce(readiness: Readiness, settings: Settings) -> None:
     """Say once, when it is true, that the platform is ready, and where."""
-    while not all(check["ok"] for check in (await readiness.checks()).values()):
+    while not all(check["ok"] for check in (await readiness.checks()).values()):  # noqa: ASYNC110 - it is elsewhere
         await asyncio.sleep(0.1)
     doors = {"OTLP/HTTP": settings.otlp_http, "OTLP/gRPC": settings.otlp_grpc}
     where = "".join(f", {name} {address}" for name, address in doors.items() if address)

@@ -174,6 +174,8 @@ class Settings:
     logs_budget: int = _setting(parse_bytes, "20GiB", "bytes of logs to keep; the oldest day goes first")
     metrics_budget: int = _setting(parse_bytes, "20GiB", "bytes of metrics to keep; the oldest day goes first")
 
+    backup_dir: str = _setting(str, "", "where backups are kept; empty is backups/ in data-dir")
+
     query_max_seconds: float = _setting(parse_duration, "30s", "longest run of one query")
     query_max_memory: int = _setting(parse_bytes, "1GiB", "memory that one query may use")
     query_max_rows: int = _setting(parse_count, "0", "rows that one query may read; 0 is no limit")
@@ -200,6 +202,11 @@ class Settings:
     def run_dir(self) -> Path:
         """Small files by which the processes tell each other how they are."""
         return self.data_dir / "run"
+
+    @property
+    def backup_path(self) -> Path:
+        """Where backups are kept."""
+        return Path(self.backup_dir).expanduser() if self.backup_dir else self.data_dir / "backups"
 
     @property
     def control_database(self) -> str:

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from vedette.errors import EngineError, StartError, Unavailable, VedetteError
+from vedette.server.backup import BackupClerk, remove_half_backups
 from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import LEDGER
 from vedette.server.engine.migrate import migrate
@@ -58,6 +59,9 @@ async def work(settings: Settings) -> None:
         folder = WalFolder(settings.wal_dir)
         folder.prepare()
         loader = Loader(folder, engine, Quarantine(folder, record))
+        for name in await asyncio.to_thread(remove_half_backups, settings.backup_path):
+            log.warning("Removed the unfinished backup %s.", name)
+        await _background(cleanup, BackupClerk(engine, settings, loader, folder).run())
         budgets = Budgets(engine, settings, record)
         roller = EdgeRoller(engine)
         await _background(cleanup, _repeat(_UPKEEP_SECONDS, budgets.enforce, "keep the byte budgets"))

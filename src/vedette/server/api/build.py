@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from vedette import __version__
 from vedette.errors import TooLarge
 from vedette.server.api import health
+from vedette.server.api.v1 import backups
 from vedette.server.api.problems import add_problem_handlers
 from vedette.server.ingest.body import too_large
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_api"]
 
-_ROUTERS = (health.router,)
+_ROUTERS = (health.router, backups.router)
 
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from vedette.server.control.identity import Identity
 
 if TYPE_CHECKING:
+    from vedette.server.backup import BackupDesk
     from vedette.server.control.identity import Authenticator
     from vedette.server.control.keys import Scope
     from vedette.server.control.store import Control
@@ -35,6 +36,7 @@ class Services:
     ingest: Ingest
     telemetry: Telemetry
     readiness: Readiness
+    backups: BackupDesk
 
 
 def services_of(request: Request) -> Services:

@@ -14,6 +14,7 @@ import itertools
 import logging
 import time
 from collections import defaultdict
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from vedette.server.wal.records import Record, scan
 from vedette.server.wal.segments import sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from vedette.server.engine.client import Engine
     from vedette.server.engine.formats import Format
@@ -101,6 +102,13 @@ class Loader:
         self._folder = folder
         self._engine = engine
         self._quarantine = quarantine
+        self._between_segments = asyncio.Lock()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Keep the tables still: no segment is loaded inside the context. The log takes what comes meanwhile."""
+        async with self._between_segments:
+            yield
 
     async def run(self, stop: asyncio.Event) -> None:
         """Load until told to stop; the segment under way is finished first."""
@@ -108,7 +116,8 @@ class Loader:
             segments = self._folder.sealed()
             for segment in segments:
                 self.stats.waiting_since = segment.path.stat().st_mtime
-                await self.load(segment, stop)
+                async with self._between_segments:
+                    await self.load(segment, stop)
                 if stop.is_set():
                     return
             if not segments:

@@ -1,0 +1,203 @@
+"""Backup and restore while the platform runs.
+
+The worker does the work, because it is what loads the log: between two segments nothing changes in the tables, so a
+backup taken there is consistent over all of them, rollups included. Ingest goes on into the log meanwhile.
+
+The server asks by leaving ``run/backup-request.json``; the worker answers in ``run/backup-status.json``. A backup is a
+folder ``<name>/`` with ``engine/`` (ClickHouse's BACKUP), ``control.db`` and ``manifest.json``, written last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from vedette import __version__
+from vedette.errors import InvalidInput, NotFound, VedetteError
+from vedette.server.engine.migrate import migrate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vedette.server.engine.client import Engine
+    from vedette.server.settings import Settings
+    from vedette.server.wal.loader import Loader
+    from vedette.server.wal.segments import WalFolder
+
+__all__ = ["BackupClerk", "BackupDesk", "Manifest", "Status", "remove_half_backups"]
+
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_POLL_SECONDS = 0.5
+_DATABASES = "DATABASE vedette, DATABASE vedette_sql"
+
+
+class Manifest(TypedDict):
+    """What a finished backup says of itself."""
+
+    name: str
+    version: str
+    created: float
+    bytes: int
+    control: bool
+
+
+class Status(TypedDict):
+    """How the latest request stands."""
+
+    action: Literal["backup", "restore"]
+    name: str
+    state: Literal["waiting", "running", "done", "failed"]
+    error: str
+
+
+class BackupDesk:
+    """The server's side: takes requests, lists backups."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def request(self, action: Literal["backup", "restore"], name: str) -> Status:
+        """Hand a request to the worker.
+
+        Raises:
+            InvalidInput: The name is not one, is taken (backup), another request is under way, or the engine is not
+                ours to back up.
+            NotFound: There is no such backup (restore).
+        """
+        if not _NAME.fullmatch(name):
+            raise InvalidInput(f"{name!r} cannot be a backup's name: use letters, digits, dot, dash and underscore.")
+        if self._settings.engine != "embedded":
+            raise InvalidInput("The tables are in a ClickHouse of yours; back it up with its own BACKUP statement.")
+        exists = (self._settings.backup_path / name).exists()
+        if action == "backup" and exists:
+            raise InvalidInput(f"There is already a backup {name!r}; choose another name.")
+        if action == "restore" and name not in {manifest["name"] for manifest in self.list()}:
+            raise NotFound(f"There is no finished backup {name!r} in {self._settings.backup_path}.")
+        if self.status()["state"] in {"waiting", "running"}:
+            raise InvalidInput("Another backup or restore is under way; wait until it is done.")
+        status = Status(action=action, name=name, state="waiting", error="")
+        _write(self._settings.run_dir / "backup-status.json", status)
+        _write(self._settings.run_dir / "backup-request.json", status)
+        return status
+
+    def status(self) -> Status:
+        """How the latest request stands; `done` where there was none."""
+        found = _read(self._settings.run_dir / "backup-status.json")
+        return found or Status(action="backup", name="", state="done", error="")
+
+    def list(self) -> list[Manifest]:
+        """The finished backups, newest first."""
+        manifests = [_read(path) for path in self._settings.backup_path.glob("*/manifest.json")]
+        return sorted(filter(None, manifests), key=lambda manifest: -manifest["created"])
+
+
+class BackupClerk:
+    """The worker's side: does what was asked, between two segments."""
+
+    def __init__(self, engine: Engine, settings: Settings, loader: Loader, folder: WalFolder) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._loader = loader
+        self._folder = folder
+
+    async def run(self) -> None:
+        """Do what is asked, one request after the other."""
+        request = self._settings.run_dir / "backup-request.json"
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            status: Status | None = _read(request)
+            if status is None:
+                continue
+            request.unlink()
+            status["state"] = "running"
+            self._show(status)
+            try:
+                if status["action"] == "backup":
+                    await self._backup(status["name"])
+                else:
+                    await self._restore(status["name"])
+                status["state"] = "done"
+            except (VedetteError, OSError, sqlite3.Error) as error:
+                log.exception("The %s of %s failed", status["action"], status["name"])
+                status["state"], status["error"] = "failed", str(error)
+            self._show(status)
+
+    async def _backup(self, name: str) -> None:
+        await self._load_what_is_acknowledged()
+        target = self._settings.backup_path / name
+        async with self._loader.paused():
+            target.mkdir(parents=True)
+            await self._engine.execute(f"BACKUP {_DATABASES} TO File('{name}/engine')")
+        control = self._settings.data_dir / "control.db"
+        if control.exists() and not self._settings.control_url:
+            await asyncio.to_thread(_copy_database, control, target / "control.db")
+        size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+        _write(
+            target / "manifest.json",
+            Manifest(
+                name=name,
+                version=__version__,
+                created=time.time(),
+                bytes=size,
+                control=(target / "control.db").exists(),
+            ),
+        )
+
+    async def _restore(self, name: str) -> None:
+        source = self._settings.backup_path / name
+        async with self._loader.paused():
+            await self._engine.execute("DROP DATABASE IF EXISTS vedette_sql SYNC")
+            await self._engine.execute("DROP DATABASE IF EXISTS vedette SYNC")
+            await self._engine.execute(f"RESTORE {_DATABASES} FROM File('{name}/engine')")
+            await migrate(self._engine)
+        if (source / "control.db").exists() and not self._settings.control_url:
+            await asyncio.to_thread(_copy_database, source / "control.db", self._settings.data_dir / "control.db")
+
+    async def _load_what_is_acknowledged(self) -> None:
+        """Wait until everything that was acknowledged before the request is in the tables."""
+        await asyncio.sleep(self._settings.wal_segment_age + _POLL_SECONDS)
+        before = {segment.identity for segment in self._folder.sealed()}
+        while before & {segment.identity for segment in self._folder.sealed()}:  # noqa: ASYNC110 - files, no event
+            await asyncio.sleep(0.1)
+
+    def _show(self, status: Status) -> None:
+        _write(self._settings.run_dir / "backup-status.json", status)
+
+
+def remove_half_backups(path: Path) -> list[str]:
+    """Remove what a crash left unfinished: folders without a manifest. Returns their names."""
+    removed = []
+    for folder in path.iterdir() if path.exists() else ():
+        if folder.is_dir() and not (folder / "manifest.json").exists():
+            shutil.rmtree(folder)
+            removed.append(folder.name)
+    return removed
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """SQLite's online copy: consistent, and safe under connections that others hold."""
+    with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
+        reading.backup(writing)
+    target.chmod(0o600)
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401 - each caller knows what it reads
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, document: object) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(document), encoding="utf-8")
+    temporary.replace(path)
