@@ -45,7 +45,7 @@ _COUNTRIES = (("DE", "EUR"), ("FR", "EUR"), ("SE", "SEK"), ("GB", "GBP"), ("US",
 
 SEARCHES = (
     *("copper kettle", "oak chair", "lamp", "wool blanket", "bread knife", "wall clock", "gift under 30"),
-    *("kettle", "slate", "aurora", "blue lamp", "chair cushion", "walnut", "stool", "espresso"),
+    *("kettle", "slate", "aurora", "blue lamp", "chair cushion", "walnut", "stool", "chef's knife", "mother's day"),
 )
 
 # Texts that a display must treat as data: markup, spreadsheet formulas, terminal escapes, bidirectional controls, SQL.

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import shlex
 import time
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -154,8 +155,13 @@ def show_related(request: Request, sku: str) -> list[Row]:
 def search(request: Request, q: Annotated[str, Query()]) -> list[Row]:
     """Products by words of their name. Never cached: the words are the visitor's own."""
     catalog = _catalog(request)
+    try:
+        words = shlex.split(q.lower())  # quoted phrases stay together, and an apostrophe is a quote too many
+    except ValueError as error:
+        log.exception("cannot parse search '%s'", q, extra={"search.query": q})
+        raise HTTPException(400, "The search has a quote too many.") from error
     started = time.perf_counter()
-    rows = catalog.read(_SEARCH, pattern=f"%{q.lower().split(' ')[0]}%")
+    rows = catalog.read(_SEARCH, pattern=f"%{words[0]}%") if words else []
     took_ms = (time.perf_counter() - started) * 1000
     catalog.results.record(len(rows))
     fields = {"search.query": q, "search.results": len(rows)}

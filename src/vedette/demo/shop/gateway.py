@@ -124,7 +124,7 @@ async def show_product(request: Request, sku: str) -> dict[str, Any]:
 def _price(stage: Stage, product: dict[str, Any]) -> str:
     cents = product["price_cents"]
     # The flaw of one release: it formats round prices as text and then divides them.
-    amount: Any = f"{cents // 100},-" if stage.flaw == "price_format" and cents % 200 == 0 else cents
+    amount: Any = f"{cents // 100},-" if stage.flaw == "price_format" and cents % 50 == 0 else cents
     return f"{amount / 100:.2f} EUR"
 
 

@@ -49,7 +49,7 @@ class ProviderError(Exception):
 
 
 class ChargeFailed(Exception):
-    """All attempts to charge failed."""
+    """The charge failed for good."""
 
 
 @router.post("/charges")
@@ -131,6 +131,8 @@ async def _call_provider(stage: Stage, charge: Charge, key: str, attempt: int) -
             raise ProviderError(f"no answer from {_PROVIDER}:443 within {_TIMEOUT_SECONDS:.1f} s (request {key[:12]})")
         if stage.suffers("provider_down") and chance(0.75):
             raise ProviderError(f"connection to {_PROVIDER}:443 refused (request {key[:12]})")
+        if chance(0.02):
+            raise ChargeFailed(f"{_PROVIDER} answered 500: merchant account {random.randrange(10**6):06d} is locked")
         status = HTTPStatus.SERVICE_UNAVAILABLE if chance(0.02) else HTTPStatus.CREATED
         span.set_attribute("http.response.status_code", int(status))
         if status != HTTPStatus.CREATED:
