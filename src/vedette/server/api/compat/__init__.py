@@ -1,0 +1,1 @@
+"""The query APIs of other tools, each under its name."""
