@@ -1,0 +1,1 @@
+"""Questions about services, answered from the rollups: rate, errors, duration; operations; who calls whom."""

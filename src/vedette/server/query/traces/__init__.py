@@ -1,0 +1,1 @@
+"""Questions about traces: search, one trace whole, breakdowns, completion, export."""

@@ -1,0 +1,155 @@
+"""Whole traces as documents: ours, OTLP/JSON and Jaeger's JSON.
+
+The engine writes the JSON of every span; what is here adds the frame around it and hands the pieces on as they come,
+so that a trace of any size costs this process one chunk of memory.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vedette.errors import InvalidInput, NotFound
+from vedette.server.query.traces.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from vedette.server.query.reader import Reader
+
+__all__ = [
+    "LIST_SETTINGS",
+    "TraceBounds",
+    "bounds_of",
+    "find_bounds",
+    "framed",
+    "jaeger_traces",
+    "native_document",
+    "otlp_resource_spans",
+    "parse_trace_id",
+]
+
+LIST_SETTINGS: Final = {
+    "format_custom_escaping_rule": "Raw",
+    "format_custom_field_delimiter": "",
+    "format_custom_row_before_delimiter": "",
+    "format_custom_row_after_delimiter": "",
+    "format_custom_row_between_delimiter": ",",
+    "format_custom_result_before_delimiter": "",
+    "format_custom_result_after_delimiter": "",
+}
+"""Settings with which the format CustomSeparated writes rows of JSON text as the inside of a JSON array."""
+
+_HEX: Final = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceBounds:
+    """When the spans of some traces start: the first and the last start, in nanoseconds since 1970, both included."""
+
+    start_ns: int
+    end_ns: int
+
+
+def parse_trace_id(text: str) -> str:
+    """The 32 lower-case hexadecimal digits of a trace id.
+
+    Dashes, upper case and missing leading zeros (as in the 64-bit ids of Zipkin and Jaeger) are accepted.
+
+    Raises:
+        InvalidInput: the text is no trace id, or all zeros, which W3C Trace Context forbids.
+    """
+    digits = text.strip().lower().replace("-", "")
+    if not _HEX.fullmatch(digits) or not digits.strip("0"):
+        shown = text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - enough to recognise
+        raise InvalidInput(
+            f"{shown!r} is no trace id. It has up to 32 hexadecimal digits, not all of them zero, "
+            "for example 4bf92f3577b34da6a3ce929d0e0e4736."
+        )
+    return digits.zfill(32)
+
+
+async def find_bounds(reader: Reader, tenant: str, trace_ids: Sequence[str]) -> TraceBounds | None:
+    """When the spans of these traces start, from the index; None if the tenant has none of them."""
+    rows = await reader.rows(tenant, statement("trace_bounds"), params={"trace_ids": trace_ids})
+    if not rows:
+        return None
+    return TraceBounds(int(rows[0]["start_ns"]), int(rows[0]["end_ns"]))
+
+
+async def bounds_of(reader: Reader, tenant: str, trace_id: str) -> TraceBounds:
+    """When the spans of one trace start.
+
+    Raises:
+        NotFound: the tenant has no such trace.
+    """
+    bounds = await find_bounds(reader, tenant, [trace_id])
+    if bounds is None:
+        raise _not_found(trace_id)
+    return bounds
+
+
+async def native_document(reader: Reader, tenant: str, trace_id: str) -> AsyncIterator[bytes]:
+    """One trace with everything that is known of it, as the pieces of one JSON object.
+
+    The spans come first, each naming its resource and scope by a key of the objects `resources` and `scopes`, which
+    follow with the figures of the whole trace.
+
+    Raises:
+        NotFound: before the first piece, when the tenant has no such trace.
+    """
+    bounds = await bounds_of(reader, tenant, trace_id)
+    params = {"trace_id": trace_id, "start_ns": bounds.start_ns, "end_ns": bounds.end_ns}
+    began = False
+    async with reader.stream(
+        tenant, statement("trace_spans"), fmt="CustomSeparated", params=params, settings=LIST_SETTINGS
+    ) as chunks:
+        async for chunk in chunks:
+            if not began:
+                yield b'{"trace_id":"' + trace_id.encode() + b'","spans":['
+            began = True
+            yield chunk
+    if not began:
+        raise _not_found(trace_id)
+    # Asked for after the spans: whatever arrived meanwhile, no span names a resource that is missing here.
+    facts = await reader.query(tenant, statement("trace_facts"), fmt="TSVRaw", params=params)
+    yield b"]," + facts.strip()
+
+
+def otlp_resource_spans(
+    reader: Reader, tenant: str, trace_ids: Sequence[str], bounds: TraceBounds
+) -> AsyncIterator[bytes]:
+    """The items of `resourceSpans` of OTLP/JSON (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding)."""
+    return _items(reader, tenant, "trace_otlp", trace_ids, bounds)
+
+
+def jaeger_traces(reader: Reader, tenant: str, trace_ids: Sequence[str], bounds: TraceBounds) -> AsyncIterator[bytes]:
+    """The items of `data` in Jaeger's JSON, in the order of `trace_ids`."""
+    return _items(reader, tenant, "trace_jaeger", trace_ids, bounds)
+
+
+async def framed(before: bytes, items: AsyncIterator[bytes], after: bytes) -> AsyncIterator[bytes]:
+    """The items between the text before and after them. Nothing is given out before the engine has answered."""
+    began = False
+    async for chunk in items:
+        if not began:
+            yield before
+        began = True
+        yield chunk
+    yield after if began else before + after
+
+
+async def _items(
+    reader: Reader, tenant: str, name: str, trace_ids: Sequence[str], bounds: TraceBounds
+) -> AsyncIterator[bytes]:
+    params = {"trace_ids": trace_ids, "start_ns": bounds.start_ns, "end_ns": bounds.end_ns}
+    async with reader.stream(
+        tenant, statement(name), fmt="CustomSeparated", params=params, settings=LIST_SETTINGS
+    ) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+def _not_found(trace_id: str) -> NotFound:
+    return NotFound(f"There is no trace {trace_id}. It may not have arrived yet, or its day was dropped for space.")

@@ -1,0 +1,137 @@
+-- Fragments that the statements of this folder share: `${Name}` stands for the text between `-- fragment: Name` and the
+-- next such line. A fragment may use those above it. All of them read one row of vedette.spans.
+
+-- fragment: TimeFunctions
+    (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json
+-- fragment: ValueFunctions
+    -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
+    (d -> multiIf(
+        d IN ('nan', '-nan'), '"NaN"', d = 'inf', '"Infinity"', d = '-inf', '"-Infinity"',
+        match(d, '^-?[0-9]+$$'), concat(d, '.0'), d)) AS double_json,
+    -- The attributes that are no strings are named in attribute_types.
+    ((text, typed, type) -> multiIf(NOT typed, toJSONString(text), type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
+    ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json
+-- fragment: SpanHead
+        '{"trace_id":"', lower(hex(trace_id)),
+        '","span_id":"', lower(hex(span_id)),
+        '","parent_span_id":', if(parent_span_id = toFixedString('', 8), 'null', concat('"', lower(hex(parent_span_id)), '"')),
+        ',"name":', toJSONString(name),
+        ',"kind":"', toString(kind),
+        '","service":', toJSONString(service),
+        ',"start_time":', time_json(time),
+        ',"start_time_unix_nano":', toString(toUnixTimestamp64Nano(time)),
+        ',"duration_ns":', toString(duration_ns),
+        ',"status":"', toString(status),
+        '","status_message":', toJSONString(status_message),
+        ',"attributes":', attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types),
+        ',"attribute_types":', toJSONString(attribute_types),
+-- fragment: EventsJson
+        '[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"time":', time_json(t), ',"name":', toJSONString(n), ',"attributes":', a, '}'), events.time, events.name, events.attributes), ','), ']'
+-- fragment: LinksJson
+        '[', arrayStringConcat(arrayMap((t, s, w, a) -> concat('{"trace_id":"', lower(hex(t)), '","span_id":"', lower(hex(s)), '","trace_state":', toJSONString(w), ',"attributes":', a, '}'), links.trace_id, links.span_id, links.trace_state, links.attributes), ','), ']'
+-- fragment: SpanTail
+        ',"events":',
+${EventsJson},
+        ',"links":',
+${LinksJson},
+        ',"trace_state":', toJSONString(trace_state),
+        ',"flags":', toString(flags),
+        ',"dropped_attributes":', toString(dropped_attributes),
+        ',"dropped_events":', toString(dropped_events),
+        ',"dropped_links":', toString(dropped_links), '}'
+-- fragment: OtlpFunctions
+    -- From the text of a JSON value to OTLP's AnyValue. What is nested deeper than three levels stays JSON text.
+    (raw -> multiIf(
+        startsWith(raw, '"'), concat('{"stringValue":', raw, '}'),
+        raw IN ('true', 'false'), concat('{"boolValue":', raw, '}'),
+        raw IN ('null', ''), '{}',
+        match(raw, '^-?[0-9]+$$'), concat('{"intValue":"', raw, '"}'),
+        match(raw, '^-?[0-9]'), concat('{"doubleValue":', raw, '}'),
+        concat('{"stringValue":', toJSONString(raw), '}'))) AS scalar_value,
+    (raw -> multiIf(
+        startsWith(raw, '['), concat('{"arrayValue":{"values":[', arrayStringConcat(arrayMap(x1 -> scalar_value(x1), JSONExtractArrayRaw(raw)), ','), ']}}'),
+        startsWith(raw, '{'), concat('{"kvlistValue":{"values":[', arrayStringConcat(arrayMap(x1 -> concat('{"key":', toJSONString(x1.1), ',"value":', scalar_value(x1.2), '}'), JSONExtractKeysAndValuesRaw(raw)), ','), ']}}'),
+        scalar_value(raw))) AS shallow_value,
+    (raw -> multiIf(
+        startsWith(raw, '['), concat('{"arrayValue":{"values":[', arrayStringConcat(arrayMap(x2 -> shallow_value(x2), JSONExtractArrayRaw(raw)), ','), ']}}'),
+        startsWith(raw, '{'), concat('{"kvlistValue":{"values":[', arrayStringConcat(arrayMap(x2 -> concat('{"key":', toJSONString(x2.1), ',"value":', shallow_value(x2.2), '}'), JSONExtractKeysAndValuesRaw(raw)), ','), ']}}'),
+        scalar_value(raw))) AS any_value,
+    (members -> concat('[', arrayStringConcat(arrayMap(m -> concat('{"key":', toJSONString(m.1), ',"value":', any_value(m.2), '}'), members), ','), ']')) AS key_values,
+    ((text, typed, type) -> multiIf(
+        NOT typed, concat('{"stringValue":', toJSONString(text), '}'),
+        type = 'int', concat('{"intValue":"', text, '"}'),
+        type = 'double', concat('{"doubleValue":', double_json(text), '}'),
+        type = 'bool', concat('{"boolValue":', text, '}'),
+        type = 'bytes', concat('{"bytesValue":', toJSONString(text), '}'),
+        any_value(text))) AS attribute_value,
+    ((names, texts, types) -> concat('[', arrayStringConcat(arrayMap((k, v) -> concat('{"key":', toJSONString(k), ',"value":', attribute_value(v, mapContains(types, k), types[k]), '}'), names, texts), ','), ']')) AS otlp_attributes
+-- fragment: OtlpSpan
+    concat(
+        '{"traceId":"', lower(hex(trace_id)),
+        '","spanId":"', lower(hex(span_id)),
+        '","traceState":', toJSONString(trace_state),
+        ',"parentSpanId":"', if(parent_span_id = toFixedString('', 8), '', lower(hex(parent_span_id))),
+        '","flags":', toString(flags),
+        ',"name":', toJSONString(name),
+        ',"kind":', toString(toInt8(kind)),
+        ',"startTimeUnixNano":"', toString(toUnixTimestamp64Nano(time)),
+        '","endTimeUnixNano":"', toString(toUnixTimestamp64Nano(time) + duration_ns),
+        '","attributes":', otlp_attributes(mapKeys(attributes), mapValues(attributes), attribute_types),
+        ',"droppedAttributesCount":', toString(dropped_attributes),
+        ',"events":[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"timeUnixNano":"', toString(toUnixTimestamp64Nano(t)), '","name":', toJSONString(n), ',"attributes":', key_values(JSONExtractKeysAndValuesRaw(a)), '}'), events.time, events.name, events.attributes), ','),
+        '],"droppedEventsCount":', toString(dropped_events),
+        ',"links":[', arrayStringConcat(arrayMap((t, s, w, a) -> concat('{"traceId":"', lower(hex(t)), '","spanId":"', lower(hex(s)), '","traceState":', toJSONString(w), ',"attributes":', key_values(JSONExtractKeysAndValuesRaw(a)), '}'), links.trace_id, links.span_id, links.trace_state, links.attributes), ','),
+        '],"droppedLinksCount":', toString(dropped_links),
+        ',"status":{"message":', toJSONString(status_message), ',"code":', toString(toInt8(status)), '}}')
+-- fragment: JaegerFunctions
+    ((key, type, value) -> concat('{"key":', toJSONString(key), ',"type":"', type, '","value":', value, '}')) AS tag,
+    -- JavaScript loses digits of integers past 2^53; Jaeger writes those as strings.
+    (text -> if(length(text) < 16, text, concat('"', text, '"'))) AS safe_integer,
+    -- JSON values that are no scalars are shown as their text.
+    ((key, raw) -> multiIf(
+        startsWith(raw, '"'), tag(key, 'string', raw),
+        raw IN ('true', 'false'), tag(key, 'bool', raw),
+        match(raw, '^-?[0-9]+$$'), tag(key, 'int64', safe_integer(raw)),
+        match(raw, '^-?[0-9]'), tag(key, 'float64', raw),
+        tag(key, 'string', toJSONString(raw)))) AS raw_tag,
+    ((key, text, typed, type) -> multiIf(
+        NOT typed, tag(key, 'string', toJSONString(text)),
+        type = 'int', tag(key, 'int64', safe_integer(text)),
+        type = 'double', tag(key, 'float64', double_json(text)),
+        type = 'bool', tag(key, 'bool', text),
+        type = 'bytes', tag(key, 'binary', toJSONString(text)),
+        tag(key, 'string', toJSONString(text)))) AS attribute_tag,
+    (members -> arrayMap(m -> raw_tag(m.1, m.2), members)) AS raw_tags
+-- fragment: JaegerSpan
+    concat(
+        '{"traceID":"', lower(hex(trace_id)),
+        '","spanID":"', lower(hex(span_id)),
+        '","flags":', toString(flags),
+        ',"operationName":', toJSONString(name),
+        ',"references":[', arrayStringConcat(arrayConcat(
+            if(parent_span_id = toFixedString('', 8), [], [concat('{"refType":"CHILD_OF","traceID":"', lower(hex(trace_id)), '","spanID":"', lower(hex(parent_span_id)), '"}')]),
+            arrayMap((t, s, a) -> concat('{"refType":"', if(JSONExtractString(a, 'opentracing.ref_type') = 'child_of', 'CHILD_OF', 'FOLLOWS_FROM'), '","traceID":"', lower(hex(t)), '","spanID":"', lower(hex(s)), '"}'), links.trace_id, links.span_id, links.attributes)), ','),
+        '],"startTime":', toString(intDiv(toUnixTimestamp64Nano(time), 1000)),
+        ',"duration":', toString(intDiv(duration_ns, 1000)),
+        ',"tags":[', arrayStringConcat(arrayConcat(
+            arrayMap((k, v) -> attribute_tag(k, v, mapContains(attribute_types, k), attribute_types[k]), mapKeys(attributes), mapValues(attributes)),
+            if(JSONExtractString(scope, 'name') = '', [], [tag('otel.scope.name', 'string', JSONExtractRaw(scope, 'name'))]),
+            if(JSONExtractString(scope, 'version') = '', [], [tag('otel.scope.version', 'string', JSONExtractRaw(scope, 'version'))]),
+            if(kind = 'unspecified', [], [tag('span.kind', 'string', concat('"', toString(kind), '"'))]),
+            if(status = 'unset', [], [tag('otel.status_code', 'string', concat('"', upper(toString(status)), '"'))]),
+            if(status = 'error', [tag('error', 'bool', 'true')], []),
+            if(status_message = '', [], [tag('otel.status_description', 'string', toJSONString(status_message))]),
+            if(trace_state = '', [], [tag('w3c.tracestate', 'string', toJSONString(trace_state))])), ','),
+        '],"logs":[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"timestamp":', toString(intDiv(toUnixTimestamp64Nano(t), 1000)), ',"fields":[', arrayStringConcat(arrayConcat(if(n = '', [], [tag('event', 'string', toJSONString(n))]), raw_tags(JSONExtractKeysAndValuesRaw(a))), ','), ']}'), events.time, events.name, events.attributes), ','),
+        '],"warnings":null,"processID":"')
+-- fragment: TraceSummary
+    SELECT
+        trace_id,
+        min(start) AS start,
+        max(end) AS end,
+        any(root_service) AS root_service,
+        any(root_name) AS root_name,
+        arraySort(groupUniqArrayArray(services)) AS services,
+        sum(span_count) AS spans,
+        sum(error_count) AS errors
+    FROM vedette.trace_index

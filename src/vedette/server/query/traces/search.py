@@ -1,0 +1,168 @@
+"""Search for traces: spans that match, the traces they belong to, one page after the other.
+
+A trace matches when one of its spans satisfies every condition and starts in the range. Pages are cut by position: the
+start of the trace's newest matching span, or the trace's duration, with the trace id to tell equals apart. The cursor
+carries the range of the first page, so that ``now`` stands still while somebody pages: a trace whose spans do not
+change meanwhile comes exactly once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from vedette.errors import InvalidInput
+from vedette.server.query.timerange import TimeRange
+from vedette.server.query.traces.documents import LIST_SETTINGS, parse_trace_id
+from vedette.server.query.traces.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from vedette.server.query.reader import Reader
+    from vedette.server.query.traces.conditions import Conditions
+
+__all__ = ["MAX_LIMIT", "RANGE", "Order", "TracePage", "TraceSearch", "find_traces", "page_document", "range_params"]
+
+MAX_LIMIT: Final = 1_000
+"""Traces on one page at most."""
+
+RANGE: Final = (
+    "time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')"
+)
+"""The condition that a span starts in the range; its parameters are `range_params`."""
+
+Order = Literal["newest", "slowest"]
+
+_SPANS_PER_TRACE: Final = 20
+"""How many matching spans of one trace the first attempt allows for."""
+_GROWTH: Final = 20
+_UNBOUNDED: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSearch:
+    """One question. `limit` is the number of traces on a page; `cursor` is what the page before gave."""
+
+    conditions: Conditions
+    range: TimeRange
+    order: Order = "newest"
+    limit: int = 20
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TracePage:
+    """The ids of one page in order, the range they were found in, and the cursor of the next page if there is one."""
+
+    trace_ids: list[str]
+    range: TimeRange
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    range: TimeRange
+    position: int
+    trace_id: str
+
+
+def range_params(range_: TimeRange) -> dict[str, object]:
+    """The parameters of `RANGE`."""
+    return {"start_ns": range_.start_ns, "end_ns": range_.end_ns}
+
+
+async def find_traces(reader: Reader, tenant: str, search: TraceSearch) -> TracePage:
+    """The ids of the traces on one page.
+
+    Raises:
+        InvalidInput: the cursor is none of ours or belongs to another question.
+    """
+    fingerprint = _fingerprint(search)
+    cursor = _read_cursor(search.cursor, fingerprint) if search.cursor else None
+    range_ = cursor.range if cursor else search.range
+    find = _newest if search.order == "newest" else _slowest
+    # One more than the page holds tells whether there is another page.
+    rows = await find(reader, tenant, search, range_, cursor)
+    page = rows[: search.limit]
+    following = None
+    if len(rows) > search.limit:
+        following = _write_cursor(_Cursor(range_, int(page[-1]["position"]), str(page[-1]["id"])), fingerprint)
+    return TracePage([str(row["id"]) for row in page], range_, following)
+
+
+async def page_document(reader: Reader, tenant: str, search: TraceSearch, page: TracePage) -> AsyncIterator[bytes]:
+    """The page as the pieces of one JSON object: ``{"traces": […], "next_cursor": …}``."""
+    yield b'{"traces":['
+    if page.trace_ids:
+        sql = statement("search_page", range=RANGE, conditions=f"({search.conditions.sql})")
+        params = {**search.conditions.params, **range_params(page.range), "trace_ids": page.trace_ids}
+        async with reader.stream(tenant, sql, fmt="CustomSeparated", params=params, settings=LIST_SETTINGS) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    yield b'],"next_cursor":' + json.dumps(page.next_cursor).encode() + b"}"
+
+
+async def _newest(
+    reader: Reader, tenant: str, search: TraceSearch, range_: TimeRange, cursor: _Cursor | None
+) -> list[dict[str, Any]]:
+    conditions = f"({search.conditions.sql})"
+    after = statement("search_newest_after", range=RANGE, conditions=conditions) if cursor else "1"
+    sql = statement("search_newest", range=RANGE, conditions=conditions, after=after)
+    wanted = search.limit + 1
+    params: dict[str, object] = {**search.conditions.params, **range_params(range_), "limit": wanted}
+    if cursor:
+        params |= {"cursor_ns": cursor.position, "cursor_id": cursor.trace_id}
+    # The engine reads backwards in time and stops when it has enough spans. How many spans make enough traces is not
+    # known beforehand, so a page that came out short of traces is asked for again with more.
+    scan = wanted * _SPANS_PER_TRACE
+    while True:
+        rows = await reader.rows(tenant, sql, params={**params, "scan": scan})
+        if not rows or int(rows[0]["scanned"]) < scan:
+            return rows
+        reached = int(rows[0]["reached"])
+        settled = [row for row in rows if int(row["position"]) > reached]
+        if len(settled) >= wanted:
+            return settled
+        scan = min(scan * _GROWTH, _UNBOUNDED)
+
+
+async def _slowest(
+    reader: Reader, tenant: str, search: TraceSearch, range_: TimeRange, cursor: _Cursor | None
+) -> list[dict[str, Any]]:
+    after = "1"
+    params: dict[str, object] = {**search.conditions.params, **range_params(range_), "limit": search.limit + 1}
+    if cursor:
+        after = "(position, trace_id) < ({cursor_ns:Int64}, toFixedString(unhex({cursor_id:String}), 16))"
+        params |= {"cursor_ns": cursor.position, "cursor_id": cursor.trace_id}
+    sql = statement("search_slowest", range=RANGE, conditions=f"({search.conditions.sql})", after=after)
+    return await reader.rows(tenant, sql, params=params)
+
+
+def _fingerprint(search: TraceSearch) -> str:
+    question = json.dumps([search.conditions.sql, search.conditions.params, search.order], sort_keys=True)
+    return hashlib.sha256(question.encode()).hexdigest()[:16]
+
+
+def _write_cursor(cursor: _Cursor, fingerprint: str) -> str:
+    fields = [fingerprint, cursor.range.start_ns, cursor.range.end_ns, cursor.position, cursor.trace_id]
+    return base64.urlsafe_b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str, fingerprint: str) -> _Cursor:
+    refused = InvalidInput("Parameter 'cursor' is not one that a page of traces gave; leave it out to begin.")
+    try:
+        fields = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        found, start_ns, end_ns, position, trace_id = fields
+        cursor = _Cursor(TimeRange(start_ns, end_ns), position, parse_trace_id(trace_id))
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error, InvalidInput):
+        raise refused from None
+    if not all(type(number) is int and 0 <= number <= _UNBOUNDED for number in (start_ns, end_ns, position)):
+        raise refused
+    if found != fingerprint:
+        raise InvalidInput("Parameter 'cursor' belongs to another search; leave it out to begin this one.")
+    return cursor
