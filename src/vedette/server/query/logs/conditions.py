@@ -23,8 +23,12 @@ class Condition:
 
 @dataclass(slots=True)
 class Binder:
-    """Hands out parameters: what a user wrote reaches the engine only through here."""
+    """Hands out parameters: what a user wrote reaches the engine only through here.
 
+    Parameters are named `prefix` and a number, so that two binders of one statement do not meet.
+    """
+
+    prefix: str = "q"
     params: dict[str, object] = field(default_factory=dict)
     _names: dict[tuple[str, object], str] = field(default_factory=dict)
 
@@ -38,6 +42,6 @@ class Binder:
 
     def _bind(self, value: object, kind: str) -> str:
         # The same value is one parameter, so that a field's name is not sent once for each use.
-        name = self._names.setdefault((kind, value), f"q{len(self._names)}")
+        name = self._names.setdefault((kind, value), f"{self.prefix}{len(self._names)}")
         self.params[name] = value
         return f"{{{name}:{kind}}}"

@@ -1,0 +1,159 @@
+"""Pages of log lines: which lines, in which order, and where the next page begins."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from vedette.errors import EngineError, InvalidInput
+from vedette.server.query.logs.selection import blamed
+from vedette.server.query.logs.statements import JSON_ITEMS, statement
+from vedette.server.query.timerange import TimeRange
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from vedette.server.query.logs.selection import Selection
+    from vedette.server.query.reader import Reader
+
+__all__ = ["MAX_PAGE", "LineId", "Order", "lines", "page_document", "parse_line_id"]
+
+MAX_PAGE: Final = 5_000
+
+Order = Literal["newest", "oldest"]
+
+_LINE_ID: Final = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})-([0-9]{1,9})", re.ASCII)
+_FIRST_ID: Final = re.compile(rb'\{"id":"([0-9a-f-]+)"')
+_ID_BYTES: Final = 64
+"""More than the beginning of a row up to the end of its id."""
+
+_LARGEST_NS: Final = 2**63 - 1
+_CURSOR: Final = "fromUnixTimestamp64Nano({cursor_ns:Int64}, 'UTC')"
+_BEYOND_NEWEST: Final = f"(time < {_CURSOR} OR (time = {_CURSOR} AND line_hash <= {{cursor_hash:UInt64}}))"
+_BEYOND_OLDEST: Final = f"(time > {_CURSOR} OR (time = {_CURSOR} AND line_hash >= {{cursor_hash:UInt64}}))"
+
+
+@dataclass(frozen=True, slots=True)
+class LineId:
+    """What tells one line from all others: its time, the hash of everything in it, and its number among equals."""
+
+    time_ns: int
+    hash: int
+    number: int
+
+    @property
+    def params(self) -> dict[str, object]:
+        """As the parameters that the statements call a cursor."""
+        return {"cursor_ns": self.time_ns, "cursor_hash": self.hash, "skip": self.number}
+
+
+def parse_line_id(text: str, *, name: str) -> LineId:
+    """Reads the `id` of a line, which is also the cursor after it.
+
+    Raises:
+        InvalidInput: the text was not given out by this API.
+    """
+    match = _LINE_ID.fullmatch(text)
+    if not match or int(match[1], 16) >= _LARGEST_NS:
+        raise InvalidInput(f"Parameter {name!r} is not one that this API gave out; take it from an answer, unchanged.")
+    return LineId(int(match[1], 16), int(match[2], 16), int(match[3]))
+
+
+async def page_document(
+    reader: Reader, selection: Selection, *, order: Order, limit: int, after: LineId | None = None
+) -> AsyncIterator[bytes]:
+    """The pieces of ``{"logs": [...], "next_cursor": "..." | null}``; the first comes once the engine has answered.
+
+    `next_cursor` is null when the page is not full; a full page may be followed by an empty one.
+
+    Raises:
+        InvalidInput: the engine cannot compile a regular expression of the condition.
+    """
+    count, last, began = 0, b"", False
+    async for chunk in lines(reader, selection, order=order, limit=limit, after=after):
+        if not began:
+            yield b'{"logs":['
+        began = True
+        count += chunk.count(b"\n")
+        if (cut := chunk.rfind(b"\n")) >= 0:
+            last = chunk[cut + 1 : cut + 1 + _ID_BYTES]
+        elif len(last) < _ID_BYTES:
+            last = (last + chunk)[:_ID_BYTES]
+        yield chunk
+    if not began:
+        yield b'{"logs":[],"next_cursor":null}\n'
+        return
+    found = _FIRST_ID.match(last)
+    cursor = b'"' + found[1] + b'"' if found and count + 1 >= limit else b"null"
+    yield b'],"next_cursor":' + cursor + b"}\n"
+
+
+async def lines(
+    reader: Reader, selection: Selection, *, order: Order, limit: int, after: LineId | None = None
+) -> AsyncIterator[bytes]:
+    """Lines as JSON objects separated by a comma and a line break; nothing at all when there are none.
+
+    Raises:
+        InvalidInput: the engine cannot compile a regular expression of the condition.
+    """
+    newest = order == "newest"
+    try:
+        bounds = await _reach(reader, selection, after, newest=newest, limit=limit)
+        if bounds is None:
+            return
+        params = {
+            **selection.within(bounds).params,
+            **(after or LineId(0, 0, 0)).params,
+            "limit": limit,
+        }
+        sql = statement(
+            "page",
+            condition=selection.condition.sql,
+            direction=_direction(newest=newest),
+            beyond="true" if after is None else _BEYOND_NEWEST if newest else _BEYOND_OLDEST,
+        )
+        async with reader.stream(
+            selection.tenant, sql, fmt="CustomSeparated", params=params, settings=JSON_ITEMS
+        ) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    except EngineError as error:
+        raise blamed(error) from None
+
+
+async def _reach(
+    reader: Reader, selection: Selection, after: LineId | None, *, newest: bool, limit: int
+) -> TimeRange | None:
+    """Between which times the next lines lie; None when there are none.
+
+    Sorting by the hash reads every column of each line, so this finds out first, from few columns, which lines the
+    page can be made of.
+    """
+    rest = _rest(selection.time_range, after, newest=newest)
+    bounds = None
+    if rest.start_ns < rest.end_ns:
+        sql = statement("reach", condition=selection.condition.sql, direction=_direction(newest=newest))
+        (row,) = await reader.rows(selection.tenant, sql, params={**selection.within(rest).params, "limit": limit})
+        if row["found"]:
+            bounds = TimeRange(int(row["first_ns"]), int(row["last_ns"]) + 1)
+    if after is None:
+        return bounds
+    # The cursor's own time belongs to the page too: lines that are equal in it follow.
+    at = TimeRange(after.time_ns, after.time_ns + 1)
+    if bounds is None:
+        return at
+    return TimeRange(min(bounds.start_ns, at.start_ns), max(bounds.end_ns, at.end_ns))
+
+
+def _rest(time_range: TimeRange, after: LineId | None, *, newest: bool) -> TimeRange:
+    """The part of the range that lies beyond the cursor's own time."""
+    if after is None:
+        return time_range
+    if newest:
+        return TimeRange(time_range.start_ns, min(time_range.end_ns, after.time_ns))
+    return TimeRange(max(time_range.start_ns, after.time_ns + 1), time_range.end_ns)
+
+
+def _direction(*, newest: bool) -> str:
+    return "DESC" if newest else "ASC"

@@ -1,0 +1,22 @@
+-- Lines in the order of (time, hash of everything in them), which no merge and no replica changes; lines that are equal
+-- even there are numbered. `beyond` begins at the line of a cursor, and as many equal ones as were shown are skipped.
+WITH
+${LineFunctions}
+SELECT
+${LineJson}
+FROM
+(
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY time, line_hash)
+            + if(time = fromUnixTimestamp64Nano({cursor_ns:Int64}, 'UTC') AND line_hash = {cursor_hash:UInt64}, {skip:UInt64}, 0) AS line_number
+    FROM
+    (
+        SELECT *, ${LineHash} AS line_hash
+        FROM vedette.logs
+        WHERE ${Selected} AND ${beyond} AND ${condition}
+        ORDER BY time ${direction}, line_hash ${direction}
+        LIMIT {limit:UInt32} OFFSET {skip:UInt64}
+    )
+)
+ORDER BY time ${direction}, line_hash ${direction}, line_number

@@ -1,0 +1,14 @@
+-- Between which times the next {limit:UInt32} matching lines lie: read in the order of the table, and from the columns
+-- of the condition alone.
+SELECT
+    count() AS found,
+    toUnixTimestamp64Nano(min(time)) AS first_ns,
+    toUnixTimestamp64Nano(max(time)) AS last_ns
+FROM
+(
+    SELECT time
+    FROM vedette.logs
+    WHERE ${Selected} AND ${condition}
+    ORDER BY time ${direction}
+    LIMIT {limit:UInt32}
+)

@@ -1,0 +1,51 @@
+"""The SQL files of this folder, and how a statement is put together from them."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Final
+
+__all__ = ["JSON_ITEMS", "statement"]
+
+JSON_ITEMS: Final = {
+    "format_custom_escaping_rule": "Raw",
+    "format_custom_field_delimiter": "",
+    "format_custom_row_before_delimiter": "",
+    "format_custom_row_after_delimiter": "",
+    "format_custom_row_between_delimiter": ",\n",
+    "format_custom_result_before_delimiter": "",
+    "format_custom_result_after_delimiter": "",
+}
+"""Settings with which the format CustomSeparated writes rows of JSON text as the inside of a JSON array.
+
+JSON text holds no raw line break, so every one of them stands between two rows."""
+
+_FOLDER: Final = Path(__file__).parent
+_FRAGMENT: Final = re.compile(r"^-- fragment: (\w+)\n", re.MULTILINE)
+
+
+def statement(name: str, **parts: str) -> str:
+    """The text of ``<name>.sql`` with the shared fragments and `parts` filled in.
+
+    `parts` are pieces of SQL that this package wrote, never values: values go into the statement as parameters.
+    """
+    fragments = {key: text.safe_substitute(parts) for key, text in _fragments().items()}
+    return _template(name).substitute(fragments, **parts)
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template((_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+@cache
+def _fragments() -> dict[str, Template]:
+    _, *pieces = _FRAGMENT.split((_FOLDER / "fragments.sql").read_text(encoding="utf-8"))
+    fragments: dict[str, str] = {}
+    for name, text in zip(pieces[::2], pieces[1::2], strict=True):
+        # What names no fragment is a part, which each statement fills in.
+        fragments[name] = Template(text.rstrip()).safe_substitute(fragments)
+    return {name: Template(text) for name, text in fragments.items()}
