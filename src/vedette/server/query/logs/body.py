@@ -28,32 +28,32 @@ _LETTER_CLASS: Final = r"[^\x00-/:-@\[-`{-\x7f]"
 _SEPARATOR_CLASS: Final = r"[\x00-/:-@\[-`{-\x7f]"
 
 
-def body_phrase(text: str, binder: Binder) -> str:
+def body_phrase(text: str, binder: Binder, position: int | None) -> str:
     """Lines whose body holds `text`, in this order and with this punctuation, in any case, at token boundaries."""
     tokens = _TOKEN.findall(text)
     if not tokens:
         return f"position(body, {binder.text(text)}) > 0"
     if tokens == [text]:
         return _has_tokens(tokens, binder)
-    return _narrowed(tokens, _bounded(re.escape(text), text[0], text[-1]), binder)
+    return _narrowed(tokens, _bounded(re.escape(text), text[0], text[-1]), binder, position)
 
 
-def body_matches(pattern: Pattern, binder: Binder) -> str:
+def body_matches(pattern: Pattern, binder: Binder, position: int | None) -> str:
     """Lines with a word of this pattern: wildcards stand for letters and digits, and do not cross other characters."""
     if pattern.matches_everything:
         return EVERY_LINE
     if (literal := pattern.literal) is not None:
-        return body_phrase(literal, binder)
+        return body_phrase(literal, binder, position)
     spelled = {Wildcard.ANY: f"{_LETTER_CLASS}*", Wildcard.ONE: _LETTER_CLASS}
     expression = "".join(spelled[part] if isinstance(part, Wildcard) else re.escape(part) for part in pattern.parts)
     marked = "".join(_WILDCARD_MARK if isinstance(part, Wildcard) else part for part in pattern.parts)
     whole = [token for token in _TOKEN.findall(marked) if _WILDCARD_MARK not in token]
-    return _narrowed(whole, _bounded(expression, marked[0], marked[-1]), binder)
+    return _narrowed(whole, _bounded(expression, marked[0], marked[-1]), binder, position)
 
 
-def body_matches_regex(expression: str, binder: Binder) -> str:
+def body_matches_regex(expression: str, binder: Binder, position: int | None) -> str:
     """Lines whose body holds a match of an RE2 expression anywhere, in the case as written."""
-    return f"match(body, {binder.text(expression)})"
+    return f"match(body, {binder.pattern(expression, position)})"
 
 
 def _has_tokens(tokens: list[str], binder: Binder) -> str:
@@ -61,8 +61,8 @@ def _has_tokens(tokens: list[str], binder: Binder) -> str:
     return f"hasAllTokens({INDEXED_BODY}, {_LOWER}({binder.text(' '.join(distinct))}))"
 
 
-def _narrowed(tokens: list[str], expression: str, binder: Binder) -> str:
-    check = body_matches_regex(f"(?i){expression}", binder)
+def _narrowed(tokens: list[str], expression: str, binder: Binder, position: int | None) -> str:
+    check = body_matches_regex(f"(?i){expression}", binder, position)
     return f"({_has_tokens(tokens, binder)} AND {check})" if tokens else check
 
 

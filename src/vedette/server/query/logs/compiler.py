@@ -47,7 +47,7 @@ def compile_query(text: str) -> Condition:
         return Condition(EVERY_LINE, {})
     compiler = _Compiler()
     sql = compiler.expression(parse_query(text), Body(), depth=0)
-    return Condition(sql, compiler.binder.params)
+    return Condition(sql, compiler.binder.params, tuple(compiler.binder.patterns))
 
 
 @dataclass(slots=True)

@@ -15,10 +15,15 @@ NO_LINE: Final = "false"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A boolean expression over the columns of ``vedette.logs``, never NULL, and its parameters by name."""
+    """A boolean expression over the columns of ``vedette.logs``, never NULL, and its parameters by name.
+
+    `patterns` are the regular expressions among the parameters, each with the place in the query that it comes from:
+    only the engine can tell whether it can use them (see `checking.py`).
+    """
 
     sql: str
     params: dict[str, object]
+    patterns: tuple[tuple[str, int | None], ...] = ()
 
 
 @dataclass(slots=True)
@@ -30,6 +35,7 @@ class Binder:
 
     prefix: str = "q"
     params: dict[str, object] = field(default_factory=dict)
+    patterns: list[tuple[str, int | None]] = field(default_factory=list)
     _names: dict[tuple[str, object], str] = field(default_factory=dict)
 
     def text(self, value: str) -> str:
@@ -39,6 +45,11 @@ class Binder:
     def number(self, value: float) -> str:
         """A placeholder for a number: integers stay integers."""
         return self._bind(value, "Int64" if isinstance(value, int) else "Float64")
+
+    def pattern(self, expression: str, position: int | None) -> str:
+        """A placeholder for a regular expression; `position` is where the query asks for it."""
+        self.patterns.append((expression, position))
+        return self.text(expression)
 
     def _bind(self, value: object, kind: str) -> str:
         # The same value is one parameter, so that a field's name is not sent once for each use.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from vedette.errors import EngineError, InvalidInput
+from vedette.errors import InvalidInput
 from vedette.server.query.logs.conditions import Binder
 from vedette.server.query.logs.fields import SEVERITIES, text_of_field
-from vedette.server.query.logs.selection import blamed
 from vedette.server.query.logs.statements import statement
 
 if TYPE_CHECKING:
@@ -51,9 +50,6 @@ async def histogram(reader: Reader, selection: Selection, *, buckets: int) -> di
     """Lines by severity in buckets of a round width, empty ones included.
 
     Buckets are aligned to the width; the first and the last may reach beyond the range, and count only what is in it.
-
-    Raises:
-        InvalidInput: the engine cannot compile a regular expression of the condition.
     """
     time_range = selection.time_range
     width = nice_width_ns(time_range.duration_ns, buckets)
@@ -82,7 +78,7 @@ async def facets(
     """For each field its most frequent values, with counts; `prefix` keeps values that begin so, in any case.
 
     Raises:
-        InvalidInput: too many fields, a field that cannot be counted, or an unusable regular expression.
+        InvalidInput: too many fields, or one that cannot be counted.
     """
     if len(names) > MAX_FACETS:
         raise InvalidInput(f"At most {MAX_FACETS} fields can be counted at once, not {len(names)}.")
@@ -104,10 +100,7 @@ async def facets(
 
 
 async def _rows(reader: Reader, selection: Selection, sql: str, extra: dict[str, object]) -> list[dict[str, Any]]:
-    try:
-        return await reader.rows(selection.tenant, sql, params={**selection.params, **extra})
-    except EngineError as error:
-        raise blamed(error) from None
+    return await reader.rows(selection.tenant, sql, params={**selection.params, **extra})
 
 
 def _rfc3339(at_ns: int) -> str:

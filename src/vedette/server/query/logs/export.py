@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from vedette.errors import EngineError
-from vedette.server.query.logs.selection import blamed
 from vedette.server.query.logs.statements import statement
 
 if TYPE_CHECKING:
@@ -44,23 +42,16 @@ _SETTINGS: Final = {"output_format_arrow_string_as_string": 1, "output_format_pa
 async def export_lines(
     reader: Reader, selection: Selection, export: Export, *, order: Order, limit: int
 ) -> AsyncIterator[bytes]:
-    """The bytes of the file. The whole answer takes one pass, so it is bounded by the time limit of a query.
-
-    Raises:
-        InvalidInput: the engine cannot compile a regular expression of the condition.
-    """
+    """The bytes of the file. The whole answer takes one pass, so it is bounded by the time limit of a query."""
     sql = statement(
         export.statement, condition=selection.condition.sql, direction="DESC" if order == "newest" else "ASC"
     )
-    try:
-        async with reader.stream(
-            selection.tenant,
-            sql,
-            fmt=export.engine_format,
-            params={**selection.params, "limit": limit},
-            settings=_SETTINGS,
-        ) as chunks:
-            async for chunk in chunks:
-                yield chunk
-    except EngineError as error:
-        raise blamed(error) from None
+    async with reader.stream(
+        selection.tenant,
+        sql,
+        fmt=export.engine_format,
+        params={**selection.params, "limit": limit},
+        settings=_SETTINGS,
+    ) as chunks:
+        async for chunk in chunks:
+            yield chunk

@@ -76,15 +76,15 @@ class Body:
             raise InvalidInput(
                 "An empty phrase matches nothing; NOT _exists_:body finds empty bodies.", position=position
             )
-        return body_phrase(text, binder)
+        return body_phrase(text, binder, position)
 
-    def matches(self, pattern: Pattern, binder: Binder, position: int | None) -> str:  # noqa: ARG002 - the same
+    def matches(self, pattern: Pattern, binder: Binder, position: int | None) -> str:
         """A word of the body matches."""
-        return body_matches(pattern, binder)
+        return body_matches(pattern, binder, position)
 
-    def matches_regex(self, expression: str, binder: Binder, position: int | None) -> str:  # noqa: ARG002 - the same
+    def matches_regex(self, expression: str, binder: Binder, position: int | None) -> str:
         """Part of the body matches."""
-        return body_matches_regex(expression, binder)
+        return body_matches_regex(expression, binder, position)
 
     def compares(self, operator: Operator, text: str, binder: Binder, position: int | None) -> str:  # noqa: ARG002 - the same
         """Refused: a text is not above or below another."""
@@ -128,9 +128,9 @@ class Text:
             return self.equals(literal, binder, position)
         return f"({self.present} AND {self.value} LIKE {binder.text(pattern.like())})"
 
-    def matches_regex(self, expression: str, binder: Binder, position: int | None) -> str:  # noqa: ARG002 - the same
+    def matches_regex(self, expression: str, binder: Binder, position: int | None) -> str:
         """The whole value matches."""
-        return f"({self.present} AND match({self.value}, {binder.text(f'^(?:{expression})$')}))"
+        return f"({self.present} AND match({self.value}, {binder.pattern(f'^(?:{expression})$', position)}))"
 
     def compares(self, operator: Operator, text: str, binder: Binder, position: int | None) -> str:  # noqa: ARG002 - the same
         """Values that are numbers, where `text` is one; else in the order of the characters."""

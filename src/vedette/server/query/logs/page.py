@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from vedette.errors import EngineError, InvalidInput
-from vedette.server.query.logs.selection import blamed
+from vedette.errors import InvalidInput
 from vedette.server.query.logs.statements import JSON_ITEMS, statement
 from vedette.server.query.timerange import TimeRange
 
@@ -66,9 +65,6 @@ async def page_document(
     """The pieces of ``{"logs": [...], "next_cursor": "..." | null}``; the first comes once the engine has answered.
 
     `next_cursor` is null when the page is not full; a full page may be followed by an empty one.
-
-    Raises:
-        InvalidInput: the engine cannot compile a regular expression of the condition.
     """
     count, last, began = 0, b"", False
     async for chunk in lines(reader, selection, order=order, limit=limit, after=after):
@@ -92,34 +88,27 @@ async def page_document(
 async def lines(
     reader: Reader, selection: Selection, *, order: Order, limit: int, after: LineId | None = None
 ) -> AsyncIterator[bytes]:
-    """Lines as JSON objects separated by a comma and a line break; nothing at all when there are none.
-
-    Raises:
-        InvalidInput: the engine cannot compile a regular expression of the condition.
-    """
+    """Lines as JSON objects separated by a comma and a line break; nothing at all when there are none."""
     newest = order == "newest"
-    try:
-        bounds = await _reach(reader, selection, after, newest=newest, limit=limit)
-        if bounds is None:
-            return
-        params = {
-            **selection.within(bounds).params,
-            **(after or LineId(0, 0, 0)).params,
-            "limit": limit,
-        }
-        sql = statement(
-            "page",
-            condition=selection.condition.sql,
-            direction=_direction(newest=newest),
-            beyond="true" if after is None else _BEYOND_NEWEST if newest else _BEYOND_OLDEST,
-        )
-        async with reader.stream(
-            selection.tenant, sql, fmt="CustomSeparated", params=params, settings=JSON_ITEMS
-        ) as chunks:
-            async for chunk in chunks:
-                yield chunk
-    except EngineError as error:
-        raise blamed(error) from None
+    bounds = await _reach(reader, selection, after, newest=newest, limit=limit)
+    if bounds is None:
+        return
+    params = {
+        **selection.within(bounds).params,
+        **(after or LineId(0, 0, 0)).params,
+        "limit": limit,
+    }
+    sql = statement(
+        "page",
+        condition=selection.condition.sql,
+        direction=_direction(newest=newest),
+        beyond="true" if after is None else _BEYOND_NEWEST if newest else _BEYOND_OLDEST,
+    )
+    async with reader.stream(
+        selection.tenant, sql, fmt="CustomSeparated", params=params, settings=JSON_ITEMS
+    ) as chunks:
+        async for chunk in chunks:
+            yield chunk
 
 
 async def _reach(

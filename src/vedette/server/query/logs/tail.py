@@ -4,7 +4,8 @@ Following the time of the lines would miss those that come in late. Instead ever
 engine, which rows keep through merges (``enable_block_number_column``), counting up in each partition. A tail remembers
 the highest number of each partition, and which of the `OVERLAP` numbers below it were there: inserts that run at the
 same time may become visible in another order than they were numbered in, but never more than a few apart. What it
-remembers is the id of its events, so that a client that comes back goes on exactly where it was.
+remembers is the id of its events, so that a client that comes back goes on exactly where it was: it can be sent the
+lines of one look again when the connection broke among them, which it knows by their own ids, and misses none.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from vedette.errors import EngineError, InvalidInput, QueryLimit, TooManyRequests, Unavailable
-from vedette.server.query.logs.selection import blamed
+from vedette.errors import InvalidInput, QueryLimit, TooManyRequests, Unavailable
 from vedette.server.query.logs.statements import statement
 
 if TYPE_CHECKING:
@@ -97,32 +97,30 @@ async def follow(reader: Reader, tenant: str, condition: Condition, position: Po
 
     Starts with what comes in next, or after `position`. While the engine is away, it waits. Of more than
     `MAX_LINES_PER_POLL` new lines at once it sends the newest and says how many it left out.
-
-    Raises:
-        InvalidInput: the engine cannot compile a regular expression of the condition.
     """
-    try:
-        if position is None:
-            position = await _start(reader, tenant)
-        yield _marker(position, b"retry: 2000\nevent: ready\n")
-        silent_since = time.monotonic()
-        while True:
-            try:
-                fresh = await _look(reader, tenant, position)
-                if fresh.seen - position.seen or fresh.tops != position.tops:
-                    async for event in _new_lines(reader, tenant, condition, position, fresh):
-                        silent_since = time.monotonic()
-                        yield event
-                    position = fresh
-            except (Unavailable, TooManyRequests, QueryLimit):
-                # Nothing is lost: the position stays, and the next look takes what has come in by then.
-                yield b": waiting for the engine\n\n"
-            if time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
-                silent_since = time.monotonic()
-                yield b": still here\n\n"
-            await asyncio.sleep(POLL_SECONDS)
-    except EngineError as error:
-        raise blamed(error) from None
+    if position is None:
+        position = await _start(reader, tenant)
+    yield _marker(position, b"retry: 2000\nevent: ready\n")
+    silent_since = time.monotonic()
+    while True:
+        sending = False
+        try:
+            fresh = await _look(reader, tenant, position)
+            if fresh.seen - position.seen or fresh.tops != position.tops:
+                async for event in _new_lines(reader, tenant, condition, position, fresh):
+                    sending, silent_since = True, time.monotonic()
+                    yield event
+                position = fresh
+        except (Unavailable, TooManyRequests, QueryLimit):
+            if sending:
+                # Half an event may be out: break off, the client comes back to the last position.
+                raise
+            # Nothing is lost: the position stays, and the next look takes what has come in by then.
+            yield b": waiting for the engine\n\n"
+        if time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
+            silent_since = time.monotonic()
+            yield b": still here\n\n"
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _start(reader: Reader, tenant: str) -> Position:
