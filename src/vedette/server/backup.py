@@ -17,7 +17,9 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
+
+from typing_extensions import TypedDict
 
 from vedette import __version__
 from vedette.errors import InvalidInput, NotFound, VedetteError

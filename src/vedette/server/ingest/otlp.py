@@ -5,6 +5,8 @@ Specification: https://opentelemetry.io/docs/specs/otlp/ (1.11).
 
 from __future__ import annotations
 
+import struct
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LOGS", "METRICS", "SIGNALS", "TRACES", "Payload", "Signal", "from_json", "from_protobuf"]
 
-# Field 1000 of type string, as the engine's schema declares it. Protobuf fields may be appended to any message, and of
-# a repeated scalar the last counts, so a client that sends field 1000 itself changes nothing.
+# Field 1000, a string, and field 1001, a fixed64, as the engine's schema declares them. Protobuf fields may be appended
+# to any message, and of a repeated scalar the last counts, so a client that sends these fields itself changes nothing.
+# The time of receipt is stamped here because a replay must come to the same rows.
 _TENANT_TAG = b"\xc2\x3e"
+_RECEIVED = struct.Struct("<2sQ")
+_RECEIVED_TAG = b"\xc9\x3e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ def from_protobuf(signal: Signal, tenant: str, body: bytes) -> Payload:
             f"Send one serialized message to {signal.path}, and name any compression in Content-Encoding."
         ) from error
     name = tenant.encode()
-    stamp = _TENANT_TAG + bytes((len(name),)) + name
+    stamp = _TENANT_TAG + bytes((len(name),)) + name + _RECEIVED.pack(_RECEIVED_TAG, time.time_ns())
     prefix = _varint(len(body) + len(stamp))
     return Payload(signal, signal.protobuf_code, signal.count(message), [prefix, body, stamp], len(body))
 
@@ -124,7 +129,7 @@ def from_json(signal: Signal, tenant: str, body: bytes) -> Payload:
         signal,
         signal.json_code,
         rows,
-        [b'{"tenant":"', tenant.encode(), b'","payload":', canonical, b"}\n"],
+        [b'{"tenant":"%s","received_unix_nano":%d,"payload":' % (tenant.encode(), time.time_ns()), canonical, b"}\n"],
         len(body),
     )
 
