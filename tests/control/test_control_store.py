@@ -14,7 +14,7 @@ from vedette.server.control.identity import Authenticator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Cluster
+    from throwaway_postgresql import Cluster
 
     from vedette.server.control.store import Control
 
