@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from vedette.server.control.store import open_control
 from vedette.server.control.watch import KeyWatcher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from throwaway_postgresql import Cluster
 
@@ -37,16 +36,14 @@ from vedette.server.control.watch import KeyWatcher
 async def main():
     control = open_control(sys.argv[1])
     authenticator = Authenticator(control.key_table())
-    watching = asyncio.create_task(KeyWatcher(control, authenticator).run())
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        request = json.loads(line)
-        try:
-            answer = authenticator.identify(scope="ingest", **request).tenant
-        except VedetteError as error:
-            answer = type(error).__name__ + ": " + str(error)
-        print(json.dumps(answer), flush=True)
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    async with KeyWatcher(control, authenticator):
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            request = json.loads(line)
+            try:
+                answer = authenticator.identify(scope="ingest", **request).tenant
+            except VedetteError as error:
+                answer = type(error).__name__ + ": " + str(error)
+            print(json.dumps(answer), flush=True)
 
 asyncio.run(main())
 """
@@ -128,16 +125,6 @@ def refused(judge: Authenticator, key: str) -> bool:
     return False
 
 
-@contextlib.asynccontextmanager
-async def watching(watcher: KeyWatcher) -> AsyncIterator[None]:
-    task = asyncio.create_task(watcher.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 @pytest.mark.timeout(300)
 async def test_requests_are_judged_by_the_last_keys_while_the_database_is_away(
     cluster: Cluster, postgresql_url: str, caplog: pytest.LogCaptureFixture
@@ -147,8 +134,7 @@ async def test_requests_are_judged_by_the_last_keys_while_the_database_is_away(
         kept = control.create_key(name="", scopes=["ingest"], tenants=["acme"])
         gone = control.create_key(name="", scopes=["ingest"], tenants=["acme"])
         judge = Authenticator(control.key_table())
-        watcher = KeyWatcher(control, judge, poll_seconds=0.02)
-        async with watching(watcher):
+        async with KeyWatcher(control, judge, poll_seconds=0.02) as watcher:
             cluster.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
             cluster.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
             await until(lambda: "Until then requests are judged by the keys known so far" in caplog.text)
@@ -169,7 +155,7 @@ async def test_a_table_that_cannot_be_read_does_not_end_the_watch(
 ) -> None:
     control = opened()
     judge = Authenticator(control.key_table())
-    async with watching(KeyWatcher(control, judge, poll_seconds=0.02)):
+    async with KeyWatcher(control, judge, poll_seconds=0.02):
         with control._writing() as connection:
             connection.exec_driver_sql("INSERT INTO meta (key, value) VALUES ('revision', 'torn')")
         await until(lambda: "Cannot read the keys" in caplog.text)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from vedette.errors import Unavailable
 
@@ -28,6 +28,11 @@ _log = logging.getLogger(__name__)
 class KeyWatcher:
     """Polls the control database's revision and gives the authenticator a new table when it changed.
 
+    Use as an async context manager around the server's life::
+
+        async with KeyWatcher(control, authenticator):
+            ...
+
     While the database does not answer, requests are judged by the last table, so telemetry keeps flowing; what was
     revoked meanwhile is noticed when it is back. `stale_seconds` says how old the view may be.
     """
@@ -40,22 +45,25 @@ class KeyWatcher:
         self._checked = time.monotonic()
         self._written = time.monotonic()
         self._failing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="watch the control database")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop watching and write back what is left."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        with contextlib.suppress(Unavailable):
+            await self._add_tenants()
+            await self._write_back()
 
     @property
     def stale_seconds(self) -> float:
         """Seconds since the view was last known to be current."""
         return time.monotonic() - self._checked
-
-    async def run(self) -> None:
-        """Watch until cancelled, then write back what is left."""
-        try:
-            while True:
-                await self._poll()
-                await asyncio.sleep(self._poll_seconds)
-        finally:
-            with contextlib.suppress(Unavailable):
-                await self._add_tenants()
-                await self._write_back()
 
     async def refresh(self) -> None:
         """Bring the view up to date now, for a server that has just changed a key itself.
@@ -70,6 +78,11 @@ class KeyWatcher:
             self._authenticator.replace(table)
             self._revision = table.revision
         self._checked = started
+
+    async def _run(self) -> None:
+        while True:
+            await self._poll()
+            await asyncio.sleep(self._poll_seconds)
 
     async def _poll(self) -> None:
         try:
