@@ -89,7 +89,7 @@ async def _tables(engine: Engine, settings: Settings, stop: asyncio.Event) -> bo
 async def _record(engine: Engine, lines: Sequence[LedgerLine], token: str) -> None:
     """Write ledger lines once, however often the engine goes away meanwhile."""
     body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    settings = LEDGER.settings | {"insert_deduplication_token": f"ledger-{token}"}
+    settings = {**LEDGER.settings, "insert_deduplication_token": f"ledger-{token}"}
     while True:
         try:
             await engine.insert(LEDGER.table, LEDGER.input_format, body, settings=settings)

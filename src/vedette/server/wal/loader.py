@@ -180,7 +180,7 @@ class Loader:
     ) -> tuple[_Outcome, str]:
         body = b"".join([view[record.start : record.end] for record in records])
         digest = hashlib.blake2b(body, digest_size=16).hexdigest()
-        settings = wire_format.settings | {"insert_deduplication_token": f"{segment.identity}-{digest}"}
+        settings = {**wire_format.settings, "insert_deduplication_token": f"{segment.identity}-{digest}"}
         refused_since: float | None = None
         for pause in itertools.chain(_RETRY_SECONDS, itertools.repeat(_RETRY_SECONDS[-1])):
             try:
