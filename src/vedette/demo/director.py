@@ -53,13 +53,13 @@ class Director:
     """The shop's processes.
 
     `directory` is for the shop's databases and the output of its processes; `env` is added to their environment. Use
-    it from the main thread; call `tick` about once a second.
+    it from the main thread; call `tick` about once a second. `opened` is the Unix time at which the shop opened.
     """
 
     def __init__(self, plan: Plan, directory: Path, env: Mapping[str, str]) -> None:
         self._directory = directory
         self._env = env
-        self._opened = time.time()
+        self.opened = time.time()
         self._timetable = Timetable(plan.seed, plan.day_seconds)
         self._releases = self._all_releases()
         self._next_release = next(self._releases)
@@ -76,7 +76,7 @@ class Director:
             otlp_grpc=plan.otlp_grpc,
             seed=plan.seed,
             day_seconds=plan.day_seconds,
-            opened=self._opened,
+            opened=self.opened,
             rate=plan.rate,
         )
         self._ports = ports
@@ -86,7 +86,7 @@ class Director:
     @property
     def seconds_open(self) -> float:
         """How long the shop has been open."""
-        return time.time() - self._opened
+        return time.time() - self.opened
 
     @property
     def incidents(self) -> frozenset[str]:

@@ -92,7 +92,7 @@ def _watch(running: _Running, duration_seconds: float | None, stopping: threadin
         running.backend.check()
         running.director.tick()
         if time.monotonic() - read_at >= _READ_EVERY_SECONDS:
-            reading, read_at = read(running.client, reading), time.monotonic()
+            reading, read_at = read(running.client, reading, running.director.opened), time.monotonic()
         running.view.show(reading, _situation(running.director))
         stopping.wait(_TICK_SECONDS)
 

@@ -6,7 +6,9 @@ One question that fails leaves the earlier answer in its place and its reason in
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vedette.cli.client import Client, RequestFailed
@@ -14,9 +16,9 @@ from vedette.cli.client import Client, RequestFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ErrorLine", "Reading", "ServiceFigures", "SpanLine", "Trace", "read", "trace_of"]
+__all__ = ["ErrorLine", "Reading", "ServiceFigures", "read"]
 
-_RANGE = "5m"
+_RANGE_SECONDS = 300.0
 _ERRORS = 8
 _CANDIDATES = 20
 _FAILED_QUERY = "severity:(error OR fatal)"
@@ -49,45 +51,26 @@ class ErrorLine:
 
 
 @dataclass(frozen=True)
-class SpanLine:
-    """One span of a trace in the order of the tree; `offset_ms` counts from the start of the trace."""
-
-    depth: int
-    service: str
-    name: str
-    kind: str
-    offset_ms: float
-    duration_ms: float
-    failed: bool
-
-
-@dataclass(frozen=True)
-class Trace:
-    """One trace as a tree, flattened depth first."""
-
-    trace_id: str
-    start: str
-    duration_ms: float
-    spans: tuple[SpanLine, ...]
-
-
-@dataclass(frozen=True)
 class Reading:
-    """All that the view shows of the platform."""
+    """All that the view shows of the platform. `trace` is the document of one trace, as the API gives it."""
 
     services: tuple[ServiceFigures, ...] = ()
     errors: tuple[ErrorLine, ...] = ()
-    trace: Trace | None = None
+    trace: Mapping[str, Any] | None = None
     trouble: str | None = None
     number: int = 0
 
 
-def read(client: Client, before: Reading) -> Reading:
-    """Ask for everything anew; what cannot be had now is taken over from `before`."""
+def read(client: Client, before: Reading, opened: float) -> Reading:
+    """Ask for everything of the last five minutes, but nothing from before the shop `opened` (Unix time).
+
+    What cannot be had now is taken over from `before`.
+    """
+    since = {"from": f"{max(opened, time.time() - _RANGE_SECONDS):.3f}"}
     reading = replace(before, trouble=None, number=before.number + 1)
     try:
-        reading = replace(reading, services=_services(client.json("/api/v1/services", {"from": _RANGE})))
-        logs = client.json("/api/v1/logs", {"q": _FAILED_QUERY, "from": _RANGE, "limit": _ERRORS})
+        reading = replace(reading, services=_services(client.json("/api/v1/services", since), opened))
+        logs = client.json("/api/v1/logs", {"q": _FAILED_QUERY, "limit": _ERRORS, **since})
         reading = replace(reading, errors=tuple(_error(record) for record in logs["logs"]))
         if before.trace is None or before.number % _NEW_TRACE_EVERY_READINGS == 0:
             found = _find_trace(client)
@@ -97,41 +80,14 @@ def read(client: Client, before: Reading) -> Reading:
     return reading
 
 
-def trace_of(answer: Mapping[str, Any]) -> Trace:
-    """The tree of a trace's JSON. A span whose parent is not there stands where a root would."""
-    spans = answer["spans"]
-    known = {span["span_id"] for span in spans}
-    children: dict[str | None, list[Mapping[str, Any]]] = {}
-    for span in sorted(spans, key=lambda span: int(span["start_time_unix_nano"])):
-        parent = span["parent_span_id"]
-        children.setdefault(parent if parent in known else None, []).append(span)
-    start = min((int(span["start_time_unix_nano"]) for span in spans), default=0)
-    lines: list[SpanLine] = []
-    waiting = [(span, 0) for span in reversed(children.get(None, []))]
-    while waiting:
-        span, depth = waiting.pop()
-        lines.append(_line(span, depth, start))
-        waiting += [(child, depth + 1) for child in reversed(children.get(span["span_id"], []))]
-    return Trace(answer["trace_id"], answer["start_time"], answer["duration_ns"] / 1e6, tuple(lines))
-
-
-def _line(span: Mapping[str, Any], depth: int, trace_start: int) -> SpanLine:
-    return SpanLine(
-        depth=depth,
-        service=span["service"],
-        name=span["name"],
-        kind=span["kind"],
-        offset_ms=(int(span["start_time_unix_nano"]) - trace_start) / 1e6,
-        duration_ms=int(span["duration_ns"]) / 1e6,
-        failed=span["status"] == "error",
-    )
-
-
-def _services(answer: Mapping[str, Any]) -> tuple[ServiceFigures, ...]:
+def _services(answer: Mapping[str, Any], opened: float) -> tuple[ServiceFigures, ...]:
+    # The platform counts over whole minutes; the shop was not open, or the future has not come, in some of that time.
+    start, end = (datetime.fromisoformat(answer[bound]).timestamp() for bound in ("from", "to"))
+    seconds = max(min(end, time.time()) - max(start, opened), 1.0)
     figures = (
         ServiceFigures(
             service=row["service"],
-            rate=row["rate"],
+            rate=row["request_count"] / seconds,
             error_share=row["error_rate"],
             p50_ms=row["p50_ms"],
             p95_ms=row["p95_ms"],
@@ -153,10 +109,11 @@ def _error(record: Mapping[str, Any]) -> ErrorLine:
     )
 
 
-def _find_trace(client: Client) -> Trace | None:
+def _find_trace(client: Client) -> Mapping[str, Any] | None:
     answer = client.json("/api/v1/traces", {"from": "1m", "limit": _CANDIDATES})
     candidates = answer["traces"]
     if not candidates:
         return None
     best = max(candidates, key=lambda trace: (len(trace["services"]), trace["error_count"], trace["span_count"]))
-    return trace_of(client.json(f"/api/v1/traces/{best['trace_id']}"))
+    trace: Mapping[str, Any] = client.json(f"/api/v1/traces/{best['trace_id']}")
+    return trace

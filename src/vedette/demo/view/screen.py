@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rich.console import Group
 from rich.live import Live
@@ -16,22 +17,22 @@ from rich.table import Table
 from rich.text import Text
 
 from vedette.cli.client import inert
+from vedette.cli.query_traces import tree_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from rich.console import Console, RenderableType
 
-    from vedette.demo.view.reading import ErrorLine, Reading, ServiceFigures, SpanLine, Trace
+    from vedette.demo.view.reading import ErrorLine, Reading, ServiceFigures
 
 __all__ = ["LiveView", "PlainView", "Situation", "View", "farewell"]
 
 _PLAIN_EVERY_SECONDS = 10.0
 _PLAIN_SPANS = 12
 _SMALLEST_TRACE = 6
-_BAR_CELLS = 16
 _MANY_ERRORS = 0.05
 
 _EXAMPLE_SQL = "SELECT service, count() FROM spans GROUP BY service"
@@ -162,9 +163,7 @@ def snapshot(reading: Reading, situation: Situation) -> str:
     lines += [_error_text(error).plain for error in reading.errors[:3]]
     if reading.trace is not None:
         lines.append(_trace_title(reading.trace))
-        lines += [_span_text(span, reading.trace.duration_ms).plain for span in reading.trace.spans[:_PLAIN_SPANS]]
-        hidden = len(reading.trace.spans) - _PLAIN_SPANS
-        lines += [f"… {hidden} more spans"] if hidden > 0 else []
+        lines += [line.plain for line in _trace_lines(reading.trace, _PLAIN_SPANS)]
     return "\n".join(lines) + "\n"
 
 
@@ -224,40 +223,22 @@ def _error_text(error: ErrorLine) -> Text:
     )
 
 
-def _trace_panel(trace: Trace | None, most: int) -> Panel:
+def _trace_panel(trace: Mapping[str, Any] | None, most: int) -> Panel:
     if trace is None:
         return Panel(Text("waiting for the first trace …", style="dim"), border_style="dim")
-    shown = list(trace.spans[:most]) if len(trace.spans) <= most else list(trace.spans[: most - 1])
-    lines = [_span_text(span, trace.duration_ms) for span in shown]
-    if len(shown) < len(trace.spans):
-        lines.append(Text(f"… {len(trace.spans) - len(shown)} more spans", style="dim"))
-    text = Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
+    text = Text("\n", no_wrap=True, overflow="ellipsis").join(_trace_lines(trace, most))
     return Panel(text, title=_trace_title(trace), title_align="left", border_style="dim")
 
 
-def _trace_title(trace: Trace) -> str:
-    return f"trace {trace.trace_id}, {len(trace.spans)} spans, {_milliseconds(trace.duration_ms)} ms"
+def _trace_title(trace: Mapping[str, Any]) -> str:
+    return f"vedette query traces {inert(str(trace['trace_id']))}"
 
 
-def _span_text(span: SpanLine, trace_ms: float) -> Text:
-    share = _BAR_CELLS / max(trace_ms, 0.001)
-    begin = min(int(span.offset_ms * share), _BAR_CELLS - 1)
-    length = max(min(round(span.duration_ms * share), _BAR_CELLS - begin), 1)
-    colour = "red" if span.failed else _colour(span.service)
-    bar = " " * begin + "━" * length + " " * (_BAR_CELLS - begin - length)
-    return Text.assemble(
-        (f"{_milliseconds(span.duration_ms):>8} ms ", "dim"),
-        (bar, colour),
-        " ",
-        "  " * span.depth,
-        (inert(span.service), _colour(span.service)),
-        " ",
-        (inert(span.name), "bold red" if span.failed else ""),
-        (f"  {span.kind}", "dim"),
-        (" ✗" if span.failed else "", "bold red"),
-        no_wrap=True,
-        overflow="ellipsis",
-    )
+def _trace_lines(trace: Mapping[str, Any], most: int) -> list[Text]:
+    """`most` lines at most; the last one counts the spans that found no place."""
+    spans = len(trace["spans"])
+    lines = list(islice(tree_lines(trace, limit=spans), most if spans <= most else most - 1))
+    return lines if len(lines) == spans else [*lines, Text(f"… {spans - len(lines)} more spans", style="dim")]
 
 
 def _milliseconds(value: float | None) -> str:
