@@ -123,7 +123,7 @@ def test_the_snapshot_tells_figures_errors_and_the_trace_across_most_services() 
     assert lines[3].split() == ["gateway", "4.0.2", "3.25", "1.0%", "4.0", "90.0", "250"]
     assert lines[4].split() == ["payments", "1.0.5", "0.50", "25.0%", "80.0", "2010", "-"]
     assert lines[5].startswith("03:00:01 ERROR payments")
-    assert f"vedette query traces {TRACE_ID}" in text
+    assert f"trace {TRACE_ID}" in text
     places = [
         text.index(name) for name in ("POST /checkout", "<script>", "POST /orders", "POST /charges", "process order")
     ]
@@ -134,7 +134,13 @@ def test_the_picture_shows_the_same_and_the_commands_to_go_on_with() -> None:
     text = drawn(read(Answering(ANSWERS), Reading(), OPENED))
     for expected in ("gateway", "4.0.2", "25.0%", "2010", "03:00:01", "POST /charges", "error", "process order.placed"):
         assert expected in text
-    for command in ("vedette query logs 'severity:error'", "vedette tail", "--service orders", "curl '"):
+    for command in (
+        "vedette query logs 'severity:error'",
+        f"vedette query traces {TRACE_ID}",
+        "vedette tail",
+        "--service orders",
+        "curl '",
+    ):
         assert command in text
 
 

@@ -110,17 +110,18 @@ class PlainView:
         text = snapshot(reading, situation)
         if not self._told:
             self._told = True
-            text += "\n" + "\n".join(commands(self._url))
+            text += "\n" + "\n".join(commands(self._url, reading.trace))
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def commands(url: str) -> list[str]:
-    """What to type next."""
+def commands(url: str, trace: Mapping[str, Any] | None = None) -> list[str]:
+    """What to type next; `trace` is the one on show."""
     other = "" if url.endswith("//127.0.0.1:7070") else f" --url {url}"
     return [
         f"vedette query logs 'severity:error'{other}",
         f"vedette tail{other}",
         f"vedette query traces --service orders{other}",
+        *([f"vedette query traces {inert(str(trace['trace_id']))}{other}"] if trace is not None else []),
         f"curl '{url}/api/v1/services?from=15m'",
         f"curl -d '{_EXAMPLE_SQL}' '{url}/api/v1/sql?format=PrettyCompact'",
     ]
@@ -136,9 +137,10 @@ def farewell(url: str, data_dir: Path | None) -> str:
 def picture(reading: Reading, situation: Situation, url: str, height: int) -> RenderableType:
     """The live view for a terminal with `height` lines."""
     services = _services_table(reading.services, situation)
-    hints = Text("\n".join(f"  {line}" for line in commands(url)), style="dim", no_wrap=True, overflow="ellipsis")
+    further = commands(url, reading.trace)
+    hints = Text("\n".join(f"  {line}" for line in further), style="dim", no_wrap=True, overflow="ellipsis")
     above = 8 + max(len(reading.services), 1)
-    below = len(commands(url)) + 2
+    below = len(further) + 2
     left = max(height - above - below, _SMALLEST_TRACE + 4)
     errors = min(len(reading.errors), max(left // 3 - 2, 1))
     spans = max(left - errors - 6, _SMALLEST_TRACE)
@@ -231,7 +233,7 @@ def _trace_panel(trace: Mapping[str, Any] | None, most: int) -> Panel:
 
 
 def _trace_title(trace: Mapping[str, Any]) -> str:
-    return f"vedette query traces {inert(str(trace['trace_id']))}"
+    return f"trace {inert(str(trace['trace_id']))}"
 
 
 def _trace_lines(trace: Mapping[str, Any], most: int) -> list[Text]:
