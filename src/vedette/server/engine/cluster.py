@@ -1,0 +1,78 @@
+"""The same schema on a cluster: replicated tables on every node, and distributed ones over them.
+
+A table ``vedette.spans`` becomes ``vedette.spans_local``, replicated within its shard, and ``vedette.spans``, which reads
+all shards. What arrives at a node stays in its shard: Null tables and materialized views work on the local tables, so
+that deduplication, which is a shard's own, sees every repeat that is sent to the same shard.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["created_name", "render", "stored_tables"]
+
+_CREATE = re.compile(
+    r"\bCREATE (?P<kind>DATABASE|TABLE|MATERIALIZED VIEW|VIEW) (?P<exists>IF NOT EXISTS )?(?P<name>[\w.]+)"
+)
+_ALTER = re.compile(r"\bALTER TABLE (?P<name>[\w.]+)")
+_MERGE_TREE = re.compile(r"\bENGINE = (?P<engine>\w*MergeTree)(?:\((?P<arguments>[^)]*)\))?")
+_SOURCE = re.compile(r"\b(?P<word>FROM|TO|JOIN) (?P<name>vedette\.\w+)")
+
+
+def created_name(statement: str) -> str | None:
+    """The table, view or database that the statement creates."""
+    match = _CREATE.search(statement)
+    return match["name"] if match else None
+
+
+def stored_tables(statements: Collection[str]) -> frozenset[str]:
+    """The tables among those created that keep rows."""
+    return frozenset(
+        name for text in statements if _MERGE_TREE.search(text) and (name := created_name(text)) is not None
+    )
+
+
+def render(statement: str, cluster: str | None, stored: Collection[str] = ()) -> list[str]:
+    """The statements that do on `cluster` what `statement` does on one node; itself if there is no cluster.
+
+    Args:
+        statement: DDL of one node.
+        cluster: Name in the cluster's ``remote_servers``; its nodes define the macros ``{shard}`` and ``{replica}``.
+        stored: Names of the tables that keep rows, of which each node has a local one.
+    """
+    if not cluster:
+        return [statement]
+    on_cluster = f" ON CLUSTER '{cluster}'"
+    if altered := _ALTER.search(statement):
+        local = f"{altered['name']}_local"
+        both = [f"{statement[: altered.start()]}ALTER TABLE {local}{on_cluster}{statement[altered.end() :]}"]
+        if re.search(r"\b(ADD|DROP|MODIFY|RENAME) COLUMN\b", statement):
+            both.append(_ALTER.sub(rf"ALTER TABLE \g<name>{on_cluster}", statement))
+        return both
+    created = _CREATE.search(statement)
+    if not created:
+        return [statement]
+    kind, exists, name = created["kind"], created["exists"] or "", created["name"]
+    if kind == "MATERIALIZED VIEW":
+        statement = _SOURCE.sub(lambda use: use[0] + ("_local" if use["name"] in stored else ""), statement)
+    if not _MERGE_TREE.search(statement):
+        return [_CREATE.sub(rf"CREATE {kind} {exists}{name}{on_cluster}", statement, count=1)]
+    local = _CREATE.sub(rf"CREATE {kind} {exists}{name}_local{on_cluster}", statement, count=1)
+    local = _MERGE_TREE.sub(lambda engine: _replicated(engine, name), local)
+    local = local.replace("non_replicated_deduplication_window", "replicated_deduplication_window")
+    database, _, table = name.partition(".")
+    distributed = (
+        f"CREATE TABLE {exists}{name}{on_cluster} AS {name}_local "
+        f"ENGINE = Distributed('{cluster}', '{database}', '{table}_local', rand())"
+    )
+    return [local, distributed]
+
+
+def _replicated(engine: re.Match[str], name: str) -> str:
+    path = f"/clickhouse/tables/{{shard}}/{name.replace('.', '/')}"
+    arguments = ", ".join(filter(None, [f"'{path}'", "'{replica}'", engine["arguments"]]))
+    return f"ENGINE = Replicated{engine['engine']}({arguments})"

@@ -1,0 +1,129 @@
+"""Wire formats as data: a folder each.
+
+``format.toml`` gives the code that stands in records of the write-ahead log, ``schema.proto`` what the engine needs to
+decode Protobuf, ``tables.sql`` the Null table that receives the format and the views that flatten it, and
+``fragments.sql`` pieces of SQL that the folder shares. Adding a format adds a folder and touches nothing else.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from vedette.server.engine.fragments import parse_fragments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from importlib.resources.abc import Traversable
+
+__all__ = ["FORMATS", "LEDGER", "Format", "by_name", "fragments"]
+
+_HERE = files(__package__)
+
+_EXACTLY_ONCE = {
+    # Every table and rollup of a view drops a repeat by itself, so a repeat also completes what a crash cut short.
+    "deduplicate_insert": "enable",
+    "deduplicate_insert_select": "enable_even_for_bad_queries",
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # One stream and no cutting: a repeat must make the same blocks again.
+    "async_insert": 0,
+    "max_insert_threads": 1,
+    "max_threads": 1,
+    "parallel_view_processing": 0,
+    "max_block_size": 1_000_000,
+    "max_insert_block_size": 1 << 40,
+    "min_insert_block_size_rows": 0,
+    "min_insert_block_size_bytes": 0,
+    "materialized_views_ignore_errors": 0,
+    "max_partitions_per_insert_block": 0,
+    # What the views' JSON relies on.
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_denormals": 0,
+    "output_format_json_escape_forward_slashes": 0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How records of one kind go into the engine.
+
+    `code` stands in the write-ahead log and is never reused. `settings` go with every INSERT; the loader adds
+    ``insert_deduplication_token``. `schema_text` is the .proto source, empty for formats that need none, and
+    `message_name` the message that one record is.
+    """
+
+    code: int
+    name: str
+    table: str
+    input_format: str
+    schema_text: str
+    message_name: str
+    tables_sql: str
+    settings: Mapping[str, object]
+
+
+def _read(folder: Traversable, name: str) -> str:
+    path = folder / name
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _load(folder: Traversable) -> Format:
+    facts = tomllib.loads(_read(folder, "format.toml"))
+    proto = _read(folder, "schema.proto")
+    settings: dict[str, object] = dict(_EXACTLY_ONCE)
+    if proto:
+        proto = _read(_HERE, "common.proto") + proto
+        settings |= {
+            "input_format_protobuf_oneof_presence": 1,
+            "format_schema_source": "string",
+            "format_schema": proto,
+            "format_schema_message_name": facts["message"],
+        }
+    settings |= facts.get("settings", {})
+    return Format(
+        code=facts["code"],
+        name=folder.name,
+        table=f"vedette.in_{folder.name}",
+        input_format="Protobuf" if proto else "JSONEachRow",
+        schema_text=proto,
+        message_name=facts.get("message", ""),
+        tables_sql=_read(folder, "tables.sql"),
+        settings=MappingProxyType(settings),
+    )
+
+
+def _load_all() -> dict[int, Format]:
+    found: dict[int, Format] = {}
+    for folder in sorted(_HERE.iterdir(), key=lambda path: path.name):
+        if (folder / "format.toml").is_file():
+            loaded = _load(folder)
+            if loaded.code in found:
+                raise ValueError(f"Formats {found[loaded.code].name} and {loaded.name} both have code {loaded.code}")
+            found[loaded.code] = loaded
+    return found
+
+
+FORMATS: Mapping[int, Format] = MappingProxyType(_load_all())
+"""Every format by its code."""
+
+
+def by_name(name: str) -> Format:
+    """The format of that folder; KeyError if there is none."""
+    for found in FORMATS.values():
+        if found.name == name:
+            return found
+    raise KeyError(f"There is no wire format {name!r}")
+
+
+LEDGER: Format = by_name("ledger")
+"""The format of ledger lines."""
+
+
+def fragments() -> dict[str, str]:
+    """Every piece of SQL that formats and schema share, expanded."""
+    folders = sorted((path for path in _HERE.iterdir() if path.is_dir()), key=lambda path: path.name)
+    texts = [_read(_HERE, "common.sql"), *(_read(folder, "fragments.sql") for folder in folders)]
+    return parse_fragments(texts)

@@ -1,0 +1,81 @@
+-- Fragments that the SQL of the formats and of the schema shares: `${Name}` in a .sql file stands for the text between
+-- `-- fragment: Name` and the next such line. A fragment may use those above it.
+
+-- OTLP's AnyValue as columns, in the order that Json below relies on; see common.proto for the names.
+-- fragment: Kind
+Enum8('n' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'l' = 6, 'y' = 7)
+-- fragment: Value1
+Tuple(t ${Kind}, i Int64, d Float64, b Bool, y String, a String, l String, s String, z UInt32)
+-- fragment: Value2
+Tuple(t ${Kind}, i Int64, d Float64, b Bool, y String, a Tuple(e Array(${Value1})), l Tuple(e Array(Tuple(k String, v ${Value1}, z UInt32)), z UInt32), s String, z UInt32)
+-- fragment: Value3
+Tuple(t ${Kind}, i Int64, d Float64, b Bool, y String, a Tuple(e Array(${Value2})), l Tuple(e Array(Tuple(k String, v ${Value2}, z UInt32)), z UInt32), s String, z UInt32)
+-- fragment: AnyValue
+Tuple(t ${Kind}, i Int64, d Float64, b Bool, y String, a Tuple(e Array(${Value3})), l Tuple(e Array(Tuple(k String, v ${Value3}, z UInt32)), z UInt32), s String, z UInt32)
+-- fragment: KeyValues
+Array(Tuple(k LowCardinality(String), v ${AnyValue}, z UInt32))
+-- fragment: AttributeType
+Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
+
+-- Functions for a WITH clause.
+--
+-- json turns toJSONString() of an AnyValue, an entry or arrays of them, every field spelt out, into the JSON that they
+-- mean:  {"t":"i","i":5,"d":0,"b":false,"y":"","a":{"e":[]},"l":{"e":[],"z":0},"s":"","z":0}  becomes  5. It works on
+-- text because a recursive function would be expanded at every level and its analysis cost more than loading a small
+-- segment. No rule can match inside a user's string, where every quote is escaped, and the fields of an entry become
+-- members last, when nothing else is left to replace. Bytes and what lies too deep are shown as text.
+-- fragment: Json
+(x -> replaceRegexpAll(x, '"(?:i":0|d":0|b":false|y":""|a":(?:""|\\{"e":\\[\\]\\})|l":(?:""|\\{"e":\\[\\],"z":0\\})),', '')) AS without_defaults,
+(x -> replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(x, '\\{"t":"[id]","s":"","z":0\\}', '0'), '\\{"t":"[sy]","s":"","z":0\\}', '""'), '{"t":"b","s":"","z":0}', 'false'), '{"t":"n","s":"","z":0}', 'null'), '{"t":"a","s":"","z":0}', '[]'), '{"t":"l","s":"","z":0}', '{}')) AS with_defaults,
+(x -> replaceRegexpAll(replaceAll(replaceAll(x, '],"z":0},"s":"","z":0}', '}'), ']},"s":"","z":0}', ']'), ',(?:"s":"",)?"z":0\\}', '')) AS closed,
+(x -> replaceAll(replaceAll(replaceRegexpAll(replaceAll(replaceAll(x, '{"t":"a","a":{"e":[', '['), '{"t":"l","l":{"e":[', '{'), '\\{"t":".","[a-z]":', ''), '{"k":', ''), ',"v":', ':')) AS opened,
+(x -> toValidUTF8(opened(closed(with_defaults(without_defaults(x)))))) AS json
+
+-- The members of a JSON object from KeyValues.
+-- fragment: Members
+(a -> substring(json(toJSONString(a)), 2, length(json(toJSONString(a))) - 2)) AS members
+
+-- An attribute's value as text: arrays and lists as JSON, bytes as base64, no value at all as JSON's null, so that it
+-- differs from an empty string.
+-- fragment: Attributes
+(a -> mapFromArrays(a.k, arrayMap((t, s, i, d, b, y, v) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'd', toString(d), t = 'b', if(b, 'true', 'false'), t = 'y', base64Encode(y), json(toJSONString(v))), a.v.t, a.v.s, a.v.i, a.v.d, a.v.b, a.v.y, a.v))) AS attribute_texts,
+(a -> mapFromArrays(arrayFilter((k, t) -> t != 's', a.k, a.v.t), arrayMap(t -> transform(t::Int8, [0, 6], [5, 5], t::Int8), arrayFilter(t -> t != 's', a.v.t))::Array(${AttributeType}))) AS attribute_kinds
+
+-- The parts of a record that stand for all its rows. schema_url and dropped_attributes_count appear where they are set.
+-- fragment: Scopes
+(a -> if(arrayFirst((s, k) -> k = 'service.name', a.v.s, a.k) = '', 'unknown_service', arrayFirst((s, k) -> k = 'service.name', a.v.s, a.k))) AS service_name,
+((url, dropped) -> concat(if(url = '', '', concat(',"schema_url":', toJSONString(url))), if(dropped = 0, '', concat(',"dropped_attributes_count":', toString(dropped))))) AS extras,
+((members, extras) -> concat('{', if(members = '', substring(extras, 2), concat(members, extras)), '}')) AS resource_json,
+((name, version, members, extras) -> concat('{"name":', toJSONString(name), ',"version":', toJSONString(version), ',"attributes":{', members, '}', extras, '}')) AS scope_json
+
+-- Times are unsigned on the wire and end in the year 2262 in the table; an id of another length is cut or filled up
+-- with zeros. Neither may refuse a request, as a segment holds the requests of many.
+-- fragment: Scalars
+(n -> fromUnixTimestamp64Nano(least(n, 9223372036854775807)::Int64, 'UTC')) AS nanoseconds,
+(x -> toFixedString(substring(x, 1, 16), 16)) AS fixed16,
+(x -> toFixedString(substring(x, 1, 8), 8)) AS fixed8
+
+-- The partition of a row: a day each for what is about a month old at most, a month each for two years, a year each
+-- since 2000, one for what is older and one for what lies in the future. However wild its clocks are, a request opens
+-- fewer than a hundred partitions. The reference is the time of receipt, not now(), as a replay must choose the same
+-- partitions again.
+-- fragment: PartitionDay
+((t, received) -> multiIf(
+    t > received + toIntervalDay(2), toDate('2149-01-01'),
+    t >= received - toIntervalDay(31), toDate(t),
+    t >= received - toIntervalDay(730), toDate(toStartOfMonth(t)),
+    t >= toDateTime64('2000-01-01 00:00:00', 9, 'UTC'), toDate(toStartOfYear(t)),
+    toDate('1970-01-01'))) AS partition_day
+-- fragment: SpanKind
+Enum8('unspecified' = 0, 'internal' = 1, 'server' = 2, 'client' = 3, 'producer' = 4, 'consumer' = 5)
+-- fragment: SpanStatus
+Enum8('unset' = 0, 'ok' = 1, 'error' = 2)
+-- fragment: BodyType
+Enum8('string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
+-- fragment: SeverityName
+Enum8('unset' = 0, 'trace' = 1, 'debug' = 2, 'info' = 3, 'warn' = 4, 'error' = 5, 'fatal' = 6)
+-- Four numbers to a level, as OTLP's data model has it; without a number, what the text begins with.
+-- fragment: Severity
+((number, text) -> if(number BETWEEN 1 AND 24, intDiv(number + 3, 4), transform(lower(extract(text, '^\\s*([A-Za-z]{3})')),
+    ['tra', 'ver', 'deb', 'fin', 'inf', 'not', 'log', 'war', 'err', 'sev', 'cri', 'fat', 'ala', 'ale', 'eme', 'pan'],
+    [1, 1, 2, 2, 3, 3, 3, 4, 5, 5, 6, 6, 6, 6, 6, 6], 0))::${SeverityName}) AS severity_of

@@ -1,0 +1,158 @@
+"""Brings a database's tables up to date.
+
+The files of ``schema/`` are numbered and are applied once each, in order; ``vedette.schema_migrations`` remembers number,
+name and checksum of each. What holds no data (the wire formats' Null tables, their views, the views of ``vedette_sql``)
+is made anew whenever its text has changed, under a name instead of a number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from vedette.errors import EngineError, StartError
+from vedette.server.engine.cluster import created_name, render, stored_tables
+from vedette.server.engine.formats import FORMATS, fragments
+from vedette.server.engine.fragments import expand, split_statements
+
+if TYPE_CHECKING:
+    from vedette.server.engine.client import Engine
+
+__all__ = ["Migration", "load_migrations", "migrate"]
+
+_SCHEMA = files("vedette.server.engine") / "schema"
+_NUMBERED = re.compile(r"^(\d{4})_(\w+)\.sql$")
+_EXISTS_ERRORS = frozenset({57, 44, 15})
+"""TABLE_ALREADY_EXISTS, ILLEGAL_COLUMN and DUPLICATE_COLUMN: the statement took effect before a crash."""
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS vedette.schema_migrations
+(
+    number UInt32,
+    name String,
+    checksum FixedString(64),
+    applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = MergeTree
+ORDER BY (number, name, applied_at)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A file of statements. `number` is 0 for what holds no data and may be made anew."""
+
+    number: int
+    name: str
+    statements: tuple[str, ...]
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the statements, comments included."""
+        return hashlib.sha256("\0".join(self.statements).encode()).hexdigest()
+
+
+def load_migrations() -> list[Migration]:
+    """What this version brings, in the order in which it is applied."""
+    shared = fragments()
+    found: list[Migration] = []
+    views: list[Migration] = []
+    for path in sorted(_SCHEMA.iterdir(), key=lambda item: item.name):
+        if not path.name.endswith(".sql"):
+            continue
+        statements = tuple(split_statements(expand(path.read_text(encoding="utf-8"), shared)))
+        if match := _NUMBERED.match(path.name):
+            found.append(Migration(int(match[1]), match[2], statements))
+        else:
+            views.append(Migration(0, path.name.removesuffix(".sql"), statements))
+    formats = [
+        Migration(0, f"format {item.name}", tuple(split_statements(expand(item.tables_sql, shared))))
+        for item in sorted(FORMATS.values(), key=lambda item: item.code)
+    ]
+    return [*found, *formats, *views]
+
+
+async def migrate(engine: Engine, *, cluster: str | None = None) -> None:
+    """Create what is missing and change what is old. Safe to repeat, and to run again after a crash at any point.
+
+    Args:
+        engine: The engine to bring up to date.
+        cluster: Name of a ClickHouse cluster to create replicated, distributed tables on.
+
+    Raises:
+        StartError: The database is from a newer version, or an applied file has been changed since.
+    """
+    for statement in ("CREATE DATABASE IF NOT EXISTS vedette", "CREATE DATABASE IF NOT EXISTS vedette_sql", _LEDGER):
+        for text in render(statement, cluster):
+            await engine.execute(text)
+    applied = await _applied(engine)
+    migrations = load_migrations()
+    _check(migrations, applied)
+    statements = [text for migration in migrations for text in migration.statements]
+    await _drop_strangers(engine, {created_name(text) for text in statements}, cluster)
+    for migration in migrations:
+        if applied.get((migration.number, migration.name)) != migration.checksum:
+            await _apply(engine, migration, cluster, stored_tables(statements))
+
+
+async def _applied(engine: Engine) -> dict[tuple[int, str], str]:
+    rows = await engine.rows(
+        "SELECT number, name, argMax(checksum, applied_at) AS checksum FROM vedette.schema_migrations GROUP BY ALL"
+    )
+    return {(row["number"], row["name"]): row["checksum"] for row in rows}
+
+
+def _check(migrations: list[Migration], applied: dict[tuple[int, str], str]) -> None:
+    known = {migration.number: migration for migration in migrations if migration.number}
+    for (number, name), checksum in applied.items():
+        if number == 0:
+            continue
+        ours = known.get(number)
+        if ours is None:
+            raise StartError(
+                f"The database is from a newer version of Vedette: it has migration {number:04}_{name}, and this "
+                f"version knows only {max(known):04} and below; start the newer version or restore a backup."
+            )
+        if ours.name != name or ours.checksum != checksum:
+            raise StartError(
+                f"Migration {number:04}_{name} was applied to the database with another text than this version has; "
+                "install the version that created it, or restore a backup."
+            )
+
+
+async def _drop_strangers(engine: Engine, ours: set[str | None], cluster: str | None) -> None:
+    """Drop views and Null tables that this version does not have: they would go on filling tables."""
+    rows = await engine.rows(
+        "SELECT concat(database, '.', name) AS name FROM system.tables "
+        "WHERE database IN ('vedette', 'vedette_sql') AND engine IN ('Null', 'View', 'MaterializedView')"
+    )
+    for row in rows:
+        if row["name"] not in ours:
+            await _drop(engine, row["name"], cluster)
+
+
+async def _drop(engine: Engine, name: str, cluster: str | None) -> None:
+    on_cluster = f" ON CLUSTER '{cluster}'" if cluster else ""
+    await engine.execute(f"DROP TABLE IF EXISTS {name}{on_cluster} SYNC")
+
+
+async def _apply(engine: Engine, migration: Migration, cluster: str | None, stored: frozenset[str]) -> None:
+    if migration.number == 0:
+        for statement in reversed(migration.statements):
+            if (name := created_name(statement)) is not None and name not in stored:
+                await _drop(engine, name, cluster)
+    for statement in migration.statements:
+        for text in render(statement, cluster, stored):
+            try:
+                await engine.execute(text)
+            except EngineError as error:
+                if error.code not in _EXISTS_ERRORS:
+                    raise
+    await engine.execute(
+        "INSERT INTO vedette.schema_migrations (number, name, checksum) "
+        "VALUES ({number:UInt32}, {name:String}, {checksum:String})",
+        params={"number": migration.number, "name": migration.name, "checksum": migration.checksum},
+    )

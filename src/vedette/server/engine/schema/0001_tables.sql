@@ -1,0 +1,80 @@
+-- Spans and log records. `day` is the partition that a row belongs to (partition_day in formats/common.sql): its day, or
+-- coarser for what is old. Order and codecs: docs/adr/0002-storage.md; attributes: docs/adr/0001-attributes.md.
+--
+-- Every table drops an insert that it has seen: non_replicated_deduplication_window counts the inserts that are
+-- remembered per table, far more than the write-ahead log can hold segments.
+
+CREATE TABLE vedette.spans
+(
+    tenant             LowCardinality(String),
+    time               DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
+    day                Date,
+    trace_id           FixedString(16) CODEC(ZSTD(1)),
+    span_id            FixedString(8) CODEC(NONE),
+    parent_span_id     FixedString(8) CODEC(ZSTD(1)),
+    trace_state        String CODEC(ZSTD(1)),
+    flags              UInt32 CODEC(ZSTD(1)),
+    name               LowCardinality(String),
+    kind               ${SpanKind},
+    service            LowCardinality(String),
+    duration_ns        UInt64 CODEC(ZSTD(1)),
+    status             ${SpanStatus},
+    status_message     String CODEC(ZSTD(1)),
+    attributes         Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    attribute_types    Map(LowCardinality(String), ${AttributeType}) CODEC(ZSTD(1)),
+    resource           LowCardinality(String),
+    scope              LowCardinality(String),
+    events             Nested(time DateTime64(9, 'UTC'), name LowCardinality(String), attributes String) CODEC(ZSTD(1)),
+    links              Nested(trace_id FixedString(16), span_id FixedString(8), trace_state String, attributes String) CODEC(ZSTD(1)),
+    dropped_attributes UInt32 CODEC(ZSTD(1)),
+    dropped_events     UInt32 CODEC(ZSTD(1)),
+    dropped_links      UInt32 CODEC(ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY day
+ORDER BY (tenant, time)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE vedette.logs
+(
+    tenant             LowCardinality(String),
+    time               DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
+    observed_time      DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
+    day                Date,
+    trace_id           FixedString(16) CODEC(ZSTD(1)),
+    span_id            FixedString(8) CODEC(ZSTD(1)),
+    flags              UInt32 CODEC(ZSTD(1)),
+    severity_number    UInt8,
+    severity           ${SeverityName},
+    severity_text      LowCardinality(String),
+    service            LowCardinality(String),
+    event_name         LowCardinality(String),
+    body               String CODEC(ZSTD(1)),
+    body_type          ${BodyType},
+    attributes         Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    attribute_types    Map(LowCardinality(String), ${AttributeType}) CODEC(ZSTD(1)),
+    resource           LowCardinality(String),
+    scope              LowCardinality(String),
+    dropped_attributes UInt32 CODEC(ZSTD(1)),
+    INDEX body_tokens  lower(body) TYPE text(tokenizer = 'splitByNonAlpha')
+)
+ENGINE = MergeTree
+PARTITION BY day
+ORDER BY (tenant, time)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE TABLE vedette.ledger
+(
+    tenant LowCardinality(String),
+    time   DateTime64(9, 'UTC'),
+    year   UInt16,
+    signal LowCardinality(String),
+    reason LowCardinality(String),
+    count  UInt64,
+    bytes  UInt64,
+    detail String
+)
+ENGINE = MergeTree
+PARTITION BY year
+ORDER BY (tenant, time)
+SETTINGS non_replicated_deduplication_window = 10000;
