@@ -25,6 +25,10 @@ class Condition:
     params: dict[str, object]
     patterns: tuple[tuple[str, int | None], ...] = ()
 
+    def narrowed(self, sql: str, params: dict[str, object]) -> Condition:
+        """This and another condition of our own, whose parameters have other names."""
+        return Condition(f"{sql} AND {self.sql}", {**self.params, **params}, self.patterns)
+
 
 @dataclass(slots=True)
 class Binder:

@@ -1,0 +1,1 @@
+"""Read-only SQL: what a statement may ask, and running it inside the caller's tenant."""
