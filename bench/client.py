@@ -1,7 +1,7 @@
 """A load client in a process of its own: sends prepared requests, each when the last one on its connection is answered.
 
-``python -m bench.client http|grpc PORT SIGNAL BATCH CONNECTIONS SECONDS`` prints requests, rows, payload bytes and its own
-CPU seconds. Payloads are made before the clock starts and go round; ids repeat, which the store does not mind.
+``python -m bench.client http|grpc PORT SIGNAL BATCH CONNECTIONS SECONDS`` prints requests, rows, payload bytes and its
+own CPU seconds. Payloads are made before the clock starts and go round; ids repeat, which the store does not mind.
 """
 
 from __future__ import annotations

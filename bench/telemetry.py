@@ -45,7 +45,7 @@ MESSAGES = [
 ]
 
 
-def _pairs(**values: str | int | float) -> list[KeyValue]:  # noqa: PYI041 - int and float differ on the wire
+def _pairs(values: dict[str, str | int | float]) -> list[KeyValue]:  # noqa: PYI041 - int and float differ on the wire
     out = []
     for key, value in values.items():
         if isinstance(value, str):
@@ -54,24 +54,26 @@ def _pairs(**values: str | int | float) -> list[KeyValue]:  # noqa: PYI041 - int
             any_value = AnyValue(int_value=value)
         else:
             any_value = AnyValue(double_value=value)
-        out.append(KeyValue(key=key.replace("__", ".").replace("_", "."), value=any_value))
+        out.append(KeyValue(key=key, value=any_value))
     return out
 
 
 def _resource(service: str, instance: int) -> list[KeyValue]:
     return _pairs(
-        service__name=service,
-        service__version=f"1.{instance % 4}.2",
-        service__namespace="shop",
-        service__instance__id=f"{service}-7d9f8b6c5d-{instance:05d}",
-        deployment__environment__name="production",
-        host__name=f"ip-10-1-2-{instance % 250}.compute.internal",
-        k8s__pod__name=f"{service}-7d9f8b6c5d-{instance:05d}",
-        k8s__namespace__name="shop-prod",
-        telemetry__sdk__language="python",
-        telemetry__sdk__name="opentelemetry",
-        telemetry__sdk__version="1.45.2",
-        process__pid=4711 + instance,
+        {
+            "service.name": service,
+            "service.version": f"1.{instance % 4}.2",
+            "service.namespace": "shop",
+            "service.instance.id": f"{service}-7d9f8b6c5d-{instance:05d}",
+            "deployment.environment.name": "production",
+            "host.name": f"ip-10-1-2-{instance % 250}.compute.internal",
+            "k8s.pod.name": f"{service}-7d9f8b6c5d-{instance:05d}",
+            "k8s.namespace.name": "shop-prod",
+            "telemetry.sdk.language": "python",
+            "telemetry.sdk.name": "opentelemetry",
+            "telemetry.sdk.version": "1.45.2",
+            "process.pid": 4711 + instance,
+        }
     )
 
 
@@ -110,16 +112,18 @@ def trace_request(spans: int, rng: random.Random, *, end_ns: int | None = None, 
         ids.append(span_id)
         span.attributes.extend(
             _pairs(
-                http__request__method="GET",
-                http__route=route,
-                url__path=route.replace("{id}", str(rng.randrange(100_000))),
-                url__scheme="https",
-                http__response__status_code=502 if failed else 200,
-                server__address="shop.example.com",
-                server__port=8443,
-                client__address=f"203.0.{rng.randrange(256)}.{rng.randrange(256)}",
-                user_agent__original=rng.choice(AGENTS),
-                app__amount=round(rng.random() * 100, 2),
+                {
+                    "http.request.method": "GET",
+                    "http.route": route,
+                    "url.path": route.replace("{id}", str(rng.randrange(100_000))),
+                    "url.scheme": "https",
+                    "http.response.status_code": 502 if failed else 200,
+                    "server.address": "shop.example.com",
+                    "server.port": 8443,
+                    "client.address": f"203.0.{rng.randrange(256)}.{rng.randrange(256)}",
+                    "user_agent.original": rng.choice(AGENTS),
+                    "app.amount": round(rng.random() * 100, 2),
+                }
             )
         )
     return request.SerializeToString()
@@ -145,11 +149,13 @@ def log_request(records: int, rng: random.Random, *, end_ns: int | None = None, 
             record.trace_id, record.span_id = rng.randbytes(16), rng.randbytes(8)
         record.attributes.extend(
             _pairs(
-                code__function="place_order",
-                code__lineno=rng.randrange(500),
-                thread__name="MainThread",
-                user__id=rng.randrange(10**5),
-                request__id=rng.randbytes(6).hex(),
+                {
+                    "code.function.name": "place_order",
+                    "code.line.number": rng.randrange(500),
+                    "thread.name": "MainThread",
+                    "user.id": rng.randrange(10**5),
+                    "request.id": rng.randbytes(6).hex(),
+                }
             )
         )
     return request.SerializeToString()

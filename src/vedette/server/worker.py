@@ -17,7 +17,6 @@ from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import LEDGER
 from vedette.server.engine.migrate import migrate
 from vedette.server.telemetry import write_exposition
-from vedette.server.upkeep import Budgets, EdgeRoller
 from vedette.server.wal.loader import Loader
 from vedette.server.wal.quarantine import Quarantine
 from vedette.server.wal.segments import WalFolder
@@ -62,10 +61,6 @@ async def work(settings: Settings) -> None:
         for name in await asyncio.to_thread(remove_half_backups, settings.backup_path):
             log.warning("Removed the unfinished backup %s.", name)
         await _background(cleanup, BackupClerk(engine, settings, loader, folder).run())
-        budgets = Budgets(engine, settings, record)
-        roller = EdgeRoller(engine)
-        await _background(cleanup, _repeat(_UPKEEP_SECONDS, budgets.enforce, "keep the byte budgets"))
-        await _background(cleanup, _repeat(_UPKEEP_SECONDS, roller.roll, "close the service graph"))
         await _background(cleanup, _show(loader, settings, folder))
         await loader.run(stop)
 
