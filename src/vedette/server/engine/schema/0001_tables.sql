@@ -61,7 +61,8 @@ CREATE TABLE vedette.logs
 ENGINE = MergeTree
 PARTITION BY day
 ORDER BY (tenant, time)
-SETTINGS non_replicated_deduplication_window = 10000;
+-- The live tail goes by the numbers of blocks, which rows keep through merges.
+SETTINGS enable_block_number_column = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE vedette.ledger
 (
