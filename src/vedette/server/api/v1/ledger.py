@@ -37,6 +37,7 @@ Signal = Annotated[Literal["", "traces", "logs", "metrics"], Query(description="
 async def ledger(
     request: Request,
     caller: Caller,
+    *,
     signal: Signal = "",
     reason: Annotated[str, Query(max_length=100, description="Only this reason, such as `too_large`.")] = "",
     from_: From = None,
@@ -49,7 +50,9 @@ async def ledger(
 
 
 @router.get("/usage", summary="What was kept", responses=example(_USAGE))
-async def usage(request: Request, caller: Caller, signal: Signal = "", from_: From = None, to: To = None) -> Response:
+async def usage(
+    request: Request, caller: Caller, *, signal: Signal = "", from_: From = None, to: To = None
+) -> Response:
     """Rows, and bytes before compression, by hour and signal."""
     time_range = parse_range(from_, to, default_span_ns=_DAY_NS)
     return await streamed(usage_document(services_of(request).reader, caller.tenant, time_range, signal=signal), _JSON)

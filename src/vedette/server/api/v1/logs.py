@@ -29,7 +29,7 @@ from vedette.server.query.logs.page import MAX_PAGE, Order, page_document, parse
 from vedette.server.query.logs.selection import Selection
 from vedette.server.query.logs.surroundings import MAX_SURROUNDING, surroundings_document
 from vedette.server.query.logs.tail import follow, parse_position
-from vedette.server.query.timerange import TimeRange, now_ns, parse_range
+from vedette.server.query.timerange import TimeRange, parse_range
 from vedette.server.query.traces.documents import find_bounds, parse_trace_id
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ async def _page(request: Request, selection: Selection, order: Order, limit: int
 async def search_logs(
     request: Request,
     caller: Caller,
+    *,
     q: Q = "",
     from_: From = None,
     to: To = None,
@@ -100,6 +101,7 @@ async def search_logs(
 async def trace_logs(
     request: Request,
     caller: Caller,
+    *,
     trace_id: Annotated[str, Path(description="Hexadecimal.", max_length=64)],
     q: Q = "",
     order: Ordered = "oldest",
@@ -125,6 +127,7 @@ async def trace_logs(
 async def log_histogram(
     request: Request,
     caller: Caller,
+    *,
     q: Q = "",
     from_: From = None,
     to: To = None,
@@ -139,6 +142,7 @@ async def log_histogram(
 async def log_facets(
     request: Request,
     caller: Caller,
+    *,
     q: Q = "",
     from_: From = None,
     to: To = None,
@@ -158,6 +162,7 @@ async def log_facets(
 async def log_context(
     request: Request,
     caller: Caller,
+    *,
     line: Annotated[str, Query(alias="id", description="The `id` of a line.")],
     before: Annotated[int, Query(ge=0, le=MAX_SURROUNDING, description="Lines before it.")] = 20,
     after: Annotated[int, Query(ge=0, le=MAX_SURROUNDING, description="Lines after it.")] = 20,
@@ -173,6 +178,7 @@ async def log_context(
 async def log_tail(
     request: Request,
     caller: Caller,
+    *,
     q: Q = "",
     last_event_id: Annotated[str | None, Header(description="The id of the last event that was seen.")] = None,
 ) -> Response:
@@ -219,6 +225,7 @@ def _tail_place(request: Request, tenant: str) -> Iterator[None]:
 async def log_export(
     request: Request,
     caller: Caller,
+    *,
     q: Q = "",
     from_: From = None,
     to: To = None,
@@ -241,6 +248,7 @@ async def log_export(
 async def log_fields(
     request: Request,
     caller: Caller,
+    *,
     prefix: Annotated[str, Query(max_length=256, description="What the name begins with.")] = "",
     from_: From = None,
     to: To = None,
@@ -255,6 +263,7 @@ async def log_fields(
 async def log_field_values(
     request: Request,
     caller: Caller,
+    *,
     name: Annotated[str, Path(max_length=1_024)],
     prefix: Annotated[str, Query(max_length=256, description="What the value begins with.")] = "",
     from_: From = None,
