@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from vedette import __version__
 from vedette.errors import TooLarge
 from vedette.server.api import health
-from vedette.server.api.v1 import backups
+from vedette.server.api.compat import jaeger
 from vedette.server.api.problems import add_problem_handlers
+from vedette.server.api.v1 import backups, ledger, logs, services, sql, traces
 from vedette.server.ingest.body import too_large
 
 if TYPE_CHECKING:
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["build_api"]
 
-_ROUTERS = (health.router, backups.router)
+_ROUTERS = (
+    health.router,
+    services.router,
+    traces.router,
+    logs.router,
+    sql.router,
+    ledger.router,
+    backups.router,
+    jaeger.router,
+)
 
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -31,7 +41,7 @@ _SECURITY_HEADERS = [
 ]
 
 
-def build_api(services: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
+def build_api(built: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
     """The ASGI application behind everything but OTLP."""
     app = FastAPI(
         title="Vedette",
@@ -41,11 +51,11 @@ def build_api(services: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )
-    app.state.services = services
+    app.state.services = built
     add_problem_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
-    return _Guard(app, services.settings.max_body_bytes)
+    return _Guard(app, built.settings.max_body_bytes)
 
 
 class _Guard:
