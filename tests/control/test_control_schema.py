@@ -8,8 +8,11 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -24,6 +27,8 @@ from vedette.server.control.store import open_control
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from throwaway_postgresql import Cluster
 
 
 def refusal(url: str) -> str:
@@ -98,6 +103,17 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(control_url: str
     ]
     answers = [process.communicate() for process in started]
     assert [out for out, _ in answers] == ["0\n"] * 4, answers
+
+
+def test_nodes_that_start_together_upgrade_postgresql_in_turn(cluster: Cluster, postgresql_url: str) -> None:
+    with psycopg.connect(postgresql_url) as holder, ThreadPoolExecutor(1) as thread:
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [schema._UPGRADE_LOCK])
+        opening = thread.submit(open_control, postgresql_url)
+        while not cluster.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            assert not opening.done()
+            time.sleep(0.02)
+        holder.rollback()
+        opening.result().close()
 
 
 def test_an_up_to_date_database_is_opened_without_loading_alembic(control_url: str) -> None:

@@ -268,6 +268,14 @@ def test_a_malformed_tenant_is_named_in_the_answer(header: bytes) -> None:
         ask(authenticator(), tenant=header)
 
 
+def test_a_key_in_the_place_of_a_tenant_neither_becomes_one_nor_is_repeated() -> None:
+    entry, key = made("ingest", tenants=(), all_tenants=True)
+    for judge, presented in ((authenticator(entry), key), (authenticator(), None)):
+        with pytest.raises(InvalidInput, match="holds an API key") as refused:
+            ask(judge, presented, tenant=key.encode())
+        assert key[13:] not in str(refused.value)
+
+
 def test_a_request_that_names_two_tenants_is_refused() -> None:
     with pytest.raises(InvalidInput, match="two different tenants"):
         authenticator().identify_headers([(b"x-scope-orgid", b"a"), (b"x-tenant-id", b"b")], scope="read")

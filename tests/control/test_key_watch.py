@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from vedette.cli.key import app
 from vedette.errors import Unauthenticated, Unavailable
+from vedette.server.control import watch
 from vedette.server.control.identity import Authenticator
 from vedette.server.control.store import open_control
 from vedette.server.control.watch import KeyWatcher
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 SERVER = """
 import asyncio, json, sys
 from vedette.errors import VedetteError
+from vedette.server.control import watch
 from vedette.server.control.identity import Authenticator
 from vedette.server.control.store import open_control
 from vedette.server.control.watch import KeyWatcher
@@ -147,6 +149,22 @@ async def test_requests_are_judged_by_the_last_keys_while_the_database_is_away(
             await asyncio.to_thread(control.revoke_key, gone.key.id)
             await until(lambda: refused(judge, gone.secret))
             assert judge.identify(scope="ingest", api_key=kept.secret).tenant == "acme"
+
+
+@pytest.mark.timeout(300)
+async def test_a_change_that_left_the_revision_alone_is_noticed_too(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "SETTLE_SECONDS", 0.1)
+    key = control.create_key(name="", scopes=["ingest"])
+    judge = Authenticator(control.key_table())
+    async with KeyWatcher(control, judge, poll_seconds=0.02):
+        judge.identify(scope="ingest", api_key=key.secret)
+        await until(lambda: control.list_keys()[0].last_used is not None)
+        with control._writing() as connection:
+            connection.exec_driver_sql("DELETE FROM api_key_tenants")
+            connection.exec_driver_sql("DELETE FROM api_keys")
+        await until(lambda: refused(judge, key.secret))
 
 
 @pytest.mark.timeout(300)

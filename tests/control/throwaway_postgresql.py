@@ -48,6 +48,10 @@ class Cluster:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def query(self, statement: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
     def new_database(self) -> str:
         name = f"t_{secrets.token_hex(6)}"
         self.execute(f"CREATE DATABASE {name}")

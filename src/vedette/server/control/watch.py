@@ -19,8 +19,9 @@ __all__ = ["KeyWatcher"]
 POLL_SECONDS: Final = 0.5
 """How often the revision is asked for: a key revoked elsewhere is refused here within about this time."""
 
-WRITE_BACK_SECONDS: Final = 60.0
-"""How often the times of last use are written, and how exact they are."""
+SETTLE_SECONDS: Final = 60.0
+"""How often the times of last use are written (and so how exact they are), and the whole table is read again: a
+restored backup or a change by hand may leave the revision as it was."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class KeyWatcher:
         self._poll_seconds = poll_seconds
         self._revision = -1
         self._checked = time.monotonic()
-        self._written = time.monotonic()
+        self._settled = time.monotonic()
         self._failing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -86,9 +87,11 @@ class KeyWatcher:
 
     async def _poll(self) -> None:
         try:
-            await self.refresh()
-            if time.monotonic() - self._written >= WRITE_BACK_SECONDS:
+            if time.monotonic() - self._settled >= SETTLE_SECONDS:
                 await self._write_back()
+                self._revision = -1
+                self._settled = time.monotonic()
+            await self.refresh()
             if self._failing:
                 _log.info("The control database %s answers again.", self._control)
                 self._failing = False
@@ -105,5 +108,4 @@ class KeyWatcher:
             await asyncio.to_thread(self._control.add_tenants, unseen)
 
     async def _write_back(self) -> None:
-        self._written = time.monotonic()
         await asyncio.to_thread(self._control.record_use, self._authenticator.drain_used())

@@ -11,8 +11,6 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
     version_table=VERSION_TABLE,
-    # SQLite can roll DDL back as well as PostgreSQL can, once the driver does not commit on its own.
-    transactional_ddl=True,
 )
 with context.begin_transaction():
     context.run_migrations()
