@@ -87,7 +87,8 @@ class Backend:
                         "or say with --listen where it runs."
                     ) from None
                 if time.monotonic() > deadline:
-                    raise StartError(f"The platform is not ready after {_READY_SECONDS:.0f} s: {error}") from None
+                    output = f"; the end of {self._child.log}:\n{self._child.last_words()}" if self._child else "."
+                    raise StartError(f"The platform is not ready after {_READY_SECONDS:.0f} s{output}") from None
                 time.sleep(_POLL_SECONDS)
             else:
                 return
