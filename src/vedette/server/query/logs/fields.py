@@ -21,7 +21,7 @@ from vedette.server.query.logs.literals import (
     parse_instant,
 )
 
-__all__ = ["SEVERITIES", "Body", "Field", "field_named", "text_of_field"]
+__all__ = ["COLUMNS", "SEVERITIES", "Body", "Field", "field_named", "text_of_field"]
 
 SEVERITIES: Final = ("unset", "trace", "debug", "info", "warn", "error", "fatal")
 """In rising order; ``unset`` is a line without severity."""
@@ -348,6 +348,10 @@ class _Columns:
         "event.name": "event_name",
         "scope": "scope.name",
     }
+
+
+COLUMNS: Final = tuple(_Columns.BY_NAME)
+"""Names that mean a column, not an attribute."""
 
 
 def field_named(name: str, binder: Binder) -> Field:

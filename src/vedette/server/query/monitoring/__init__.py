@@ -1,0 +1,1 @@
+"""Answers of the older monitoring API, over the same tables."""
