@@ -8,10 +8,19 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+
+# However the tests end, a kill included, their end of the pipe closes and the server is stopped.
+UNTIL_INPUT_ENDS = """
+"$1" -D "$2/data" -c listen_addresses= -c unix_socket_directories="$2" -c fsync=off &
+read -r _
+kill -INT $!
+wait $!
+"""
 
 
 class Cluster:
@@ -28,8 +37,23 @@ class Cluster:
         self._run(
             "initdb", "-D", str(self.directory / "data"), "-A", "trust", "-N", "-E", "UTF8", "--locale", "C.UTF-8"
         )
-        settings = f"-c listen_addresses='' -c unix_socket_directories='{self.directory}' -c fsync=off"
-        self._run("pg_ctl", "-D", str(self.directory / "data"), "-w", "-o", settings, "-l", "/dev/null", "start")
+        self._process = subprocess.Popen(
+            [*self._as_user, "sh", "-c", UNTIL_INPUT_ENDS, "sh", str(programs / "postgres"), str(self.directory)],
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not self._answers():
+            assert self._process.poll() is None, "PostgreSQL did not start"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._as_user, str(self._programs / program), *arguments]
@@ -61,5 +85,5 @@ class Cluster:
         return f"postgresql://{self.user}@/{database}?host={quote(str(self.directory), safe='')}"
 
     def close(self) -> None:
-        self._run("pg_ctl", "-D", str(self.directory / "data"), "-m", "immediate", "-w", "stop")
+        self._process.communicate()
         shutil.rmtree(self.directory, ignore_errors=True)
