@@ -11,7 +11,7 @@ from vedette.errors import TooLarge
 from vedette.server.api import health
 from vedette.server.api.compat import jaeger
 from vedette.server.api.problems import add_problem_handlers
-from vedette.server.api.v1 import backups, ledger, logs, services, sql, traces
+from vedette.server.api.v1 import backups, ledger, logs, monitoring, services, sql, traces
 from vedette.server.ingest.body import too_large
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _ROUTERS = (
     sql.router,
     ledger.router,
     backups.router,
+    monitoring.router,
     jaeger.router,
 )
 
