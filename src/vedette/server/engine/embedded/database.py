@@ -1,0 +1,203 @@
+"""chDB behind a small interface of our own: statements, inserts, kills. Every method blocks; call it from a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chdb import _chdb
+
+from vedette.server.engine.embedded.failures import parse_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["Database", "Profile", "Summary", "quote"]
+
+_MIB = 1024 * 1024
+# The module under chdb's Python layer: that one wraps every result and imports pyarrow.
+_connect: Callable[[str], Any] = vars(_chdb)["connect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a statement did, for ``X-ClickHouse-Summary``."""
+
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    result_rows: int = 0
+    result_bytes: int = 0
+    elapsed_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How one request wants its statement run.
+
+    Args:
+        query_id: carried in ``log_comment``, because chDB gives its own id to every statement.
+        settings: settings and ``param_…`` values, as bytes.
+        readonly: ClickHouse's ``readonly``: 0, 1 or 2. It is set last, since nothing can be set after it.
+        database: the current database, or None for the default one.
+        remembered: SET and USE statements of the HTTP session, run first.
+    """
+
+    query_id: str
+    settings: dict[str, bytes]
+    readonly: bytes
+    database: str | None
+    remembered: tuple[bytes, ...] = ()
+
+
+def quote(value: bytes) -> bytes:
+    """A string literal of ClickHouse."""
+    return b"'" + value.replace(b"\\", b"\\\\").replace(b"'", b"\\'") + b"'"
+
+
+class Database:
+    """The one chDB of this process.
+
+    chDB takes the settings of the ClickHouse server as arguments of the first connection's string; they hold until the
+    last connection is closed, so one connection is kept open for the life of the process.
+
+    Args:
+        path: the directory of the database; it is locked by this process.
+        max_memory_bytes: what all statements, merges and caches together may use; one statement may use half of it
+            unless it brings its own ``max_memory_usage``.
+
+    Raises:
+        Failure: the directory is locked by another process, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, max_memory_bytes: int) -> None:
+        self._path = str(path)
+        arguments = "&".join(f"{name}={value}" for name, value in _server_settings(max_memory_bytes).items())
+        self._statement_memory = str(max_memory_bytes // 2).encode()
+        try:
+            self._root = _connect(f"{path}?{arguments}")
+            about = self._root.query("SELECT version(), timezone()", "TSV").bytes().decode().split()
+            formats = self._root.query("SELECT name, content_type FROM system.formats WHERE is_output", "TSV").bytes()
+        except RuntimeError as error:
+            raise parse_failure(str(error)) from None
+        self.version, self.timezone = about
+        self.content_types: dict[str, str] = dict(line.split("\t") for line in formats.decode().splitlines())
+
+    def close(self) -> None:
+        """Close the engine. Statements must have ended."""
+        self._root.close()
+
+    def answer(self, profile: Profile, head: bytes, tail: bytes, descriptor: int, compression: str | None) -> Summary:
+        """Run a statement that has an answer and write the answer to a pipe, which is closed at the end.
+
+        The clause INTO OUTFILE gives what chDB's own result stream does not: every format whole (its chunks are
+        separate documents in formats with a frame, such as JSON or Parquet) and a bound on memory, since a pipe that
+        nobody reads stops the engine.
+        """
+        clause = b"\nINTO OUTFILE '/dev/fd/%d' TRUNCATE " % descriptor
+        if compression is not None:
+            clause += b"COMPRESSION %b " % quote(compression.encode())
+        try:
+            with self._connection(profile) as connection:
+                return _summary(connection.query(head + clause + tail, "Null"))
+        finally:
+            os.close(descriptor)
+
+    def execute(self, profile: Profile, sql: bytes, fmt: str) -> tuple[bytes, Summary]:
+        """Run a statement whose answer, if any, is small."""
+        with self._connection(profile) as connection:
+            result = connection.query(sql, fmt)
+            return result.bytes(), _summary(result)
+
+    def insert(self, profile: Profile, sql: bytes, fmt: str, data: Iterator[bytes]) -> Summary:
+        """Insert `data`; when the iterator raises, the insert is cancelled and nothing more is written."""
+        with self._connection(profile) as connection:
+            handle = connection.send_insert(sql, fmt)
+            try:
+                for chunk in data:
+                    connection.insert_append(handle, chunk)
+            except BaseException:
+                with contextlib.suppress(RuntimeError):
+                    connection.insert_cancel(handle)
+                raise
+            return _summary(connection.insert_done(handle))
+
+    def kill(self, query_id: str | None) -> None:
+        """Ask the statement of this id, or all of them, to stop; it is not waited for."""
+        condition = b"1" if query_id is None else b"Settings['log_comment'] = " + quote(query_id.encode())
+        connection = _connect(self._path)
+        try:
+            connection.query(b"KILL QUERY WHERE " + condition + b" ASYNC", "Null")
+        except RuntimeError as error:
+            raise parse_failure(str(error)) from None
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def _connection(self, profile: Profile) -> Iterator[Any]:
+        """A fresh connection: settings stay on a connection, and ``readonly`` cannot be taken back from one."""
+        connection = _connect(self._path)
+        try:
+            for statement in profile.remembered:
+                connection.query(statement, "Null")
+            if profile.database:
+                name = profile.database.replace("\\", "\\\\").replace("`", "\\`")
+                connection.query(f"USE `{name}`", "Null")
+            connection.query(self._preamble(profile), "Null")
+            yield connection
+        except RuntimeError as error:
+            raise parse_failure(str(error)) from None
+        finally:
+            connection.close()
+
+    def _preamble(self, profile: Profile) -> bytes:
+        values = {
+            "max_memory_usage": self._statement_memory,
+            # Threads for formatting cost a third of a small statement, and many statements run at once anyway.
+            "output_format_parallel_formatting": b"0",
+            **profile.settings,
+            "log_comment": profile.query_id.encode(),
+        }
+        if profile.readonly not in {b"0", b"false"}:
+            values["readonly"] = profile.readonly
+        return b"SET " + b", ".join(name.encode() + b" = " + quote(value) for name, value in values.items())
+
+
+def _server_settings(max_memory_bytes: int) -> dict[str, object]:
+    """ClickHouse server settings that make it a small neighbour instead of the owner of the machine."""
+    cache = max(8 * _MIB, max_memory_bytes // 16)
+    return {
+        "max_server_memory_usage": max_memory_bytes,
+        "mark_cache_size": cache,
+        "primary_index_cache_size": cache,
+        "index_mark_cache_size": cache // 2,
+        "text_index_tokens_cache_size": cache // 4,
+        "text_index_header_cache_size": cache // 4,
+        "text_index_postings_cache_size": cache // 2,
+        "vector_similarity_index_cache_size": _MIB,
+        "unique_key_index_cache_size_bytes": _MIB,
+        "uncompressed_cache_size": 0,
+        "query_condition_cache_size": 16 * _MIB,
+        "iceberg_metadata_files_cache_size": _MIB,
+        "parquet_metadata_cache_size": _MIB,
+        "compiled_expression_cache_size": 16 * _MIB,
+        "max_thread_pool_size": 1000,
+        "max_thread_pool_free_size": 16,
+        "memory_worker_period_ms": 1000,
+    }
+
+
+def _summary(result: Any) -> Summary:  # noqa: ANN401 - chDB's result types have no annotations
+    return Summary(
+        read_rows=result.storage_rows_read(),
+        read_bytes=result.storage_bytes_read(),
+        written_rows=result.rows_written(),
+        written_bytes=result.bytes_written(),
+        result_rows=result.rows_read(),
+        result_bytes=result.bytes_read(),
+        elapsed_seconds=result.elapsed(),
+    )

@@ -1,0 +1,193 @@
+"""As much of ClickHouse's lexer as the HTTP interface needs: where a statement ends, its format, an INSERT's data.
+
+What a statement means is left to the engine. A statement that this module reads differently from the engine ends in
+the engine's own syntax error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from vedette.server.engine.embedded.failures import Failure
+
+__all__ = ["Insert", "Query", "Statement", "read_statement"]
+
+# Statements that have an answer in an output format: only these take INTO OUTFILE.
+_ANSWERING = frozenset(
+    {b"SELECT", b"WITH", b"FROM", b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"KILL", b"CHECK", b"("}
+)
+_TOKEN = re.compile(
+    rb"""
+      (?P<space>   [ \t\r\n\f\v\0]+ | --[^\n]* | \#(?:[ !][^\n]*) | /\*.*?\*/ )
+    | (?P<quoted>  '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*`
+                 | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ | \xe2\x80\x98.*?\xe2\x80\x99 | \xe2\x80\x9c.*?\xe2\x80\x9d )
+    | (?P<word>    [A-Za-z_][A-Za-z0-9_$]* | [0-9][A-Za-z0-9_.]* )
+    | (?P<other>   . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+# Without one of these there is nothing in the middle of a query that concerns us, and most queries need no lexing.
+_NOTEWORTHY = re.compile(rb";|format|outfile|\bfile\b|--|\#|/\*|infile", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement without data.
+
+    `head` and `tail` are what stands before and after the place of an INTO OUTFILE clause. `fmt` is the output format
+    that the statement names, `keyword` its first word in upper case.
+    """
+
+    head: bytes
+    tail: bytes
+    fmt: str | None
+    keyword: bytes
+
+    @property
+    def answers(self) -> bool:
+        """Whether the statement has an answer that takes an output format."""
+        return self.keyword in _ANSWERING
+
+    @property
+    def sql(self) -> bytes:
+        """The statement as it came, without what stands behind its end."""
+        return self.head + self.tail
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """An INSERT whose data follow: `sql` ends before FORMAT or VALUES, `data` is what followed in the same text."""
+
+    sql: bytes
+    fmt: str
+    data: bytes
+
+
+Statement = Query | Insert
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: bytes  # in upper case when it is a word
+    start: int
+    end: int
+    is_word: bool
+
+
+def read_statement(text: bytes, *, complete: bool, forbid_files: bool) -> Statement:
+    """Read one statement.
+
+    Args:
+        text: the statement; of an INSERT with a large body, its beginning.
+        complete: whether `text` is all there is. An ``INSERT … VALUES`` that is complete is left to the engine whole.
+        forbid_files: refuse the scalar function ``file``, which the engine lets through even when read-only.
+
+    Raises:
+        Failure: more than one statement, an INTO OUTFILE or FROM INFILE clause, or a function that is forbidden.
+    """
+    keyword = _first_word(text)
+    if not keyword:
+        raise Failure(62, "SYNTAX_ERROR", "Empty query")
+    if keyword == b"INSERT":
+        return _read_insert(text, complete=complete)
+    if not _NOTEWORTHY.search(text):
+        return Query(text, b"", None, keyword)
+    tokens = _tokens(text)
+    while tokens and tokens[-1].text == b";":
+        tokens.pop()
+    _check(tokens, forbid_files=forbid_files)
+    end = tokens[-1].end if tokens else 0
+    at = _format_clause(tokens)
+    if at is None:
+        return Query(text[:end], b"", None, keyword)
+    name = text[tokens[at + 1].start : tokens[at + 1].end].decode("ascii", "replace")
+    return Query(text[: tokens[at].start], text[tokens[at].start : end], name, keyword)
+
+
+def _first_word(text: bytes) -> bytes:
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup != "space":
+            return match[0].upper()
+    return b""
+
+
+def _tokens(text: bytes) -> list[_Token]:
+    return [
+        _Token(match[0].upper() if match["word"] else match[0], match.start(), match.end(), match["word"] is not None)
+        for match in _TOKEN.finditer(text)
+        if match["space"] is None
+    ]
+
+
+def _check(tokens: list[_Token], *, forbid_files: bool) -> None:
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.text == b";":
+            raise Failure(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed)")
+        if following is None:
+            break
+        if token.text == b"INTO" and following.text == b"OUTFILE":
+            raise Failure(48, "NOT_IMPLEMENTED", "INTO OUTFILE is not allowed: read the answer from the response")
+        name = token.text.strip(b'`"').upper()
+        if forbid_files and name == b"FILE" and following.text == b"(":
+            raise Failure(164, "READONLY", "The function file is not allowed in readonly mode")
+
+
+def _format_clause(tokens: list[_Token]) -> int | None:
+    """The index of the FORMAT that ends the statement (only SETTINGS may follow its name)."""
+    for index in range(len(tokens) - 2, 0, -1):
+        if tokens[index].text == b"FORMAT" and tokens[index].is_word and tokens[index + 1].is_word:
+            follows = tokens[index + 2].text if index + 2 < len(tokens) else b"SETTINGS"
+            return index if follows == b"SETTINGS" else None
+    return None
+
+
+def _read_insert(text: bytes, *, complete: bool) -> Statement:
+    depth = 0
+    previous = b""
+    for match in _TOKEN.finditer(text):
+        if match["space"] is not None:
+            continue
+        token = match[0].upper() if match["word"] else match[0]
+        if token == b"(":
+            depth += 1
+        elif token == b")":
+            depth -= 1
+        elif match["word"] is None or depth or previous in {b"INTO", b"TABLE", b"."}:
+            pass  # a name may be spelled like a keyword
+        elif token == b"FORMAT":
+            return _insert_with_format(text, match.start(), match.end())
+        elif token == b"VALUES":
+            if complete:
+                return Query(_single(text, match.end()), b"", None, b"INSERT")
+            return Insert(text[: match.start()], "Values", text[match.end() :])
+        elif token in {b"SELECT", b"WITH", b"WATCH"}:
+            return _insert_select(text)
+        elif token == b"INFILE":
+            raise Failure(48, "NOT_IMPLEMENTED", "FROM INFILE is not allowed: send the data in the request's body")
+        previous = token
+    return Insert(text.rstrip(b" \t\r\n;"), "Values", b"")
+
+
+def _insert_with_format(text: bytes, start: int, end: int) -> Insert:
+    match = re.compile(rb"\s+(?P<name>\w+)(?P<gap>[ \t\f]*;?\r?\n?)").match(text, end)
+    if match is None:
+        raise Failure(62, "SYNTAX_ERROR", "Syntax error: a format's name is expected after FORMAT")
+    return Insert(text[:start], match["name"].decode("ascii", "replace"), text[match.end() :])
+
+
+def _insert_select(text: bytes) -> Query:
+    tokens = _tokens(text)
+    while tokens and tokens[-1].text == b";":
+        tokens.pop()
+    _check(tokens, forbid_files=False)
+    return Query(text[: tokens[-1].end], b"", None, b"INSERT")
+
+
+def _single(text: bytes, values_end: int) -> bytes:
+    """The text of an INSERT … VALUES, of which nothing may follow a semicolon."""
+    tokens = _tokens(text[values_end:])
+    while tokens and tokens[-1].text == b";":
+        tokens.pop()
+    _check(tokens, forbid_files=False)
+    return text[: values_end + tokens[-1].end] if tokens else text
