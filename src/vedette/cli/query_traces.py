@@ -25,7 +25,7 @@ _TRACE_ID: Final = re.compile(r"[0-9a-fA-F]{16}|[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-
 # What JSON itself leaves unescaped: DEL, the C1 controls, characters that turn the direction of text.
 _UNSAFE_IN_JSON: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 _BAR_CELLS: Final = 20
-_MAX_INDENT: Final = 60
+_MAX_DEPTH: Final = 20
 _SHOWN_TRACES: Final = 20
 _SHOWN_SPANS: Final = 1_000
 _COLOURS: Final = ("cyan", "green", "magenta", "blue", "yellow", "bright_cyan", "bright_green", "bright_magenta")
@@ -154,17 +154,18 @@ def _nodes(spans: Sequence[Mapping[str, Any]], *, ascii_only: bool) -> Iterator[
     seen: set[int] = set()
     # Spans that no root leads to, because their parents run in a circle, follow in the order of their start.
     for root in [*children[None], *range(len(ordered))]:
-        waiting = [(root, "", "")]
+        waiting = [(root, "", "", 0)]
         while waiting:
-            index, before, own = waiting.pop()
+            index, before, own, depth = waiting.pop()
             if index in seen:
                 continue
             seen.add(index)
             span = ordered[index]
-            yield _Node(span, before + own)
-            inner = before + {"": "", branch: through, last: blank}[own]
+            yield _Node(span, before + own if depth <= _MAX_DEPTH else f"({depth}) {own}")
+            # Past the greatest depth shown the guides stop growing: a trace may be as deep as it is long.
+            inner = before + {"": "", branch: through, last: blank}[own] if depth < _MAX_DEPTH else before
             below = [child for child in children[span["span_id"]] if child not in seen]
-            waiting += [(child, inner, last if child == below[-1] else branch) for child in reversed(below)]
+            waiting += [(child, inner, last if child == below[-1] else branch, depth + 1) for child in reversed(below)]
 
 
 def _line(node: _Node, trace_start: int, trace_duration: int, *, ascii_only: bool) -> Text:
@@ -172,11 +173,10 @@ def _line(node: _Node, trace_start: int, trace_duration: int, *, ascii_only: boo
     failed = span["status"] == "error"
     offset, duration = int(span["start_time_unix_nano"]) - trace_start, int(span["duration_ns"])
     service = str(span["service"])
-    guides = node.guides if len(node.guides) <= _MAX_INDENT else f"({len(node.guides) // 3}) {node.guides[-3:]}"
     text = Text.assemble(
         (_bar(offset, duration, trace_duration, ascii_only=ascii_only), "red" if failed else _colour(service)),
         (f" {_duration(duration):>9} ", ""),
-        (guides, "dim"),
+        (node.guides, "dim"),
         (inert(service), _colour(service)),
         " ",
         (inert(str(span["name"])), "bold red" if failed else ""),

@@ -40,6 +40,6 @@ async def break_down(
     value, there = value_expression(bound, by)
     sql = statement("breakdown", range=RANGE, conditions=f"({conditions.sql})", value=value, there=there)
     params = {**bound.params, **range_params(range_), "limit": limit}
-    settings = {"output_format_json_quote_64bit_integers": 0}
+    settings = {"output_format_json_quote_64bit_integers": 0, "output_format_json_escape_forward_slashes": 0}
     answer = (await reader.query(tenant, sql, params=params, settings=settings)).strip()
     return b'{"by":' + json.dumps(by).encode() + b"," + (answer[1:] if answer else _NO_GROUPS)

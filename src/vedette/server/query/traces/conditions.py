@@ -22,6 +22,7 @@ any other key           the span's attribute, or where it has none, its resource
 
 from __future__ import annotations
 
+import json
 import math
 import string
 from dataclasses import dataclass, field
@@ -139,17 +140,18 @@ def _column(conditions: Conditions, term: Term) -> str | None:
 
 def _anywhere(conditions: Conditions, term: Term) -> str:
     text = conditions.bind(term.value)
-    # Inside JSON text a quote or a control character is written as an escape: look for that spelling too.
-    spelled = f"substring(toJSONString({text}), 2, length(toJSONString({text})) - 2)"
-    return " OR ".join(
-        (
-            f"positionCaseInsensitiveUTF8(name, {text}) > 0",
-            f"positionCaseInsensitiveUTF8(status_message, {text}) > 0",
-            f"arrayExists(v -> positionCaseInsensitiveUTF8(v, {text}) > 0, mapValues(attributes))",
-            f"arrayExists(e -> positionCaseInsensitiveUTF8(e, {text}) > 0, events.name)",
-            f"arrayExists(e -> positionCaseInsensitiveUTF8(e, {spelled}) > 0, events.attributes)",
-        )
-    )
+    found = [
+        f"positionCaseInsensitiveUTF8(name, {text}) > 0",
+        f"positionCaseInsensitiveUTF8(status_message, {text}) > 0",
+        f"arrayExists(v -> positionCaseInsensitiveUTF8(v, {text}) > 0, mapValues(attributes))",
+        f"arrayExists(e -> positionCaseInsensitiveUTF8(e, {text}) > 0, events.name)",
+    ]
+    # Events hold JSON text, where quotes, controls and slashes are written as escapes.
+    spelled = json.dumps(term.value, ensure_ascii=False)[1:-1]
+    for spelling in sorted({spelled, spelled.replace("/", "\\/")}):
+        bound = conditions.bind(spelling)
+        found.append(f"arrayExists(e -> positionCaseInsensitiveUTF8(e, {bound}) > 0, events.attributes)")
+    return " OR ".join(found)
 
 
 def _attribute(conditions: Conditions, term: Term, key: str) -> str:

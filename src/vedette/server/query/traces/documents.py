@@ -38,6 +38,7 @@ LIST_SETTINGS: Final = {
     "format_custom_row_between_delimiter": ",",
     "format_custom_result_before_delimiter": "",
     "format_custom_result_after_delimiter": "",
+    "output_format_json_escape_forward_slashes": 0,
 }
 """Settings with which the format CustomSeparated writes rows of JSON text as the inside of a JSON array."""
 
@@ -113,7 +114,7 @@ async def native_document(reader: Reader, tenant: str, trace_id: str) -> AsyncIt
     if not began:
         raise _not_found(trace_id)
     # Asked for after the spans: whatever arrived meanwhile, no span names a resource that is missing here.
-    facts = await reader.query(tenant, statement("trace_facts"), fmt="TSVRaw", params=params)
+    facts = await reader.query(tenant, statement("trace_facts"), fmt="TSVRaw", params=params, settings=LIST_SETTINGS)
     yield b"]," + facts.strip()
 
 

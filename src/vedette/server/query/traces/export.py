@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["EXPORT_FORMATS", "ExportFormat", "export_format", "export_spans"]
 
 # The columns carry the names of the table's, so the conditions must mean the table's.
-_SETTINGS: Final[Mapping[str, object]] = {"prefer_column_name_to_alias": 1}
+_SETTINGS: Final[Mapping[str, object]] = {
+    "prefer_column_name_to_alias": 1,
+    "output_format_json_escape_forward_slashes": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)

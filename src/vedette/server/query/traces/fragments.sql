@@ -40,7 +40,10 @@ ${LinksJson},
         ',"dropped_events":', toString(dropped_events),
         ',"dropped_links":', toString(dropped_links), '}'
 -- fragment: OtlpFunctions
-    -- From the text of a JSON value to OTLP's AnyValue. What is nested deeper than three levels stays JSON text.
+    -- OTLP's KeyValues of members: triples of a name, the text of a JSON value, and what the text alone does not tell
+    -- ('bytes', 'double' or nothing). What is nested deeper than three levels stays JSON text. A lambda is copied to
+    -- wherever it is used and the engine's analysis takes its time over every copy: each level uses the one below it
+    -- once, for arrays and objects alike, and each statement uses key_values once or twice.
     (raw -> multiIf(
         startsWith(raw, '"'), concat('{"stringValue":', raw, '}'),
         raw IN ('true', 'false'), concat('{"boolValue":', raw, '}'),
@@ -48,24 +51,24 @@ ${LinksJson},
         match(raw, '^-?[0-9]+$$'), concat('{"intValue":"', raw, '"}'),
         match(raw, '^-?[0-9]'), concat('{"doubleValue":', raw, '}'),
         concat('{"stringValue":', toJSONString(raw), '}'))) AS scalar_value,
-    (raw -> multiIf(
-        startsWith(raw, '['), concat('{"arrayValue":{"values":[', arrayStringConcat(arrayMap(x1 -> scalar_value(x1), JSONExtractArrayRaw(raw)), ','), ']}}'),
-        startsWith(raw, '{'), concat('{"kvlistValue":{"values":[', arrayStringConcat(arrayMap(x1 -> concat('{"key":', toJSONString(x1.1), ',"value":', scalar_value(x1.2), '}'), JSONExtractKeysAndValuesRaw(raw)), ','), ']}}'),
-        scalar_value(raw))) AS shallow_value,
-    (raw -> multiIf(
-        startsWith(raw, '['), concat('{"arrayValue":{"values":[', arrayStringConcat(arrayMap(x2 -> shallow_value(x2), JSONExtractArrayRaw(raw)), ','), ']}}'),
-        startsWith(raw, '{'), concat('{"kvlistValue":{"values":[', arrayStringConcat(arrayMap(x2 -> concat('{"key":', toJSONString(x2.1), ',"value":', shallow_value(x2.2), '}'), JSONExtractKeysAndValuesRaw(raw)), ','), ']}}'),
-        scalar_value(raw))) AS any_value,
-    (members -> concat('[', arrayStringConcat(arrayMap(m -> concat('{"key":', toJSONString(m.1), ',"value":', any_value(m.2), '}'), members), ','), ']')) AS key_values,
-    ((text, typed, type) -> multiIf(
-        NOT typed, concat('{"stringValue":', toJSONString(text), '}'),
-        type = 'int', concat('{"intValue":"', text, '"}'),
-        type = 'double', concat('{"doubleValue":', double_json(text), '}'),
-        type = 'bool', concat('{"boolValue":', text, '}'),
-        type = 'bytes', concat('{"bytesValue":', toJSONString(text), '}'),
-        any_value(text))) AS attribute_value,
-    ((names, texts, types) -> concat('[', arrayStringConcat(arrayMap((k, v) -> concat('{"key":', toJSONString(k), ',"value":', attribute_value(v, mapContains(types, k), types[k]), '}'), names, texts), ','), ']')) AS otlp_attributes
+    (raw -> if(startsWith(raw, '['), arrayMap(x -> ('', x), JSONExtractArrayRaw(raw)), JSONExtractKeysAndValuesRaw(raw))) AS items_of,
+    ((raw, m, value) -> concat(if(startsWith(raw, '['), '', concat('{"key":', toJSONString(m.1), ',"value":')), value, if(startsWith(raw, '['), '', '}'))) AS item_json,
+    ((raw, items) -> concat(if(startsWith(raw, '['), '{"arrayValue":{"values":[', '{"kvlistValue":{"values":['), arrayStringConcat(items, ','), ']}}')) AS nested_json,
+    (raw -> match(raw, '^[\\[{]')) AS is_nested,
+    (raw -> if(is_nested(raw), nested_json(raw, arrayMap(x1 -> item_json(raw, x1, scalar_value(x1.2)), items_of(raw))), scalar_value(raw))) AS value1,
+    (raw -> if(is_nested(raw), nested_json(raw, arrayMap(x2 -> item_json(raw, x2, value1(x2.2)), items_of(raw))), scalar_value(raw))) AS value2,
+    (raw -> if(is_nested(raw), nested_json(raw, arrayMap(x3 -> item_json(raw, x3, value2(x3.2)), items_of(raw))), scalar_value(raw))) AS any_value,
+    (m -> multiIf(m.3 = 'bytes', concat('{"bytesValue":', m.2, '}'), m.3 = 'double', concat('{"doubleValue":', m.2, '}'), any_value(m.2))) AS member_value,
+    (members -> concat('[', arrayStringConcat(arrayMap(m -> concat('{"key":', toJSONString(m.1), ',"value":', member_value(m), '}'), members), ','), ']')) AS key_values,
+    (object -> arrayMap(m -> (m.1, m.2, ''), JSONExtractKeysAndValuesRaw(object))) AS object_members,
+    ((names, texts, types) -> arrayMap((k, v) -> (toString(k), value_json(v, mapContains(types, k), types[k]), if(mapContains(types, k), toString(types[k]), '')), names, texts)) AS attribute_members
+-- fragment: OtlpMembers
+    -- The members of the span, of each event and of each link, one after the other.
+    arrayConcat(
+        [attribute_members(mapKeys(attributes), mapValues(attributes), attribute_types)],
+        arrayMap(a -> object_members(a), arrayConcat(events.attributes, links.attributes)))
 -- fragment: OtlpSpan
+    -- `lists` are the KeyValues of OtlpMembers.
     concat(
         '{"traceId":"', lower(hex(trace_id)),
         '","spanId":"', lower(hex(span_id)),
@@ -76,11 +79,11 @@ ${LinksJson},
         ',"kind":', toString(toInt8(kind)),
         ',"startTimeUnixNano":"', toString(toUnixTimestamp64Nano(time)),
         '","endTimeUnixNano":"', toString(toUnixTimestamp64Nano(time) + duration_ns),
-        '","attributes":', otlp_attributes(mapKeys(attributes), mapValues(attributes), attribute_types),
+        '","attributes":', lists[1],
         ',"droppedAttributesCount":', toString(dropped_attributes),
-        ',"events":[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"timeUnixNano":"', toString(toUnixTimestamp64Nano(t)), '","name":', toJSONString(n), ',"attributes":', key_values(JSONExtractKeysAndValuesRaw(a)), '}'), events.time, events.name, events.attributes), ','),
+        ',"events":[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"timeUnixNano":"', toString(toUnixTimestamp64Nano(t)), '","name":', toJSONString(n), ',"attributes":', a, '}'), events.time, events.name, arraySlice(lists, 2, length(events.name))), ','),
         '],"droppedEventsCount":', toString(dropped_events),
-        ',"links":[', arrayStringConcat(arrayMap((t, s, w, a) -> concat('{"traceId":"', lower(hex(t)), '","spanId":"', lower(hex(s)), '","traceState":', toJSONString(w), ',"attributes":', key_values(JSONExtractKeysAndValuesRaw(a)), '}'), links.trace_id, links.span_id, links.trace_state, links.attributes), ','),
+        ',"links":[', arrayStringConcat(arrayMap((t, s, w, a) -> concat('{"traceId":"', lower(hex(t)), '","spanId":"', lower(hex(s)), '","traceState":', toJSONString(w), ',"attributes":', a, '}'), links.trace_id, links.span_id, links.trace_state, arraySlice(lists, 2 + length(events.name))), ','),
         '],"droppedLinksCount":', toString(dropped_links),
         ',"status":{"message":', toJSONString(status_message), ',"code":', toString(toInt8(status)), '}}')
 -- fragment: JaegerFunctions
@@ -129,8 +132,8 @@ ${LinksJson},
         trace_id,
         min(start) AS start,
         max(end) AS end,
-        any(root_service) AS root_service,
-        any(root_name) AS root_name,
+        max(root_service) AS root_service,
+        max(root_name) AS root_name,
         arraySort(groupUniqArrayArray(services)) AS services,
         sum(span_count) AS spans,
         sum(error_count) AS errors

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vedette.server.query.reader import Reader
     from vedette.server.query.timerange import TimeRange
 
-__all__ = ["dependencies_document", "operations_document", "services_document", "tag_terms"]
+__all__ = ["dependencies_document", "operations_document", "search_terms", "services_document"]
 
 _RENAMED: Final = {
     "otel.status_description": "status_message",
@@ -25,9 +25,25 @@ _RENAMED: Final = {
 }
 
 
-def tag_terms(tags: Mapping[str, str], *, source: str) -> list[Term]:
-    """The terms for tags that a span must carry. Tags that Jaeger makes of a span's own fields mean those fields."""
-    return [_tag_term(key, value, source) for key, value in tags.items()]
+def search_terms(
+    *, service: str, operation: str, tags: Mapping[str, str], durations: tuple[str, str], names: tuple[str, str, str]
+) -> list[Term]:
+    """The terms of a search; what is empty is not asked for.
+
+    Tags that Jaeger makes of a span's own fields mean those fields. `durations` are the least and the most; `names`
+    are those of the parameters of the tags and of both durations, for messages.
+    """
+    least, most = durations
+    terms = [_tag_term(key, value, names[0]) for key, value in tags.items()]
+    if service:
+        terms.append(Term("service", "eq", service, source="service"))
+    if operation:
+        terms.append(Term("name", "eq", operation, source="operation"))
+    if least:
+        terms.append(Term("duration", "ge", least, source=names[1]))
+    if most:
+        terms.append(Term("duration", "le", most, source=names[2]))
+    return terms
 
 
 def _tag_term(key: str, value: str, source: str) -> Term:
@@ -61,5 +77,6 @@ async def dependencies_document(reader: Reader, tenant: str, *, range_: TimeRang
 
 
 async def _document(reader: Reader, tenant: str, name: str, params: Mapping[str, object]) -> bytes:
-    answer = await reader.query(tenant, statement(name), fmt="TSVRaw", params=params)
+    settings = {"output_format_json_escape_forward_slashes": 0}
+    answer = await reader.query(tenant, statement(name), fmt="TSVRaw", params=params, settings=settings)
     return answer.strip()

@@ -1,0 +1,43 @@
+-- Every service with the figures of what it was asked to do: of its server and consumer spans, or of all its spans if
+-- it has none of these. Versions are those that spans of the range's last hour name.
+WITH
+    ({end:Int64} - {start:Int64}) AS seconds
+SELECT
+    service,
+${Figures},
+    spans AS span_count,
+    operation_count,
+    versions,
+    last_seen
+FROM
+(
+    SELECT
+        toString(service) AS service,
+        sum(count) AS spans,
+        sumIf(count, kind IN ('server', 'consumer')) AS served,
+        if(served > 0, served, spans) AS requests,
+        if(served > 0, sumIf(count, status = 'error' AND kind IN ('server', 'consumer')), sumIf(count, status = 'error')) AS errors,
+        if(served > 0,
+            quantilesTDigestMergeIf(0.5, 0.95, 0.99)(durations, kind IN ('server', 'consumer')),
+            quantilesTDigestMerge(0.5, 0.95, 0.99)(durations)) AS durations,
+        uniqExact(name, kind) AS operation_count,
+        formatDateTime(max(minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
+    FROM vedette.red_minute
+    WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
+    GROUP BY service
+) AS figures
+LEFT JOIN
+(
+    SELECT
+        toString(service) AS service,
+        arraySort(groupUniqArray(version)) AS versions
+    FROM
+    (
+        SELECT DISTINCT service, JSONExtractString(resource, 'service.version') AS version
+        FROM vedette.spans
+        WHERE time >= fromUnixTimestamp64Second(greatest({start:Int64}, {end:Int64} - 3600), 'UTC') AND time < fromUnixTimestamp64Second({end:Int64}, 'UTC')
+    )
+    WHERE version != ''
+    GROUP BY service
+) AS named USING service
+ORDER BY service

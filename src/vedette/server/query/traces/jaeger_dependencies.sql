@@ -1,0 +1,9 @@
+-- Who called whom how often, as one document.
+SELECT concat('{"data":', toJSONString(arraySort(groupArray(CAST((parent, child, calls), 'Tuple(parent String, child String, callCount UInt64)')))), ',"total":0,"limit":0,"offset":0,"errors":null}')
+FROM
+(
+    SELECT toString(client) AS parent, toString(server) AS child, sum(count) AS calls
+    FROM vedette.service_edges
+    WHERE ${minutes} AND ({service:String} = '' OR client = {service:String} OR server = {service:String})
+    GROUP BY parent, child
+)

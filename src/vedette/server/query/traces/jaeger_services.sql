@@ -1,0 +1,6 @@
+-- The names of all services as one document.
+WITH arraySort(groupUniqArray(toString(service))) AS names
+SELECT if({v3:Bool},
+    concat('{"services":', toJSONString(names), '}'),
+    concat('{"data":', toJSONString(names), ',"total":', toString(length(names)), ',"limit":0,"offset":0,"errors":null}'))
+FROM vedette.operations
