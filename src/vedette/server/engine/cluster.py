@@ -1,7 +1,7 @@
 """The same schema on a cluster: replicated tables on every node, and distributed ones over them.
 
-A table ``vedette.spans`` becomes ``vedette.spans_local``, replicated within its shard, and ``vedette.spans``, which reads
-all shards. What arrives at a node stays in its shard: Null tables and materialized views work on the local tables, so
+A table ``vedette.spans`` becomes ``vedette.spans_local``, replicated within its shard, and ``vedette.spans``, which
+reads all shards. What arrives at a node stays in its shard: Null tables and materialized views work on the local tables, so
 that deduplication, which is a shard's own, sees every repeat that is sent to the same shard.
 """
 

@@ -1,8 +1,8 @@
 """Brings a database's tables up to date.
 
-The files of ``schema/`` are numbered and are applied once each, in order; ``vedette.schema_migrations`` remembers number,
-name and checksum of each. What holds no data (the wire formats' Null tables, their views, the views of ``vedette_sql``)
-is made anew whenever its text has changed, under a name instead of a number.
+The files of ``schema/`` are numbered and are applied once each, in order; ``vedette.schema_migrations`` remembers the
+number, name and checksum of each. What holds no data (the wire formats' Null tables, their views, the views of
+``vedette_sql``) is made anew whenever its text has changed, under a name instead of a number.
 """
 
 from __future__ import annotations

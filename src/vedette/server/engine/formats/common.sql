@@ -1,9 +1,10 @@
 -- Fragments that the SQL of the formats and of the schema shares: `${Name}` in a .sql file stands for the text between
 -- `-- fragment: Name` and the next such line. A fragment may use those above it.
 
--- OTLP's AnyValue as columns, in the order that Json below relies on; see common.proto for the names.
+-- OTLP's AnyValue as columns, in the order that Json below relies on; see common.proto for the names. `x` is `y` in
+-- base64, as OTLP/JSON has bytes.
 -- fragment: Kind
-Enum8('n' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'l' = 6, 'y' = 7)
+Enum8('n' = 0, 's' = 1, 'b' = 2, 'i' = 3, 'd' = 4, 'a' = 5, 'l' = 6, 'y' = 7, 'x' = 8)
 -- fragment: Value1
 Tuple(t ${Kind}, i Int64, d Float64, b Bool, y String, a String, l String, s String, z UInt32)
 -- fragment: Value2
@@ -26,7 +27,7 @@ Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
 -- members last, when nothing else is left to replace. Bytes and what lies too deep are shown as text.
 -- fragment: Json
 (x -> replaceRegexpAll(x, '"(?:i":0|d":0|b":false|y":""|a":(?:""|\\{"e":\\[\\]\\})|l":(?:""|\\{"e":\\[\\],"z":0\\})),', '')) AS without_defaults,
-(x -> replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(x, '\\{"t":"[id]","s":"","z":0\\}', '0'), '\\{"t":"[sy]","s":"","z":0\\}', '""'), '{"t":"b","s":"","z":0}', 'false'), '{"t":"n","s":"","z":0}', 'null'), '{"t":"a","s":"","z":0}', '[]'), '{"t":"l","s":"","z":0}', '{}')) AS with_defaults,
+(x -> replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(x, '\\{"t":"[id]","s":"","z":0\\}', '0'), '\\{"t":"[sxy]","s":"","z":0\\}', '""'), '{"t":"b","s":"","z":0}', 'false'), '{"t":"n","s":"","z":0}', 'null'), '{"t":"a","s":"","z":0}', '[]'), '{"t":"l","s":"","z":0}', '{}')) AS with_defaults,
 (x -> replaceRegexpAll(replaceAll(replaceAll(x, '],"z":0},"s":"","z":0}', '}'), ']},"s":"","z":0}', ']'), ',(?:"s":"",)?"z":0\\}', '')) AS closed,
 (x -> replaceAll(replaceAll(replaceRegexpAll(replaceAll(replaceAll(x, '{"t":"a","a":{"e":[', '['), '{"t":"l","l":{"e":[', '{'), '\\{"t":".","[a-z]":', ''), '{"k":', ''), ',"v":', ':')) AS opened,
 (x -> toValidUTF8(opened(closed(with_defaults(without_defaults(x)))))) AS json
@@ -38,8 +39,8 @@ Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
 -- An attribute's value as text: arrays and lists as JSON, bytes as base64, no value at all as JSON's null, so that it
 -- differs from an empty string.
 -- fragment: Attributes
-(a -> mapFromArrays(a.k, arrayMap((t, s, i, d, b, y, v) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'd', toString(d), t = 'b', if(b, 'true', 'false'), t = 'y', base64Encode(y), json(toJSONString(v))), a.v.t, a.v.s, a.v.i, a.v.d, a.v.b, a.v.y, a.v))) AS attribute_texts,
-(a -> mapFromArrays(arrayFilter((k, t) -> t != 's', a.k, a.v.t), arrayMap(t -> transform(t::Int8, [0, 6], [5, 5], t::Int8), arrayFilter(t -> t != 's', a.v.t))::Array(${AttributeType}))) AS attribute_kinds
+(a -> mapFromArrays(a.k, arrayMap((t, s, i, d, b, y, v) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'd', toString(d), t = 'b', if(b, 'true', 'false'), t = 'y', base64Encode(y), t = 'x', y, json(toJSONString(v))), a.v.t, a.v.s, a.v.i, a.v.d, a.v.b, a.v.y, a.v))) AS attribute_texts,
+(a -> mapFromArrays(arrayFilter((k, t) -> t != 's', a.k, a.v.t), arrayMap(t -> transform(t::Int8, [0, 6, 8], [5, 5, 7], t::Int8), arrayFilter(t -> t != 's', a.v.t))::Array(${AttributeType}))) AS attribute_kinds
 
 -- The parts of a record that stand for all its rows. schema_url and dropped_attributes_count appear where they are set.
 -- fragment: Scopes
@@ -76,6 +77,21 @@ Enum8('string' = 1, 'bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7
 Enum8('unset' = 0, 'trace' = 1, 'debug' = 2, 'info' = 3, 'warn' = 4, 'error' = 5, 'fatal' = 6)
 -- Four numbers to a level, as OTLP's data model has it; without a number, what the text begins with.
 -- fragment: Severity
-((number, text) -> if(number BETWEEN 1 AND 24, intDiv(number + 3, 4), transform(lower(extract(text, '^\\s*([A-Za-z]{3})')),
+((number, text) -> if(toUInt8(number - 1) < 24, intDiv(number + 3, 4), transform(lower(extract(text, '^\\s*([A-Za-z]{3})')),
     ['tra', 'ver', 'deb', 'fin', 'inf', 'not', 'log', 'war', 'err', 'sev', 'cri', 'fat', 'ala', 'ale', 'eme', 'pan'],
     [1, 1, 2, 2, 3, 3, 3, 4, 5, 5, 6, 6, 6, 6, 6, 6], 0))::${SeverityName}) AS severity_of
+
+-- OTLP/JSON that ingest has written anew, without blanks, with the fields of an AnyValue renamed as in common.proto. A
+-- quote inside a string is escaped, so what is replaced can only be a field's name.
+-- fragment: Renamed
+(x -> replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(x, '"stringValue":', '"t":"s","s":'), '"boolValue":', '"t":"b","b":'), '"intValue":', '"t":"i","i":'), '"doubleValue":', '"t":"d","d":'), '"bytesValue":', '"t":"x","y":')) AS scalars_renamed,
+(x -> replaceAll(replaceAll(replaceAll(x, '"arrayValue":', '"t":"a","a":'), '"kvlistValue":', '"t":"l","l":'), '"values":', '"e":')) AS lists_renamed,
+(x -> replaceAll(replaceAll(lists_renamed(scalars_renamed(x)), '"key":', '"k":'), '"value":', '"v":')) AS entries_renamed,
+-- JSONExtract drops a list in which it can make nothing of any element, so that empty values must say what they are.
+(x -> replaceAll(replaceAll(replaceAll(entries_renamed(x), '"v":{}', '"v":{"t":"n"}'), '"e":[{}', '"e":[{"t":"n"}'), '"e":[null', '"e":[{"t":"n"}')) AS renamed,
+-- Ids at the depth of a span's or record's own fields.
+(x -> arrayMap(a -> arrayMap(b -> arrayMap(c -> unhex(c), b), a), x)) AS unhex_all
+-- fragment: ResourceJson
+Tuple(attributes ${KeyValues}, droppedAttributesCount UInt32)
+-- fragment: ScopeJson
+Tuple(name String, version String, attributes ${KeyValues}, droppedAttributesCount UInt32)
