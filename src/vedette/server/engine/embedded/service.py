@@ -10,7 +10,7 @@ import secrets
 import string
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -87,7 +87,7 @@ class Service:
         self._stopping = True
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        while self._running and loop.time() < deadline:
+        while self._running and loop.time() < deadline:  # noqa: ASYNC110 - it runs once, at the end
             await asyncio.sleep(0.02)
         for _ in range(10):
             if not self._running:
@@ -112,12 +112,12 @@ class Service:
             "X-ClickHouse-Server-Display-Name": "vedette",
             "X-ClickHouse-Timezone": self._database.timezone,
         }
+        if self._stopping:
+            return self._failed(Failure(236, "ABORTED", "The engine is stopping"), headers)
         try:
             authenticate(access, http.raw_path, http.headers)
             request = read_request(http.raw_path, http.headers, method=http.method, access=access)
             headers["X-ClickHouse-Query-Id"] = request.query_id
-            if self._stopping:
-                raise Failure(236, "ABORTED", "The engine is stopping")
             return await self._run(http, request, headers)
         except Failure as failure:
             return self._failed(failure, headers)
@@ -136,7 +136,7 @@ class Service:
             job = _Job(http, request, profile, {**headers, "X-ClickHouse-Exception-Tag": tag}, tag)
             if isinstance(statement, Insert):
                 return await self._insert(job, statement, intake)
-            if statement.answers:
+            if statement.selects:
                 return await self._answer(job, statement)
             response = await self._execute(job, statement)
             if in_session:
@@ -214,18 +214,18 @@ class Service:
     async def _kill(self, query_id: str | None) -> None:
         await asyncio.get_running_loop().run_in_executor(self._killers, self._database.kill, query_id)
 
-    # -- statements without an answer of their own ---------------------------------------------------------------
+    # -- statements without a large answer ---------------------------------------------------------------
 
     async def _execute(self, job: _Job, statement: Query) -> web.StreamResponse:
-        fmt = job.request.default_format or "TabSeparated"
-        future = await self._submit(
-            job.request.query_id, self._database.execute, job.profile, statement.sql, statement.fmt or fmt
-        )
+        fmt = statement.fmt or job.request.default_format or "TabSeparated"
+        kill = statement.keyword == b"KILL"
+        sql = _by_our_id(statement.sql) if kill else statement.sql
+        future = await self._submit(job.request.query_id, self._database.execute, job.profile, sql, fmt, urgent=kill)
         try:
             body, summary = await asyncio.shield(future)
         finally:
             self._abandon(job.request.query_id, future)
-        return web.Response(body=body, headers=self._headers(job, statement.fmt or fmt, summary))
+        return web.Response(body=body, headers=self._headers(job, fmt, summary))
 
     async def _insert(self, job: _Job, statement: Insert, intake: Intake) -> web.StreamResponse:
         feed = Feed()
@@ -253,9 +253,6 @@ class Service:
         fmt = statement.fmt or job.request.default_format or "TabSeparated"
         if not _FORMAT_NAME.fullmatch(fmt):
             raise Failure(73, "UNKNOWN_FORMAT", f"Unknown format {fmt}")
-        urgent = statement.keyword == b"KILL"
-        if urgent:
-            statement = _by_our_id(statement)
         tail = statement.tail if statement.fmt else b"FORMAT " + fmt.encode()
         pipe = Pipe()
         try:
@@ -267,7 +264,6 @@ class Service:
                 tail,
                 pipe.sink,
                 job.request.compression,
-                urgent=urgent,
             )
         except BaseException:
             pipe.close_both()
@@ -390,9 +386,9 @@ def _after(beginning: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _by_our_id(statement: Query) -> Query:
+def _by_our_id(sql: bytes) -> bytes:
     """KILL QUERY knows chDB's ids; ours is in the settings of the process."""
-    return replace(statement, head=re.sub(rb"\bquery_id\b", b"Settings['log_comment']", statement.head))
+    return re.sub(rb"\bquery_id\b", b"Settings['log_comment']", sql)
 
 
 def _summary_json(summary: Summary) -> str:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vedette.server.engine.embedded.failures import Failure
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = ["Insert", "Query", "Statement", "read_statement"]
 
-# Statements that have an answer in an output format: only these take INTO OUTFILE.
-_ANSWERING = frozenset(
-    {b"SELECT", b"WITH", b"FROM", b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"KILL", b"CHECK", b"("}
-)
+# Statements whose answer may be large and takes INTO OUTFILE. (SHOW takes it as well, and writes nothing.)
+_SELECTS = frozenset({b"SELECT", b"WITH", b"FROM", b"("})
 _TOKEN = re.compile(
     rb"""
       (?P<space>   [ \t\r\n\f\v\0]+ | --[^\n]* | \#(?:[ !][^\n]*) | /\*.*?\*/ )
@@ -27,6 +29,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_ORDERS = frozenset({b"ASC", b"DESC"})  # "ORDER BY format DESC" names no format
 # Without one of these there is nothing in the middle of a query that concerns us, and most queries need no lexing.
 _NOTEWORTHY = re.compile(rb";|format|outfile|\bfile\b|--|\#|/\*|infile", re.IGNORECASE)
 
@@ -45,9 +48,9 @@ class Query:
     keyword: bytes
 
     @property
-    def answers(self) -> bool:
-        """Whether the statement has an answer that takes an output format."""
-        return self.keyword in _ANSWERING
+    def selects(self) -> bool:
+        """Whether this is a query whose answer may be large."""
+        return self.keyword in _SELECTS
 
     @property
     def sql(self) -> bytes:
@@ -136,37 +139,40 @@ def _check(tokens: list[_Token], *, forbid_files: bool) -> None:
 def _format_clause(tokens: list[_Token]) -> int | None:
     """The index of the FORMAT that ends the statement (only SETTINGS may follow its name)."""
     for index in range(len(tokens) - 2, 0, -1):
-        if tokens[index].text == b"FORMAT" and tokens[index].is_word and tokens[index + 1].is_word:
+        name = tokens[index + 1]
+        if tokens[index].text == b"FORMAT" and name.is_word and name.text not in _ORDERS:
             follows = tokens[index + 2].text if index + 2 < len(tokens) else b"SETTINGS"
             return index if follows == b"SETTINGS" else None
     return None
 
 
 def _read_insert(text: bytes, *, complete: bool) -> Statement:
+    for word, start, end in _clause_words(text):
+        if word == b"FORMAT":
+            return _insert_with_format(text, start, end)
+        if word == b"VALUES" and complete:
+            return Query(_single(text, end), b"", None, b"INSERT")
+        if word == b"VALUES":
+            return Insert(text[:start], "Values", text[end:])
+        if word in {b"SELECT", b"WITH", b"WATCH"}:
+            return _insert_select(text)
+        if word == b"INFILE":
+            raise Failure(48, "NOT_IMPLEMENTED", "FROM INFILE is not allowed: send the data in the request's body")
+    return Insert(text.rstrip(b" \t\r\n;"), "Values", b"")
+
+
+def _clause_words(text: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The words of an INSERT outside parentheses, save those that stand where a name does."""
     depth = 0
     previous = b""
     for match in _TOKEN.finditer(text):
         if match["space"] is not None:
             continue
         token = match[0].upper() if match["word"] else match[0]
-        if token == b"(":
-            depth += 1
-        elif token == b")":
-            depth -= 1
-        elif match["word"] is None or depth or previous in {b"INTO", b"TABLE", b"."}:
-            pass  # a name may be spelled like a keyword
-        elif token == b"FORMAT":
-            return _insert_with_format(text, match.start(), match.end())
-        elif token == b"VALUES":
-            if complete:
-                return Query(_single(text, match.end()), b"", None, b"INSERT")
-            return Insert(text[: match.start()], "Values", text[match.end() :])
-        elif token in {b"SELECT", b"WITH", b"WATCH"}:
-            return _insert_select(text)
-        elif token == b"INFILE":
-            raise Failure(48, "NOT_IMPLEMENTED", "FROM INFILE is not allowed: send the data in the request's body")
+        depth += (token == b"(") - (token == b")")
+        if match["word"] is not None and not depth and previous not in {b"INTO", b"TABLE", b"."}:
+            yield token, match.start(), match.end()
         previous = token
-    return Insert(text.rstrip(b" \t\r\n;"), "Values", b"")
 
 
 def _insert_with_format(text: bytes, start: int, end: int) -> Insert:
