@@ -53,13 +53,14 @@ class Director:
     """The shop's processes.
 
     `directory` is for the shop's databases and the output of its processes; `env` is added to their environment. Use
-    it from the main thread; call `tick` about once a second. `opened` is the Unix time at which the shop opened.
+    it from the main thread: `start`, then `open`, then `tick` about once a second. `opened` is the Unix time from which
+    on visitors may have come.
     """
 
     def __init__(self, plan: Plan, directory: Path, env: Mapping[str, str]) -> None:
         self._directory = directory
         self._env = env
-        self.opened = time.time()
+        self._begun = self.opened = time.time()
         self._timetable = Timetable(plan.seed, plan.day_seconds)
         self._releases = self._all_releases()
         self._next_release = next(self._releases)
@@ -76,7 +77,7 @@ class Director:
             otlp_grpc=plan.otlp_grpc,
             seed=plan.seed,
             day_seconds=plan.day_seconds,
-            opened=self.opened,
+            opened=self._begun,
             rate=plan.rate,
         )
         self._ports = ports
@@ -86,7 +87,7 @@ class Director:
     @property
     def seconds_open(self) -> float:
         """How long the shop has been open."""
-        return time.time() - self.opened
+        return time.time() - self._begun
 
     @property
     def incidents(self) -> frozenset[str]:
@@ -119,10 +120,14 @@ class Director:
         return running
 
     def start(self) -> None:
-        """Start the services and the load generator."""
+        """Start the services."""
         for service, version in FIRST_VERSIONS.items():
             stage = self._stage_of(service, version, None)
             self._services[service] = _Service(stage, self._spawn(stage))
+
+    def open(self) -> None:
+        """Let the visitors in. Before, nothing sends spans, so a platform that still starts refuses none."""
+        self.opened = time.time()
         self._load = self._spawn_load()
 
     def tick(self) -> None:

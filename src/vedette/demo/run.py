@@ -71,13 +71,14 @@ def run_demo(demo: Demo) -> None:
         backend.start()
         director = Director(_plan(demo), directory, _exporter_environment(demo))
         stack.callback(director.stop)
-        director.start()  # its processes load while the engine opens; what they send is kept until then
+        director.start()  # its processes load while the engine opens
         backend.wait_until_ready(stopping.is_set)
         if not stopping.is_set():
+            director.open()
             with _view(demo, console) as view:
                 _watch(_Running(client, backend, director, view), demo.duration_seconds, stopping)
         console.print("Stopping …")
-    console.print(farewell(demo.addresses.url, demo.data_dir), markup=False, highlight=False)
+    console.print(farewell(demo.addresses.url, demo.data_dir), markup=False, highlight=False, soft_wrap=True)
 
 
 def _view(demo: Demo, console: Console) -> LiveView | PlainView:
@@ -91,7 +92,7 @@ def _watch(running: _Running, duration_seconds: float | None, stopping: threadin
     while not stopping.is_set() and time.monotonic() < ends:
         running.backend.check()
         running.director.tick()
-        if time.monotonic() - read_at >= _READ_EVERY_SECONDS:
+        if not reading.services or time.monotonic() - read_at >= _READ_EVERY_SECONDS:
             reading, read_at = read(running.client, reading, running.director.opened), time.monotonic()
         running.view.show(reading, _situation(running.director))
         stopping.wait(_TICK_SECONDS)
