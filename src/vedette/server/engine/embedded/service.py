@@ -99,15 +99,8 @@ class Service:
     # -- one request ---------------------------------------------------------------------------------------------
 
     async def _handle(self, http: web.BaseRequest, access: Access) -> web.StreamResponse:
-        path, question, _ = http.raw_path.partition("?")
-        if path == "/ping" or (path == "/" and not question and http.method != "POST"):
-            return web.Response(text="Ok.\n")
-        if path == "/replicas_status":
-            return web.Response(text="Ok.\n")
-        if path not in {"/", "/query"}:
-            return web.Response(status=404, text="There is nothing here: use /, /ping or /replicas_status.\n")
-        if http.method not in {"GET", "POST", "HEAD"}:
-            return web.Response(status=405, text="Use GET or POST.\n", headers={"Allow": "GET, POST"})
+        if (plain := _without_statement(http)) is not None:
+            return plain
         headers = {
             "X-ClickHouse-Server-Display-Name": "vedette",
             "X-ClickHouse-Timezone": self._database.timezone,
@@ -348,6 +341,18 @@ class Service:
             while data := spool.read(_SMALL_ANSWER_BYTES):
                 await _send(job.http, response, data)
             return response
+
+
+def _without_statement(http: web.BaseRequest) -> web.Response | None:
+    """The answer to a request that is not about a statement."""
+    path, question, _ = http.raw_path.partition("?")
+    if path in {"/ping", "/replicas_status"} or (path == "/" and not question and http.method != "POST"):
+        return web.Response(text="Ok.\n")
+    if path not in {"/", "/query"}:
+        return web.Response(status=404, text="There is nothing here: use /, /ping or /replicas_status.\n")
+    if http.method not in {"GET", "POST", "HEAD"}:
+        return web.Response(status=405, text="Use GET or POST.\n", headers={"Allow": "GET, POST"})
+    return None
 
 
 async def _beginning(pipe: Pipe, future: asyncio.Future[Summary]) -> bytes:
