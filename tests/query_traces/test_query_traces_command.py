@@ -116,9 +116,9 @@ def test_a_search(shared_platform) -> None:
     fast = Span(f"fast {mark}", T0 + 1, 3_000, service="cli", attributes={"mark": mark}, status="error")
     tenant.send(slow, fast)
     newest = run(tenant, f"mark:{mark}").splitlines()
-    assert [line.split(mark)[0].split()[-1] for line in newest[1:]] == ["fast", "slow"]
-    assert slow.trace_id in newest[2]
-    assert "2.00 s" in newest[2]
+    assert [line.split(mark)[0].split()[-1] for line in newest[::2]] == ["fast", "slow"]
+    assert newest[3].split() == [slow.trace_id, "1", "spans", "0", "errors", "cli"]
+    assert "2.00 s  cli slow" in newest[2]
     slowest = run(tenant, f"mark:{mark}", "--slowest", "--limit", "1")
     assert f"slow {mark}" in slowest
     assert f"fast {mark}" not in slowest

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from vedette.cli.client import DEFAULT_URL, ApiKey, Client, ServerUrl, inert, reporting
@@ -54,8 +53,8 @@ def traces(
     until: Annotated[str, typer.Option(help="Until when.", show_default="now")] = "",
     slowest: Annotated[bool, typer.Option("--slowest", help="Slowest first instead of newest first.")] = False,
     limit: Annotated[
-        int, typer.Option(min=1, help="Traces, or spans of one trace, at most.", show_default="20, or 1000 spans")
-    ] = 0,
+        int | None, typer.Option(min=1, help="Traces, or spans of one trace, at most.", show_default="20; 1000 spans")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The server's answer as it is.")] = False,
     url: ServerUrl = DEFAULT_URL,
     api_key: ApiKey = "",
@@ -118,26 +117,25 @@ def _show_list(page: Mapping[str, Any]) -> None:
     if not page["traces"]:
         console.print("No trace matches. Look further back with --since.", style="dim")
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("start", "duration", "spans", "errors", "root", "services", "trace"):
-        right = heading in {"duration", "spans", "errors"}
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading in {"start", "trace"} or right)
     for trace in page["traces"]:
         errors = int(trace["error_count"])
-        services = [str(name) for name in trace["services"]]
-        table.add_row(
-            inert(str(trace["start_time"]))[:23],
-            _duration(int(trace["duration_ns"])),
-            str(trace["span_count"]),
-            Text(str(errors), style="bold red" if errors else "dim"),
-            Text.assemble(
-                (inert(str(trace["root_service"])), _colour(str(trace["root_service"]))),
-                f" {inert(str(trace['root_name']))}",
-            ),
-            Text(inert(", ".join(services)), style="dim"),
-            inert(str(trace["trace_id"])),
+        root = str(trace["root_service"])
+        start = inert(str(trace["start_time"]))[: len("2026-07-01T12:00:00.123")].replace("T", " ")
+        headline = Text.assemble(
+            (start, "dim"),
+            f"  {_duration(int(trace['duration_ns'])):>9}  ",
+            (inert(root), _colour(root)),
+            f" {inert(str(trace['root_name']))}",
         )
-    _print(console, table)
+        # The id on a line of its own is whole in a terminal of any width.
+        details = Text.assemble(
+            f"    {inert(str(trace['trace_id']))}  ",
+            (f"{trace['span_count']} spans  ", "dim"),
+            (f"{errors} errors  ", "bold red" if errors else "dim"),
+            (inert(", ".join(str(name) for name in trace["services"])), "dim"),
+        )
+        _print(console, headline)
+        _print(console, details)
     if page["next_cursor"]:
         _print(console, Text("There are more; ask for them with --limit, or look at one with its id.", style="dim"))
 
@@ -214,14 +212,12 @@ def _console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def _print(console: Console, what: Text | Table) -> None:
+def _print(console: Console, line: Text) -> None:
     if console.is_terminal:
-        console.print(what, no_wrap=isinstance(what, Text), overflow="ellipsis")
-    elif isinstance(what, Table):
-        # A pipe has no width: nothing is cut for the program that reads it.
-        console.print(what, width=1_000, soft_wrap=True)
+        console.print(line, no_wrap=True, overflow="ellipsis")
     else:
-        console.print(what, soft_wrap=True)
+        # A pipe has no width: nothing is cut for the program that reads it.
+        console.print(line, soft_wrap=True)
 
 
 def _copy(client: Client, path: str, params: Mapping[str, object]) -> None:

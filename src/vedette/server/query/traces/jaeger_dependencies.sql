@@ -4,6 +4,7 @@ FROM
 (
     SELECT toString(client) AS parent, toString(server) AS child, sum(count) AS calls
     FROM vedette.service_edges
-    WHERE ${minutes} AND ({service:String} = '' OR client = {service:String} OR server = {service:String})
+    WHERE minute >= toStartOfMinute(fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC')) AND minute < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')
+      AND ({service:String} = '' OR client = {service:String} OR server = {service:String})
     GROUP BY parent, child
 )
