@@ -45,7 +45,7 @@ MESSAGES = [
 ]
 
 
-def _pairs(values: dict[str, str | int | float]) -> list[KeyValue]:  # noqa: PYI041 - int and float differ on the wire
+def _pairs(values: dict[str, str | int | float]) -> list[KeyValue]:
     out = []
     for key, value in values.items():
         if isinstance(value, str):

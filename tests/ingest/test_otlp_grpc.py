@@ -33,17 +33,21 @@ def test_compressed_messages_are_taken(shared_platform, compression):
 
 
 def test_garbage_is_an_invalid_argument(shared_platform):
-    with grpc.insecure_channel(f"127.0.0.1:{shared_platform.otlp_grpc}") as channel:
-        with pytest.raises(grpc.RpcError) as caught:
-            channel.unary_unary(EXPORT)(b"\xff\xff")
+    with (
+        grpc.insecure_channel(f"127.0.0.1:{shared_platform.otlp_grpc}") as channel,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        channel.unary_unary(EXPORT)(b"\xff\xff")
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "not a valid protobuf" in caught.value.details()
 
 
 def test_a_message_over_the_bound_is_refused_for_good(shared_platform):
-    with grpc.insecure_channel(f"127.0.0.1:{shared_platform.otlp_grpc}") as channel:
-        with pytest.raises(grpc.RpcError) as caught:
-            channel.unary_unary(EXPORT)(os.urandom(65 << 20))
+    with (
+        grpc.insecure_channel(f"127.0.0.1:{shared_platform.otlp_grpc}") as channel,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        channel.unary_unary(EXPORT)(os.urandom(65 << 20))
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "google.rpc.retryinfo-bin" not in dict(caught.value.trailing_metadata())
 
@@ -61,19 +65,20 @@ def test_a_bomb_is_refused(shared_platform):
 
 
 def test_an_unknown_key_is_unauthenticated(shared_platform):
-    with grpc.insecure_channel(f"127.0.0.1:{shared_platform.otlp_grpc}") as channel:
-        with pytest.raises(grpc.RpcError) as caught:
-            channel.unary_unary(EXPORT)(b"", metadata=[("authorization", "Bearer vdt_nonsense")])
+    with (
+        grpc.insecure_channel(f"127.0.0.1:{shared_platform.otlp_grpc}") as channel,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        channel.unary_unary(EXPORT)(b"", metadata=[("authorization", "Bearer vdt_nonsense")])
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_a_tenant_over_its_rate_is_told_when_to_come_back(make_platform):
     platform = make_platform("--tenant-max-bytes-per-second", "10")
     name = b"\x0a\x82\x01\x12\x7f\x12\x7d" + b"\x2a\x7b" + b"n" * 123
-    with grpc.insecure_channel(f"127.0.0.1:{platform.otlp_grpc}") as channel:
-        with pytest.raises(grpc.RpcError) as caught:
-            for _ in range(3):
-                channel.unary_unary(EXPORT)(name)
+    with grpc.insecure_channel(f"127.0.0.1:{platform.otlp_grpc}") as channel, pytest.raises(grpc.RpcError) as caught:
+        for _ in range(3):
+            channel.unary_unary(EXPORT)(name)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     trailers = dict(caught.value.trailing_metadata())
     assert RetryInfo.FromString(trailers["google.rpc.retryinfo-bin"]).retry_delay.seconds >= 1

@@ -153,7 +153,7 @@ async def _listen(
     serving = asyncio.create_task(server.serve(), name=f"listen {address}")
 
     async def leave() -> None:
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait({serving}, timeout=_GRACE_SECONDS)
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
