@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chdb import _chdb
 
+from vedette.server.engine.embedded.deduplication import forget_inserts_without_parts
 from vedette.server.engine.embedded.failures import parse_failure
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Database:
         self._path = str(path)
         arguments = "&".join(f"{name}={value}" for name, value in _server_settings(max_memory_bytes).items())
         self._statement_memory = str(max_memory_bytes // 2).encode()
+        forget_inserts_without_parts(path)
         try:
             self._root = _connect(f"{path}?{arguments}")
             about = self._root.query("SELECT version(), timezone()", "TSV").bytes().decode().split()

@@ -8,7 +8,10 @@ __all__ = ["Failure", "http_status", "parse_failure"]
 
 _PATTERN = re.compile(r"Code: (?P<code>\d+)\. DB::\w*Exception: ")
 _NAME = re.compile(r"\((?P<name>[A-Z][A-Z0-9_]+)\)(?: \(version [^)]*\))?\.?\s*$")
-_VERSION = re.compile(r"\s*\(version [^)]*\)\s*$")
+# chDB wraps some exceptions in another one with the same code.
+_NESTED = re.compile(
+    r"Code: \d+\. DB::\w*Exception: (?P<message>.*?)(?: \([A-Z0-9_]+\))?(?: \(version [^)]*\))?\.?\s*", re.DOTALL
+)
 
 _BAD_REQUEST = """
     BAD_ARGUMENTS CANNOT_COMPILE_REGEXP CANNOT_PARSE_TEXT CANNOT_PARSE_ESCAPE_SEQUENCE CANNOT_PARSE_QUOTED_STRING
@@ -62,8 +65,10 @@ def parse_failure(text: str) -> Failure:
     if match is None:
         return Failure(1002, "UNKNOWN_EXCEPTION", text.strip() or "The engine gave no reason")
     name = _NAME.search(text)
-    message = text[match.end() : name.start() if name else len(text)]
-    return Failure(int(match["code"]), name["name"] if name else "UNKNOWN_EXCEPTION", _VERSION.sub("", message).strip())
+    message = text[match.start() : name.start() if name else len(text)].strip()
+    while nested := _NESTED.fullmatch(message):
+        message = nested["message"].strip()
+    return Failure(int(match["code"]), name["name"] if name else "UNKNOWN_EXCEPTION", message)
 
 
 def http_status(failure: Failure) -> int:
