@@ -174,6 +174,7 @@ class Settings:
     logs_budget: int = _setting(parse_bytes, "20GiB", "bytes of logs to keep; the oldest day goes first")
     metrics_budget: int = _setting(parse_bytes, "20GiB", "bytes of metrics to keep; the oldest day goes first")
 
+    upkeep_interval: float = _setting(parse_duration, "1m", "how often budgets are enforced and the map is closed")
     backup_dir: str = _setting(str, "", "where backups are kept; empty is backups/ in data-dir")
 
     query_max_seconds: float = _setting(parse_duration, "30s", "longest run of one query")

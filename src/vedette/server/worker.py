@@ -17,6 +17,7 @@ from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import LEDGER
 from vedette.server.engine.migrate import migrate
 from vedette.server.telemetry import write_exposition
+from vedette.server.upkeep.budgets import Budgets
 from vedette.server.wal.loader import Loader
 from vedette.server.wal.quarantine import Quarantine
 from vedette.server.wal.segments import WalFolder
@@ -33,7 +34,6 @@ __all__ = ["work"]
 log = logging.getLogger(__name__)
 
 _ENGINE_POLL_SECONDS = 0.05
-_UPKEEP_SECONDS = 60.0
 _READINGS_SECONDS = 2.0
 
 
@@ -61,6 +61,9 @@ async def work(settings: Settings) -> None:
         for name in await asyncio.to_thread(remove_half_backups, settings.backup_path):
             log.warning("Removed the unfinished backup %s.", name)
         await _background(cleanup, BackupClerk(engine, settings, loader, folder).run())
+        budgets = Budgets(engine, settings, record)
+        if settings.engine == "embedded":  # a cluster's disks are kept by its own TTL and storage policies
+            await _background(cleanup, _repeat(settings.upkeep_interval, budgets.enforce, "keep the byte budgets"))
         await _background(cleanup, _show(loader, settings, folder))
         await loader.run(stop)
 

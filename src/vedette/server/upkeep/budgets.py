@@ -1,0 +1,138 @@
+"""Byte budgets: each signal keeps what its budget holds, the newest of it; whatever goes has a line in the ledger."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from vedette.server.engine.client import Engine
+    from vedette.server.settings import Settings
+    from vedette.server.wal.quarantine import LedgerLine
+
+__all__ = ["SIGNALS", "Budgets", "Stored"]
+
+log = logging.getLogger(__name__)
+
+_HERE = files("vedette.server.upkeep")
+_PARTS = (_HERE / "parts.sql").read_text(encoding="utf-8")
+_OLDEST_PART = (_HERE / "oldest_part.sql").read_text(encoding="utf-8")
+_ROWS = (_HERE / "rows_in_partition.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The tables of a signal.
+
+    `raw` are partitioned by day and dropped together; the first one's rows are counted in the ledger. `rollups` are far
+    smaller and go only when nothing raw can.
+    """
+
+    raw: tuple[str, ...]
+    rollups: tuple[str, ...]
+
+
+SIGNALS = {
+    "traces": Stored(("spans", "trace_index"), ("red_minute", "service_edges")),
+    "logs": Stored(("logs",), ()),
+    "metrics": Stored(("samples", "histograms", "exemplars"), ("series",)),
+}
+
+
+class Budgets:
+    """Drops the oldest partitions of a signal that is over its budget.
+
+    The ledger's line is written first and under a token of its own, so that a crash in between neither loses nor
+    repeats it. Where only one day is left, its oldest part goes: a budget holds even if one day exceeds it.
+    """
+
+    def __init__(
+        self, engine: Engine, settings: Settings, record: Callable[[Sequence[LedgerLine], str], Awaitable[None]]
+    ) -> None:
+        self._engine = engine
+        self._record = record
+        self._limits = {
+            "traces": settings.traces_budget,
+            "logs": settings.logs_budget,
+            "metrics": settings.metrics_budget,
+        }
+
+    async def enforce(self) -> None:
+        """Bring every signal under its budget."""
+        for signal, limit in self._limits.items():
+            while (excess := await self._excess(signal, limit)) > 0:
+                if not await self._drop_oldest(signal, excess):
+                    log.warning(
+                        "The %s are %d bytes over their budget and nothing more can be dropped.", signal, excess
+                    )
+                    break
+
+    async def _sizes(self) -> dict[str, dict[str, int]]:
+        """Bytes by table and partition."""
+        sizes: dict[str, dict[str, int]] = defaultdict(dict)
+        for row in await self._engine.rows(_PARTS):
+            sizes[row["table"]][row["partition_id"]] = int(row["bytes"])
+        return sizes
+
+    async def _excess(self, signal: str, limit: int) -> int:
+        sizes, stored = await self._sizes(), SIGNALS[signal]
+        return sum(sum(sizes[table].values()) for table in (*stored.raw, *stored.rollups)) - limit
+
+    async def _drop_oldest(self, signal: str, excess: int) -> bool:
+        sizes, stored = await self._sizes(), SIGNALS[signal]
+        days = sorted({partition for table in stored.raw for partition in sizes[table]})
+        if len(days) > 1:
+            await self._drop_partition(signal, stored.raw, days[0], sizes)
+            return True
+        for table in stored.raw:
+            found = await self._engine.rows(_OLDEST_PART, params={"table": table})
+            if found and days:
+                await self._drop_part(signal, table, days[0], str(found[0]["part"]))
+                return True
+        for table in stored.rollups:
+            if len(sizes[table]) > 1:
+                await self._drop_partition(signal, (table,), min(sizes[table]), sizes)
+                return True
+        log.debug("%s: %d bytes over budget in one part", signal, excess)
+        return False
+
+    async def _drop_partition(
+        self, signal: str, tables: Sequence[str], partition: str, sizes: dict[str, dict[str, int]]
+    ) -> None:
+        size = sum(sizes[table].get(partition, 0) for table in tables)
+        await self._note(signal, tables[0], partition, "", size)
+        for table in tables:
+            if partition in sizes[table]:
+                await self._engine.execute(f"ALTER TABLE vedette.{table} DROP PARTITION ID '{partition}'")
+        log.info("The %s are over their budget: dropped %s, %d bytes.", signal, partition, size)
+
+    async def _drop_part(self, signal: str, table: str, partition: str, part: str) -> None:
+        await self._note(signal, table, partition, part, 0)
+        await self._engine.execute(f"ALTER TABLE vedette.{table} DROP PART '{part}'")
+        log.info("The %s are over their budget within one day: dropped part %s of %s.", signal, part, table)
+
+    async def _note(self, signal: str, table: str, partition: str, part: str, size: int) -> None:
+        params = {"table": table, "partition": partition, "part": part}
+        rows = await self._engine.rows(_ROWS, params=params)
+        total = sum(int(row["rows"]) for row in rows) or 1
+        where = f"{table}, partition {partition}" + (f", part {part}" if part else "")
+        lines: list[LedgerLine] = [
+            {
+                "time": time.time_ns(),
+                "tenant": row["tenant"],
+                "signal": signal,
+                "reason": "over_budget",
+                "count": int(row["rows"]),
+                "bytes": size * int(row["rows"]) // total,
+                "detail": where,
+            }
+            for row in rows
+        ]
+        if lines:
+            await self._record(lines, f"budget-{table}-{partition}-{part}-{total}")
