@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 SERVICES = {"gateway", "catalog", "orders", "payments", "worker"}
 WAIT_SECONDS = 180
 Found = TypeVar("Found")
-CROSSING_TRACE = """
-    SELECT trace_id FROM spans GROUP BY trace_id
-    HAVING uniqExact(service) = 5 AND countIf(parent_span_id = '' OR parent_span_id = '0000000000000000') = 1
-        AND countIf(kind = 'consumer') > 0 AND max(time) < now() - 5 LIMIT 1
-"""
 
 
 @dataclass
@@ -38,14 +32,20 @@ class Running:
     url: str
     output: Path
 
-    def sql(self, statement: str) -> list[dict[str, Any]]:
-        answer = httpx.post(f"{self.url}/api/v1/sql", params={"format": "JSONEachRow"}, content=statement, timeout=30)
+    def ask(self, path: str, **params: str) -> Any:
+        answer = httpx.get(f"{self.url}/api/v1/{path}", params=params, timeout=30)
         answer.raise_for_status()
-        return [json.loads(line) for line in answer.iter_lines()]
+        return answer.json()
 
-    def rows(self, statement: str) -> list[dict[str, Any]]:
-        """Rows of the statement as soon as there are any."""
-        return wait_for(lambda: self.sql(statement), statement)
+    def logs(self, query: str) -> list[dict[str, Any]]:
+        """Log lines for which the query holds, as soon as there are any."""
+        return wait_for(lambda: list(self.ask("logs", q=query, limit="20")["logs"]), f"logs {query}")
+
+    def count(self, table: str, condition: str) -> int:
+        sql = f"SELECT count() AS n FROM {table} WHERE {condition}"
+        answer = httpx.post(f"{self.url}/api/v1/sql", params={"format": "JSONEachRow"}, content=sql, timeout=30)
+        answer.raise_for_status()
+        return int(answer.json()["n"])
 
 
 def wait_for(ask: Callable[[], Found], what: str) -> Found:
@@ -87,65 +87,79 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         running.process.wait(60)
 
 
+def crossing_trace(demo: Running) -> dict[str, Any]:
+    """A trace that went through every service and whose message was processed."""
+
+    def find() -> dict[str, Any]:
+        for found in demo.ask("traces", q="kind:consumer", limit="50")["traces"]:
+            if set(found["services"]) == SERVICES:
+                trace: dict[str, Any] = demo.ask(f"traces/{found['trace_id']}")
+                known = {span["span_id"] for span in trace["spans"]}
+                if all(span["parent_span_id"] in {None, *known} for span in trace["spans"]):
+                    return trace
+        return {}
+
+    return wait_for(find, "a complete trace through all services")
+
+
 def test_a_checkout_is_one_trace_through_all_processes(demo: Running) -> None:
-    trace_id = demo.rows(CROSSING_TRACE)[0]["trace_id"]
-    spans = demo.sql(
-        "SELECT span_id, parent_span_id, service, name, kind, links.trace_id AS linked FROM spans"
-        f" WHERE trace_id = '{trace_id}'"
-    )
-    by_id = {span["span_id"]: span for span in spans}
-    parents = {(span["service"], by_id[span["parent_span_id"]]["service"]) for span in spans if _has_parent(span)}
-    assert {("orders", "gateway"), ("payments", "orders"), ("worker", "orders"), ("catalog", "worker")} <= parents
-    process = next(span for span in spans if span["kind"] == "consumer")
-    assert by_id[process["parent_span_id"]]["kind"] == "producer"
-    received = demo.rows(f"SELECT trace_id FROM spans WHERE has(links.trace_id, '{trace_id}') AND kind = 'client'")
-    assert received[0]["trace_id"] in process["linked"]
+    trace = crossing_trace(demo)
+    assert (trace["root_service"], trace["root_name"]) == ("gateway", "POST /checkout")
+    assert [span["name"] for span in trace["spans"] if span["parent_span_id"] is None] == ["POST /checkout"]
+    by_id = {span["span_id"]: span for span in trace["spans"]}
+    calls = {
+        (by_id[span["parent_span_id"]]["service"], span["service"]) for span in trace["spans"] if span["parent_span_id"]
+    }
+    assert {("gateway", "orders"), ("orders", "payments"), ("orders", "worker"), ("worker", "catalog")} <= calls
+    statements = {span["attributes"].get("db.query.text", "") for span in trace["spans"]}
+    assert any(statement.startswith("INSERT INTO orders") for statement in statements)
 
 
-def _has_parent(span: dict[str, Any]) -> bool:
-    return bool(span["parent_span_id"].strip("0"))
+def test_a_message_continues_the_trace_and_links_to_its_receipt(demo: Running) -> None:
+    trace = crossing_trace(demo)
+    by_id = {span["span_id"]: span for span in trace["spans"]}
+    processed = next(span for span in trace["spans"] if span["kind"] == "consumer")
+    sent = by_id[processed["parent_span_id"]]
+    assert (sent["service"], sent["kind"]) == ("orders", "producer")
+    assert processed["attributes"]["messaging.message.id"] == sent["attributes"]["messaging.message.id"]
+    receipt = demo.ask(f"traces/{processed['links'][0]['trace_id']}")["spans"][0]
+    assert receipt["span_id"] == processed["links"][0]["span_id"]
+    assert receipt["name"] == "receive order.placed"
+    assert sent["span_id"] in {link["span_id"] for link in receipt["links"]}
 
 
 def test_every_service_says_who_it_is(demo: Running) -> None:
-    seen: set[str] = set()
-
-    def all_seen() -> bool:
-        for row in demo.sql("SELECT DISTINCT service, toString(resource) AS resource FROM spans"):
-            resource = json.loads(row["resource"])
-            assert resource["service.name"] == row["service"]
-            assert resource["service.instance.id"].startswith(row["service"])
-            assert resource["service.version"]
-            assert resource["deployment.environment.name"] == "demo"
-            seen.add(row["service"])
-        return seen == SERVICES
-
-    wait_for(all_seen, "all services")
+    resources = {resource["service.name"]: resource for resource in crossing_trace(demo)["resources"].values()}
+    assert set(resources) == SERVICES
+    for service, resource in resources.items():
+        assert resource["service.instance.id"].startswith(f"{service}-")
+        assert resource["service.version"].count(".") == 2
+        assert resource["deployment.environment.name"] == "demo"
 
 
-def test_logs_belong_to_traces_and_carry_stack_traces_and_events(demo: Running) -> None:
-    joined = demo.rows(
-        "SELECT l.service AS service, s.service AS span_service FROM logs AS l"
-        " JOIN spans AS s ON l.trace_id = s.trace_id AND l.span_id = s.span_id LIMIT 20"
-    )
-    assert all(row["service"] == row["span_service"] for row in joined)
-    stack = demo.rows(
-        "SELECT attributes['exception.stacktrace'] AS stack FROM logs"
-        " WHERE mapContains(attributes, 'exception.stacktrace') LIMIT 1"
-    )[0]["stack"]
-    assert stack.startswith("Traceback (most recent call last):\n")
-    event = demo.rows("SELECT body FROM logs WHERE event_name = 'shop.order.placed' LIMIT 1")[0]
-    assert json.loads(event["body"])["lines"]
+def test_logs_belong_to_spans_and_carry_stack_traces_and_events(demo: Running) -> None:
+    line = demo.logs("severity:error AND _exists_:exception.stacktrace")[0]
+    assert line["attributes"]["exception.stacktrace"].startswith("Traceback (most recent call last):\n")
+    trace = wait_for(lambda: spans_of(demo, line["trace_id"]), "the trace of the log line")
+    assert trace[line["span_id"]]["service"] == line["service"]
+    event = demo.logs("event_name:shop.order.placed")[0]
+    assert event["body"]["lines"][0]["quantity"] >= 1
+    assert event["attributes"]["user.id"].startswith("u-")
+
+
+def spans_of(demo: Running, trace_id: str) -> dict[str, dict[str, Any]]:
+    """The spans of a trace by id; none while the trace has not arrived."""
+    if not demo.ask("traces", q=f"trace_id:{trace_id}")["traces"]:
+        return {}
+    return {span["span_id"]: span for span in demo.ask(f"traces/{trace_id}")["spans"]}
 
 
 def test_metrics_of_every_shape_arrive(demo: Running) -> None:
-    names = {"http_server_request_duration_seconds_bucket", "shop_orders_placed_total", "shop_queue_depth"}
-
-    def all_there() -> bool:
-        return names <= {row["name"] for row in demo.sql("SELECT DISTINCT name FROM series")}
-
-    wait_for(all_there, "histogram, counter and gauge")
-    assert demo.rows("SELECT count() AS n FROM histograms HAVING n > 0")
-    assert demo.rows("SELECT count() AS n FROM exemplars HAVING n > 0")
+    for name in ("http_server_request_duration_seconds_bucket", "shop_orders_placed_total", "shop_queue_depth"):
+        wait_for(lambda name=name: demo.count("series", f"name = '{name}'"), name)
+    wait_for(lambda: demo.count("series", "name = 'payments_provider_duration_seconds'"), "the exponential histogram")
+    wait_for(lambda: demo.count("histograms", "1"), "native histograms")
+    wait_for(lambda: demo.count("exemplars", "1"), "exemplars")
 
 
 def test_the_plain_view_shows_the_services_and_what_to_do_next(demo: Running) -> None:
@@ -159,13 +173,9 @@ def text_of(demo: Running) -> str:
     return demo.output.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
-    running = start_demo(tmp_path)
-    parent = psutil.Process(running.process.pid)
-    wait_for(lambda: "gateway" in text_of(running), "the first snapshot")
-    family = parent.children(recursive=True)
-    assert len(family) >= len(SERVICES) + 1  # the shop, its visitors and the platform
+def assert_stops(running: Running, number: signal.Signals) -> None:
+    family = psutil.Process(running.process.pid).children(recursive=True)
+    assert len(family) >= len(SERVICES) + 2  # the shop, its visitors and the platform
     running.process.send_signal(number)
     assert running.process.wait(60) == 0, text_of(running)
     _, alive = psutil.wait_procs(family, timeout=0)
@@ -182,3 +192,14 @@ def test_nothing_is_left_when_the_demo_is_killed(tmp_path: Path) -> None:
     running.process.wait()
     _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive
+
+
+def test_sigint_stops_everything_while_it_starts(tmp_path: Path) -> None:
+    running = start_demo(tmp_path)
+    family = psutil.Process(running.process.pid)
+    wait_for(lambda: len(family.children(recursive=True)) >= len(SERVICES) + 2, "the processes")
+    assert_stops(running, signal.SIGINT)
+
+
+def test_sigterm_stops_everything(demo: Running) -> None:
+    assert_stops(demo, signal.SIGTERM)  # the last of this module: it ends what the others use
