@@ -218,7 +218,8 @@ class Service:
             body, summary = await asyncio.shield(future)
         finally:
             self._abandon(job.request.query_id, future)
-        return web.Response(body=body, headers=self._headers(job, fmt, summary))
+        shown = fmt if statement.reports else None
+        return web.Response(body=body, headers=self._headers(job, shown, summary))
 
     async def _insert(self, job: _Job, statement: Insert, intake: Intake) -> web.StreamResponse:
         feed = Feed()
@@ -346,7 +347,7 @@ class Service:
 def _without_statement(http: web.BaseRequest) -> web.Response | None:
     """The answer to a request that is not about a statement."""
     path, question, _ = http.raw_path.partition("?")
-    if path in {"/ping", "/replicas_status"} or (path == "/" and not question and http.method != "POST"):
+    if path in {"/ping", "/replicas_status"} or (path == "/" and not question and http.method in {"GET", "HEAD"}):
         return web.Response(text="Ok.\n")
     if path not in {"/", "/query"}:
         return web.Response(status=404, text="There is nothing here: use /, /ping or /replicas_status.\n")

@@ -19,6 +19,7 @@ __all__ = ["Insert", "Query", "Statement", "read_statement"]
 
 # Statements whose answer may be large and takes INTO OUTFILE. (SHOW takes it as well, and writes nothing.)
 _SELECTS = frozenset({b"SELECT", b"WITH", b"FROM", b"("})
+_REPORTS = frozenset({b"SHOW", b"DESCRIBE", b"DESC", b"EXISTS", b"EXPLAIN", b"KILL", b"CHECK", b"BACKUP", b"RESTORE"})
 _TOKEN = re.compile(
     rb"""
       (?P<space>   [ \t\r\n\f\v\0]+ | --[^\n]* | \#(?:[ !][^\n]*) | /\*.*?\*/ )
@@ -51,6 +52,11 @@ class Query:
     def selects(self) -> bool:
         """Whether this is a query whose answer may be large."""
         return self.keyword in _SELECTS
+
+    @property
+    def reports(self) -> bool:
+        """Whether this is another statement that has an answer."""
+        return self.keyword in _REPORTS
 
     @property
     def sql(self) -> bytes:
