@@ -72,10 +72,8 @@ async def histogram(reader: Reader, selection: Selection, *, buckets: int) -> di
     }
 
 
-async def facets(
-    reader: Reader, selection: Selection, names: Sequence[str], *, top: int, prefix: str = ""
-) -> list[dict[str, Any]]:
-    """For each field its most frequent values, with counts; `prefix` keeps values that begin so, in any case.
+async def facets(reader: Reader, selection: Selection, names: Sequence[str], *, top: int) -> list[dict[str, Any]]:
+    """For each field its most frequent values, with counts.
 
     Raises:
         InvalidInput: too many fields, or one that cannot be counted.
@@ -88,7 +86,7 @@ async def facets(
         field = text_of_field(name, binder)
         parts.append(f"({binder.text(name)}, toString({field.value}), {field.present})")
     sql = statement("facets", condition=selection.condition.sql, facets=", ".join(parts))
-    rows = await _rows(reader, selection, sql, {**binder.params, "top": top, "prefix": prefix})
+    rows = await _rows(reader, selection, sql, {**binder.params, "top": top})
     found: dict[str, dict[str, Any]] = {
         name: {"field": name, "lines": 0, "distinct": 0, "values": []} for name in names
     }

@@ -377,6 +377,8 @@ def text_of_field(name: str, binder: Binder) -> Text:
         InvalidInput: the field's values are no texts worth counting.
     """
     field = field_named(name, binder)
+    if isinstance(field, Severity):
+        return Text(field.value, "true")
     if isinstance(field, Id):
         return Text(f"lower(hex({field.column}))", field.exists(binder))
     if isinstance(field, Number):

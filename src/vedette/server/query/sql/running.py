@@ -21,6 +21,13 @@ __all__ = ["run_statement", "schema", "split_format"]
 _COLUMNS: Final = Path(__file__).with_name("columns.sql").read_text(encoding="utf-8")
 _FORMAT: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
 _FAILED_AT: Final = re.compile(r"failed at position (\d+)")
+# What the engine adds that is no help: what else could have stood there, its own names, the statement once more, and
+# the clause by which the embedded engine hands on its answer.
+_OWN_WORDS: Final = re.compile(
+    r"\s*(?:\.? Expected one of:|\.? Maybe you meant|[,.:]? [Ii]n scope |: while executing"
+    r"|\nINTO OUTFILE '[^']*' TRUNCATE FORMAT \w+).*",
+    re.DOTALL,
+)
 _SETTINGS: Final = {
     "database": DATABASE,
     # What the functions that look into the process itself would need.
@@ -74,6 +81,7 @@ def _blamed(sql: str, error: EngineError) -> InvalidInput:
     if match:
         # The engine counts bytes from one.
         position = len(sql.encode()[: int(match[1]) - 1].decode("utf-8", "ignore"))
+    words = _OWN_WORDS.sub("", str(error)).rstrip(". ")
     return InvalidInput(
-        f"The engine cannot answer this statement ({error.name or error.code}): {error}", position=position
+        f"The engine cannot answer this statement ({error.name or error.code}): {words}.", position=position
     )
