@@ -12,7 +12,6 @@ from opentelemetry import metrics, trace
 from opentelemetry._logs import set_logger_provider
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.logging import LoggingInstrumentor
-from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from opentelemetry.instrumentation.system_metrics import SystemMetricsInstrumentor
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
@@ -68,7 +67,10 @@ class Telemetry:
 
 
 def start(stage: Stage) -> Telemetry:
-    """Set up traces, metrics and logs for this process and instrument the libraries that it uses."""
+    """Set up traces, metrics and logs for this process and instrument what all of them use.
+
+    FastAPI and SQLAlchemy are instrumented where they are set up: `shop.serving` and `shop.store`.
+    """
     # The stable names of HTTP and database attributes; the instrumentations still default to the old ones.
     os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "http,database"
     resource = Resource.create(
@@ -117,8 +119,6 @@ def _instrument(*, host_metrics: bool) -> None:
     root.addHandler(complaints)
     LoggingInstrumentor().instrument()
     HTTPXClientInstrumentor().instrument()
-    # Its declared upper bound excludes SQLAlchemy 2.1, whose events it uses unchanged.
-    SQLAlchemyInstrumentor().instrument(skip_dep_check=True)
     config = {**_PROCESS_METRICS, **_HOST_METRICS} if host_metrics else _PROCESS_METRICS
     SystemMetricsInstrumentor(config=config).instrument()
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span, SpanContext
 
-__all__ = ["Message", "Queue"]
+__all__ = ["ORDER_PLACED", "Message", "Queue"]
+
+ORDER_PLACED = "order.placed"  # the topic of paid orders
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (

@@ -16,7 +16,7 @@ from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, selectinload
 
 from vedette.demo.goods import USERS
-from vedette.demo.shop.messages import Queue
+from vedette.demo.shop.messages import ORDER_PLACED, Queue
 from vedette.demo.shop.serving import serve
 from vedette.demo.shop.store import open_store
 from vedette.demo.stage import Stage, chance
@@ -24,14 +24,13 @@ from vedette.demo.stage import Stage, chance
 if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
 
-__all__ = ["ORDER_PLACED", "run"]
+__all__ = ["run"]
 
 log = logging.getLogger("shop.orders")
 events = get_logger("shop.orders.events")
 meter = metrics.get_meter("shop.orders")
 router = APIRouter()
 
-ORDER_PLACED = "order.placed"
 _HISTORY = 25
 _CLIENT_ERRORS = range(400, 500)
 

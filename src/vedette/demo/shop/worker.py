@@ -14,8 +14,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.trace import Status, StatusCode
 
-from vedette.demo.shop.messages import Message, Queue
-from vedette.demo.shop.orders import ORDER_PLACED
+from vedette.demo.shop.messages import ORDER_PLACED, Message, Queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
