@@ -157,7 +157,7 @@ def test_what_telemetry_says_is_never_obeyed_by_the_terminal() -> None:
 def test_the_picture_fits_into_a_small_terminal() -> None:
     many = {**TRACE, "spans": [span(str(n), None, "gateway", f"step {n}", n) for n in range(500)]}
     reading = read(Answering({**ANSWERS, f"/api/v1/traces/{TRACE_ID}": many}), Reading(), OPENED)
-    for height in (36, 60):
+    for height in (24, 36, 60):
         text = drawn(reading, height)
         assert len(text.splitlines()) <= height
         assert "more spans" in text

@@ -32,7 +32,7 @@ __all__ = ["LiveView", "PlainView", "Situation", "View", "farewell"]
 
 _PLAIN_EVERY_SECONDS = 10.0
 _PLAIN_SPANS = 12
-_SMALLEST_TRACE = 6
+_SMALLEST_TRACE = 3
 _MANY_ERRORS = 0.05
 
 _EXAMPLE_SQL = "SELECT service, count() FROM spans GROUP BY service"
@@ -139,11 +139,10 @@ def picture(reading: Reading, situation: Situation, url: str, height: int) -> Re
     services = _services_table(reading.services, situation)
     further = commands(url, reading.trace)
     hints = Text("\n".join(f"  {line}" for line in further), style="dim", no_wrap=True, overflow="ellipsis")
-    above = 8 + max(len(reading.services), 1)
-    below = len(further) + 2
-    left = max(height - above - below, _SMALLEST_TRACE + 4)
-    errors = min(len(reading.errors), max(left // 3 - 2, 1))
-    spans = max(left - errors - 6, _SMALLEST_TRACE)
+    # Headline, column titles, the borders of three panels, one line to spare.
+    left = height - 11 - max(len(reading.services), 1) - len(further)
+    errors = max(min(len(reading.errors), left // 4), 1)
+    spans = max(left - errors, _SMALLEST_TRACE)
     return Group(
         _headline(reading, situation),
         Panel(services, title="services, last 5 minutes", title_align="left", border_style="dim"),
