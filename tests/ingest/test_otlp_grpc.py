@@ -5,6 +5,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -75,10 +76,11 @@ def test_an_unknown_key_is_unauthenticated(shared_platform):
 
 def test_a_tenant_over_its_rate_is_told_when_to_come_back(make_platform):
     platform = make_platform("--tenant-max-bytes-per-second", "10")
-    name = b"\x0a\x82\x01\x12\x7f\x12\x7d" + b"\x2a\x7b" + b"n" * 123
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.add(name="n" * 60)
     with grpc.insecure_channel(f"127.0.0.1:{platform.otlp_grpc}") as channel, pytest.raises(grpc.RpcError) as caught:
         for _ in range(3):
-            channel.unary_unary(EXPORT)(name)
+            channel.unary_unary(EXPORT)(request.SerializeToString())
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     trailers = dict(caught.value.trailing_metadata())
     assert RetryInfo.FromString(trailers["google.rpc.retryinfo-bin"]).retry_delay.seconds >= 1
