@@ -105,7 +105,7 @@ def test_content_types(ask, fmt, content_type):
     ("sql", "status", "code"),
     [
         ("SELECT * FROM nowhere", 404, 60),
-        ("SELECT FROM", 400, 62),
+        ("SELECT FROM WHERE", 400, 62),
         ("", 400, 62),
         ("  -- nothing\n", 400, 62),
         ("SELECT 1; SELECT 2", 400, 62),

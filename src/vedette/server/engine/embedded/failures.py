@@ -10,7 +10,7 @@ _PATTERN = re.compile(r"Code: (?P<code>\d+)\. DB::\w*Exception: ")
 _NAME = re.compile(r"\((?P<name>[A-Z][A-Z0-9_]+)\)(?: \(version [^)]*\))?\.?\s*$")
 # chDB wraps some exceptions in another one with the same code.
 _NESTED = re.compile(
-    r"Code: \d+\. DB::\w*Exception: (?P<message>.*?)(?: \([A-Z0-9_]+\))?(?: \(version [^)]*\))?\.?\s*", re.DOTALL
+    r"Code: \d+\. DB::\w*Exception: (?P<message>.*?)(?: \([A-Z0-9_]+\)(?: \(version [^)]*\))?\.?)?", re.DOTALL
 )
 
 _BAD_REQUEST = """

@@ -70,6 +70,14 @@ async def serve(options: Options) -> None:
     startup.check_directory(options.path)
     listeners = _listeners(options)
     try:
+        await _serve(options, listeners)
+    finally:
+        # Only this process can have made it: whoever comes next waits for the directory's lock first.
+        options.socket.unlink(missing_ok=True)
+
+
+async def _serve(options: Options, listeners: list[tuple[socket.socket, Access]]) -> None:
+    try:
         database = Database(options.path, max_memory_bytes=options.max_memory_bytes)
     except Failure as failure:
         raise startup.CannotStart(
@@ -82,7 +90,6 @@ async def serve(options: Options) -> None:
     service = Service(database, spool, threads=options.threads)
     servers = []
     for listener, access in listeners:
-        # In readiness before any client can connect: the socket listens already, and its queue waits for us.
         protocol = web.Server(
             service.handler(access),
             access_log=None,
@@ -106,7 +113,8 @@ async def serve(options: Options) -> None:
 
 
 def _listeners(options: Options) -> list[tuple[socket.socket, Access]]:
-    listeners = [(startup.listen_unix(options.socket), Access())]
+    """The sockets, which accept connections from now on; they wait until the database is open."""
+    listeners = []
     if options.tcp is not None:
         host, port = startup.split_address(options.tcp)
         credentials = None if options.tcp_password_file is None else startup.read_credentials(options.tcp_password_file)
@@ -116,6 +124,7 @@ def _listeners(options: Options) -> list[tuple[socket.socket, Access]]:
             local_names=_LOOPBACK_NAMES if credentials is None else None,
         )
         listeners.append((startup.listen_tcp(host, port, has_password=credentials is not None), access))
+    listeners.append((startup.listen_unix(options.socket), Access()))
     return listeners
 
 
