@@ -212,7 +212,7 @@ def test_the_platform_finds_what_the_query_means(stored, query: Query) -> None:
 
 
 ALPHABET = st.sampled_from(
-    list('abt:*?"/\\()[]{}<>=+- .,é0159_') + ["AND ", " OR ", "NOT ", " TO ", "severity:", "n:", "/a"]
+    [*list('abt:*?"/\\()[]{}<>=+- .,é0159_'), "AND ", " OR ", "NOT ", " TO ", "severity:", "n:", "/a"]
 )
 
 
