@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chdb import _chdb
 
 from vedette.server.engine.embedded.deduplication import forget_inserts_without_parts
-from vedette.server.engine.embedded.failures import parse_failure
+from vedette.server.engine.embedded.failures import Failure, parse_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,10 @@ __all__ = ["Database", "Profile", "Summary", "quote"]
 _MIB = 1024 * 1024
 # The module under chdb's Python layer: that one wraps every result and imports pyarrow.
 _connect: Callable[[str], Any] = vars(_chdb)["connect"]
+
+
+# The second one is what becomes of an exception whose words are no UTF-8.
+_ERRORS = (RuntimeError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,8 @@ class Database:
             self._root = _connect(f"{path}?{arguments}")
             about = self._root.query("SELECT version(), timezone()", "TSV").bytes().decode().split()
             formats = self._root.query("SELECT name, content_type FROM system.formats WHERE is_output", "TSV").bytes()
-        except RuntimeError as error:
-            raise parse_failure(str(error)) from None
+        except _ERRORS as error:
+            raise _failure(error) from None
         self.version, self.timezone = about
         self.content_types: dict[str, str] = dict(line.split("\t") for line in formats.decode().splitlines())
 
@@ -123,7 +127,7 @@ class Database:
                 for chunk in data:
                     connection.insert_append(handle, chunk)
             except BaseException:
-                with contextlib.suppress(RuntimeError):
+                with contextlib.suppress(*_ERRORS):
                     connection.insert_cancel(handle)
                 raise
             return _summary(connection.insert_done(handle))
@@ -134,8 +138,8 @@ class Database:
         connection = _connect(self._path)
         try:
             connection.query(b"KILL QUERY WHERE " + condition + b" ASYNC", "Null")
-        except RuntimeError as error:
-            raise parse_failure(str(error)) from None
+        except _ERRORS as error:
+            raise _failure(error) from None
         finally:
             connection.close()
 
@@ -151,8 +155,8 @@ class Database:
                 connection.query(f"USE `{name}`", "Null")
             connection.query(self._preamble(profile), "Null")
             yield connection
-        except RuntimeError as error:
-            raise parse_failure(str(error)) from None
+        except _ERRORS as error:
+            raise _failure(error) from None
         finally:
             connection.close()
 
@@ -191,6 +195,11 @@ def _server_settings(max_memory_bytes: int) -> dict[str, object]:
         "max_thread_pool_free_size": 16,
         "memory_worker_period_ms": 1000,
     }
+
+
+def _failure(error: RuntimeError | UnicodeDecodeError) -> Failure:
+    words = error.object.decode("utf-8", "replace") if isinstance(error, UnicodeDecodeError) else str(error)
+    return parse_failure(words)
 
 
 def _summary(result: Any) -> Summary:  # noqa: ANN401 - chDB's result types have no annotations
