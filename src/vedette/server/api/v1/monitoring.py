@@ -94,7 +94,7 @@ async def search_traces(
     conditions = build_conditions(wanted.terms())
     search = TraceSearch(conditions, _range(start_time, end_time), "newest", limit, cursor)
     page = await find_traces(reader, caller.tenant, search)
-    return await streamed(page_document(reader, caller.tenant, search, page), _JSON)
+    return await streamed(page_document(reader, caller.tenant, page), _JSON)
 
 
 @router.get("/logs/search", summary="Search log lines")

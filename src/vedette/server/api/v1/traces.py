@@ -102,7 +102,7 @@ async def search_traces(
     conditions = await _conditions(reader, caller, wanted)
     search = TraceSearch(conditions, _range(from_, to), order, limit, cursor)
     page = await find_traces(reader, caller.tenant, search)
-    return await streamed(page_document(reader, caller.tenant, search, page), _JSON)
+    return await streamed(page_document(reader, caller.tenant, page), _JSON)
 
 
 @router.get("/breakdown", summary="Group matching spans by a key", responses=example(BREAKDOWN))

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from vedette.errors import InvalidInput
-from vedette.server.query.traces.conditions import Conditions, value_expression
-from vedette.server.query.traces.search import RANGE, range_params
+from vedette.server.query.traces.conditions import RANGE, Conditions, range_params, settle, value_expression
 from vedette.server.query.traces.statements import statement
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ async def break_down(
     """
     if not by or len(by) > _MAX_KEY_CHARACTERS or "\0" in by:
         raise InvalidInput("Parameter 'by' is no key; write for example by=http.route or by=resource.host.name.")
+    conditions = await settle(reader, tenant, conditions, range_)
     bound = replace(conditions, params=dict(conditions.params))
     value, there = value_expression(bound, by)
     sql = statement("breakdown", range=RANGE, conditions=f"({conditions.sql})", value=value, there=there)

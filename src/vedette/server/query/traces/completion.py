@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vedette.server.query.traces.conditions import Conditions, value_expression
-from vedette.server.query.traces.search import RANGE, range_params
+from vedette.server.query.traces.conditions import RANGE, Conditions, range_params, value_expression
 from vedette.server.query.traces.statements import statement
 
 if TYPE_CHECKING:

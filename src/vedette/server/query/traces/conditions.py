@@ -30,16 +30,38 @@ from typing import TYPE_CHECKING, Final
 
 from vedette.errors import InvalidInput
 from vedette.server.query.timerange import parse_duration_ns
+from vedette.server.query.traces.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
+    from vedette.server.query.reader import Reader
+    from vedette.server.query.timerange import TimeRange
     from vedette.server.query.traces.language import Operator, Term
 
-__all__ = ["KINDS", "STATUSES", "Conditions", "attribute_key", "build_conditions", "value_expression"]
+__all__ = [
+    "ATTRIBUTE_PAIRS",
+    "KINDS",
+    "RANGE",
+    "STATUSES",
+    "Conditions",
+    "attribute_key",
+    "build_conditions",
+    "range_params",
+    "settle",
+    "value_expression",
+]
+
+RANGE: Final = (
+    "time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')"
+)
+"""The condition that a span starts in the range; its parameters are `range_params`."""
 
 KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES: Final = ("unset", "ok", "error")
+
+ATTRIBUTE_PAIRS: Final = "arrayMap((k, v) -> concat(k, '=', v), mapKeys(attributes), mapValues(attributes))"
+"""A span's attributes as texts ``key=value``: the expression that the table's index of attributes is built over."""
 
 _COMPARISONS: Final[Mapping[Operator, str]] = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "=", "ne": "!="}
 _ORDERINGS: Final = frozenset({"gt", "ge", "lt", "le"})
@@ -60,10 +82,11 @@ _BOOLEANS: Final = {"error": "status = 'error'", "root": "parent_span_id = toFix
 class Conditions:
     """A conjunction of conditions, and the values of its parameters.
 
-    `sql` is one expression, ``1`` when there is no condition. It names no table, so that it fits every statement whose
-    row is a span.
+    `sql` is one expression, ``1`` when there is no condition. It fits every statement whose row is a span and which
+    has the parameters of `RANGE`. `terms` are what it was made of.
     """
 
+    terms: tuple[Term, ...] = ()
     parts: list[str] = field(default_factory=list)
     params: dict[str, object] = field(default_factory=dict)
 
@@ -79,17 +102,38 @@ class Conditions:
         return f"{{{name}:{type_}}}"
 
 
-def build_conditions(terms: Iterable[Term]) -> Conditions:
+def range_params(range_: TimeRange) -> dict[str, object]:
+    """The parameters of `RANGE`."""
+    return {"start_ns": range_.start_ns, "end_ns": range_.end_ns}
+
+
+def build_conditions(terms: Iterable[Term], *, resource_keys: Collection[str] | None = None) -> Conditions:
     """The conjunction of all terms.
+
+    A key that names no place is looked for in the span and in its resource; with `resource_keys`, in the resource
+    only if it is one of these.
 
     Raises:
         InvalidInput: a key does not take the operator or the value; the position is in the message.
     """
-    conditions = Conditions()
-    for term in terms:
-        condition = _condition(conditions, term)
+    conditions = Conditions(tuple(terms))
+    for term in conditions.terms:
+        condition = _condition(conditions, term, resource_keys)
         conditions.parts.append(f"NOT ({condition})" if term.negated else f"({condition})")
     return conditions
+
+
+async def settle(reader: Reader, tenant: str, conditions: Conditions, range_: TimeRange) -> Conditions:
+    """The same conditions for this range, without looking into resources for keys that no resource in it has.
+
+    What is left can use the index of attributes, which an "or" with another column rules out.
+    """
+    keys = [term.key for term in conditions.terms if _names_no_place(term)]
+    if not keys:
+        return conditions
+    params = {**range_params(range_), "keys": keys}
+    rows = await reader.rows(tenant, statement("resource_keys", range=RANGE), params=params)
+    return build_conditions(conditions.terms, resource_keys={str(row["key"]) for row in rows})
 
 
 def value_expression(conditions: Conditions, key: str) -> tuple[str, str]:
@@ -108,19 +152,22 @@ def value_expression(conditions: Conditions, key: str) -> tuple[str, str]:
     return f"if({there}, {value}, toString({_resource_text(bound)}))", f"({there} OR JSONHas(resource, {bound}))"
 
 
-def _condition(conditions: Conditions, term: Term) -> str:
+def _names_no_place(term: Term) -> bool:
+    return bool(term.key) and attribute_key(term.key) == term.key
+
+
+def _condition(conditions: Conditions, term: Term, resource_keys: Collection[str] | None) -> str:
     key = term.key
     if not key:
         return _anywhere(conditions, term)
     if (column := _column(conditions, term)) is not None:
         return column
-    if key == "event":
-        return f"arrayExists(e -> {_text(conditions, term, 'e', there='1')}, events.name)"
     if key.startswith("resource."):
         return _resource(conditions, term, key.removeprefix("resource."))
-    if key.startswith("attribute."):
-        return _attribute(conditions, term, key.removeprefix("attribute."))
-    return f"{_attribute(conditions, term, key)} OR {_resource(conditions, term, key)}"
+    attribute = _attribute(conditions, term, key.removeprefix("attribute."))
+    if key.startswith("attribute.") or (resource_keys is not None and key not in resource_keys):
+        return attribute
+    return f"{attribute} OR {_resource(conditions, term, key)}"
 
 
 def _column(conditions: Conditions, term: Term) -> str | None:
@@ -135,7 +182,7 @@ def _column(conditions: Conditions, term: Term) -> str | None:
         return _duration(conditions, term)
     if key in _BOOLEANS:
         return _boolean(term, _BOOLEANS[key])
-    return None
+    return f"arrayExists(e -> {_text(conditions, term, 'e', there='1')}, events.name)" if key == "event" else None
 
 
 def _anywhere(conditions: Conditions, term: Term) -> str:
@@ -159,15 +206,19 @@ def _attribute(conditions: Conditions, term: Term, key: str) -> str:
     bound = conditions.bind(key)
     there = f"mapContains(attributes, {bound})"
     condition = _text(conditions, term, f"attributes[{bound}]", there=there)
-    # A missing key reads as an empty text: what the empty text does not satisfy needs no second look.
-    return condition if term.operator == "eq" and term.value else f"({there} AND {condition})"
+    if term.operator != "eq" or not term.value:
+        return f"({there} AND {condition})"
+    # A missing key reads as an empty text, which is not this one, so `there` is not needed. The hint is never computed:
+    # it says what to look for in the index of attributes.
+    value = conditions.bind(term.value)
+    return f"({condition} AND indexHint(has({ATTRIBUTE_PAIRS}, concat({bound}, '=', {value}))))"
 
 
 def _resource(conditions: Conditions, term: Term, key: str) -> str:
     _need_key(term, key)
     bound = conditions.bind(key)
-    there = f"JSONHas(resource, {bound})"
-    return f"({there} AND {_text(conditions, term, _resource_text(bound), there='1')})"
+    condition = f"JSONHas(resource, {bound}) AND {_text(conditions, term, _resource_text(bound), there='1')}"
+    return statement("resource_matches", range=RANGE, condition=condition)
 
 
 def _resource_text(bound: str) -> str:

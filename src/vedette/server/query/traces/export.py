@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from vedette.errors import InvalidInput
-from vedette.server.query.traces.search import RANGE, range_params
+from vedette.server.query.traces.conditions import RANGE, range_params, settle
 from vedette.server.query.traces.statements import statement
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ async def export_spans(
     reader: Reader, tenant: str, format_: ExportFormat, *, conditions: Conditions, range_: TimeRange, limit: int
 ) -> AsyncIterator[bytes]:
     """At most `limit` matching spans, oldest first, in pieces."""
+    conditions = await settle(reader, tenant, conditions, range_)
     sql = statement(format_.statement, range=RANGE, conditions=f"({conditions.sql})")
     params = {**conditions.params, **range_params(range_), "limit": limit}
     settings = {**_SETTINGS, **format_.settings}

@@ -12,11 +12,12 @@ import base64
 import binascii
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vedette.errors import InvalidInput
 from vedette.server.query.timerange import TimeRange
+from vedette.server.query.traces.conditions import RANGE, Conditions, range_params, settle
 from vedette.server.query.traces.documents import LIST_SETTINGS, parse_trace_id
 from vedette.server.query.traces.statements import statement
 
@@ -24,17 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from vedette.server.query.reader import Reader
-    from vedette.server.query.traces.conditions import Conditions
 
-__all__ = ["MAX_LIMIT", "RANGE", "Order", "TracePage", "TraceSearch", "find_traces", "page_document", "range_params"]
+__all__ = ["MAX_LIMIT", "Order", "TracePage", "TraceSearch", "find_traces", "page_document"]
 
 MAX_LIMIT: Final = 1_000
 """Traces on one page at most."""
-
-RANGE: Final = (
-    "time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')"
-)
-"""The condition that a span starts in the range; its parameters are `range_params`."""
 
 Order = Literal["newest", "slowest"]
 
@@ -57,9 +52,10 @@ class TraceSearch:
 
 @dataclass(frozen=True, slots=True)
 class TracePage:
-    """The ids of one page in order, the range they were found in, and the cursor of the next page if there is one."""
+    """The ids of one page in order, what they were found by, and the cursor of the next page if there is one."""
 
     trace_ids: list[str]
+    conditions: Conditions
     range: TimeRange
     next_cursor: str | None
 
@@ -71,11 +67,6 @@ class _Cursor:
     trace_id: str
 
 
-def range_params(range_: TimeRange) -> dict[str, object]:
-    """The parameters of `RANGE`."""
-    return {"start_ns": range_.start_ns, "end_ns": range_.end_ns}
-
-
 async def find_traces(reader: Reader, tenant: str, search: TraceSearch) -> TracePage:
     """The ids of the traces on one page.
 
@@ -85,36 +76,35 @@ async def find_traces(reader: Reader, tenant: str, search: TraceSearch) -> Trace
     fingerprint = _fingerprint(search)
     cursor = _read_cursor(search.cursor, fingerprint) if search.cursor else None
     range_ = cursor.range if cursor else search.range
+    search = replace(search, conditions=await settle(reader, tenant, search.conditions, range_), range=range_)
     find = _newest if search.order == "newest" else _slowest
     # One more than the page holds tells whether there is another page.
-    rows = await find(reader, tenant, search, range_, cursor)
+    rows = await find(reader, tenant, search, cursor)
     page = rows[: search.limit]
     following = None
     if len(rows) > search.limit:
         following = _write_cursor(_Cursor(range_, int(page[-1]["position"]), str(page[-1]["id"])), fingerprint)
-    return TracePage([str(row["id"]) for row in page], range_, following)
+    return TracePage([str(row["id"]) for row in page], search.conditions, range_, following)
 
 
-async def page_document(reader: Reader, tenant: str, search: TraceSearch, page: TracePage) -> AsyncIterator[bytes]:
+async def page_document(reader: Reader, tenant: str, page: TracePage) -> AsyncIterator[bytes]:
     """The page as the pieces of one JSON object: ``{"traces": […], "next_cursor": …}``."""
     yield b'{"traces":['
     if page.trace_ids:
-        sql = statement("search_page", range=RANGE, conditions=f"({search.conditions.sql})")
-        params = {**search.conditions.params, **range_params(page.range), "trace_ids": page.trace_ids}
+        sql = statement("search_page", range=RANGE, conditions=f"({page.conditions.sql})")
+        params = {**page.conditions.params, **range_params(page.range), "trace_ids": page.trace_ids}
         async with reader.stream(tenant, sql, fmt="CustomSeparated", params=params, settings=LIST_SETTINGS) as chunks:
             async for chunk in chunks:
                 yield chunk
     yield b'],"next_cursor":' + json.dumps(page.next_cursor).encode() + b"}"
 
 
-async def _newest(
-    reader: Reader, tenant: str, search: TraceSearch, range_: TimeRange, cursor: _Cursor | None
-) -> list[dict[str, Any]]:
+async def _newest(reader: Reader, tenant: str, search: TraceSearch, cursor: _Cursor | None) -> list[dict[str, Any]]:
     conditions = f"({search.conditions.sql})"
     after = statement("search_newest_after", range=RANGE, conditions=conditions) if cursor else "1"
     sql = statement("search_newest", range=RANGE, conditions=conditions, after=after)
     wanted = search.limit + 1
-    params: dict[str, object] = {**search.conditions.params, **range_params(range_), "limit": wanted}
+    params: dict[str, object] = {**search.conditions.params, **range_params(search.range), "limit": wanted}
     if cursor:
         params |= {"cursor_ns": cursor.position, "cursor_id": cursor.trace_id}
     # The engine reads backwards in time and stops when it has enough spans. How many spans make enough traces is not
@@ -131,11 +121,9 @@ async def _newest(
         scan = min(scan * _GROWTH, _UNBOUNDED)
 
 
-async def _slowest(
-    reader: Reader, tenant: str, search: TraceSearch, range_: TimeRange, cursor: _Cursor | None
-) -> list[dict[str, Any]]:
+async def _slowest(reader: Reader, tenant: str, search: TraceSearch, cursor: _Cursor | None) -> list[dict[str, Any]]:
     after = "1"
-    params: dict[str, object] = {**search.conditions.params, **range_params(range_), "limit": search.limit + 1}
+    params: dict[str, object] = {**search.conditions.params, **range_params(search.range), "limit": search.limit + 1}
     if cursor:
         after = "(position, trace_id) < ({cursor_ns:Int64}, toFixedString(unhex({cursor_id:String}), 16))"
         params |= {"cursor_ns": cursor.position, "cursor_id": cursor.trace_id}
@@ -144,7 +132,8 @@ async def _slowest(
 
 
 def _fingerprint(search: TraceSearch) -> str:
-    question = json.dumps([search.conditions.sql, search.conditions.params, search.order], sort_keys=True)
+    terms = [(term.key, term.operator, term.value, term.negated) for term in search.conditions.terms]
+    question = json.dumps([terms, search.order])
     return hashlib.sha256(question.encode()).hexdigest()[:16]
 
 
