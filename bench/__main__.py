@@ -1,0 +1,10 @@
+"""Run every benchmark, one after the other, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+for name in ("idle", "ingest", "size", "visible", "queries"):
+    print(f"\n## {name}\n", flush=True)
+    subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)
