@@ -282,6 +282,10 @@ def test_other_paths_and_methods(ask):
         "SELECT * FROM file('/etc/passwd', LineAsString)",
         "SELECT file('/etc/passwd')",
         "SELECT `file`('/etc/passwd')",
+        "SELECT `\\x66ile`('/etc/passwd')",
+        "SELECT arrayMap(file, ['/etc/passwd'])",
+        "SELECT * APPLY(file) FROM (SELECT '/etc/passwd')",
+        "SELECT * APPLY file FROM (SELECT '/etc/passwd')",
         "SELECT FILE /* */ ('/etc/passwd')",
         "SELECT * FROM url('http://127.0.0.1:1/', CSV, 'a String')",
         "SELECT * FROM s3('http://127.0.0.1:1/bucket/x', CSV, 'a String')",
@@ -303,6 +307,22 @@ def test_readonly_refuses(ask, sql):
     assert answer.status >= 400, answer.body
     assert b"root:" not in answer.body
     assert not __import__("pathlib").Path("/tmp/vedette-must-not-exist").exists()  # noqa: S108 - the point
+
+
+@pytest.mark.parametrize("call", ["url('http://{}/')", "s3('http://{}/bucket/x', CSV)", "remote('{}', system.one)"])
+def test_readonly_connects_to_nobody(ask, call):
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        trap.settimeout(0)
+        source = call.format(f"127.0.0.1:{trap.getsockname()[1]}")
+        for sql in (
+            f"SELECT * FROM {source}",
+            f"DESCRIBE {source}",
+            f"DESC TABLE {source}",
+            f"EXPLAIN SELECT * FROM {source}",
+        ):
+            assert ask(sql, readonly=1).getheader("X-ClickHouse-Exception-Code") == "164"
+            with pytest.raises(BlockingIOError):
+                trap.accept()
 
 
 def test_files_are_not_written_even_with_rights(ask):

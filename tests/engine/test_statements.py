@@ -10,8 +10,8 @@ from vedette.server.engine.embedded.failures import Failure, parse_failure
 from vedette.server.engine.embedded.statements import Insert, Query, read_statement
 
 
-def read(text: str, *, complete: bool = True, forbid_files: bool = False):
-    return read_statement(text.encode(), complete=complete, forbid_files=forbid_files)
+def read(text: str, *, complete: bool = True, readonly: bool = False):
+    return read_statement(text.encode(), complete=complete, readonly=readonly)
 
 
 @pytest.mark.parametrize(
@@ -97,20 +97,46 @@ def test_what_is_refused(sql, code):
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT file('x')", "SELECT File ('x')", "SELECT `file`('x')", 'SELECT 1, "FILE" /**/ (x)']
+    "sql",
+    [
+        "SELECT file('x')",
+        "SELECT File ('x')",
+        "SELECT `file`('x')",
+        'SELECT 1, "file" /**/ (x)',
+        "SELECT arrayMap(file, ['x'])",
+        "SELECT * APPLY file FROM t",
+        "SELECT `\\x66ile`('x')",
+        'SELECT "f\\ile"(1)',
+        "DESCRIBE url('http://x')",
+        "DESC TABLE s3('x')",
+        "describe/**/`remote`('x')",
+    ],
 )
-def test_the_function_file_is_refused_when_asked(sql):
+def test_what_readonly_lets_through_is_refused(sql):
     assert isinstance(read(sql), Query)
     with pytest.raises(Failure) as caught:
-        read(sql, forbid_files=True)
+        read(sql, readonly=True)
     assert caught.value.code == 164
-    assert isinstance(read("SELECT file, file.name, 'file(x)' FROM file", forbid_files=True), Query)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT t.file, 'file(x)', profile FROM t",
+        "DESCRIBE t",
+        "DESC TABLE db.t",
+        "DESCRIBE (SELECT 1)",
+        "SELECT '\\n'",
+    ],
+)
+def test_what_readonly_means_to_allow_is_allowed(sql):
+    assert isinstance(read(sql, readonly=True), Query)
 
 
 @given(st.binary(max_size=300), st.booleans(), st.booleans())
-def test_any_bytes_are_read_or_refused(text, complete, forbid_files):
+def test_any_bytes_are_read_or_refused(text, complete, readonly):
     try:
-        statement = read_statement(text, complete=complete, forbid_files=forbid_files)
+        statement = read_statement(text, complete=complete, readonly=readonly)
     except Failure:
         return
     if isinstance(statement, Query):

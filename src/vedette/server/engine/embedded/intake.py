@@ -37,26 +37,26 @@ async def take_in(http: web.BaseRequest, request: Request) -> Intake:
     Raises:
         Failure: see `read_statement`; or the statement is longer than 16 MiB.
     """
-    forbid_files = request.readonly == b"1"
+    readonly = request.readonly == b"1"
     body = http.content.iter_any()
     if request.query:
-        statement = read_statement(request.query, complete=not http.can_read_body, forbid_files=forbid_files)
+        statement = read_statement(request.query, complete=not http.can_read_body, readonly=readonly)
         if isinstance(statement, Insert) or not http.can_read_body:
             return Intake(statement, body, request.encoding)
         text, whole = await _read(body, _MAX_STATEMENT_BYTES)
         plain = _plain(text, request.encoding)
         if plain.strip():
-            statement = read_statement(request.query + b"\n" + plain, complete=whole, forbid_files=forbid_files)
+            statement = read_statement(request.query + b"\n" + plain, complete=whole, readonly=readonly)
     else:
         limit = _MAX_STATEMENT_BYTES if request.encoding else _HEAD_BYTES
         text, whole = await _read(body, limit)
         plain = _plain(text, request.encoding)
-        statement = read_statement(plain, complete=whole, forbid_files=forbid_files)
+        statement = read_statement(plain, complete=whole, readonly=readonly)
         if isinstance(statement, Insert) and not request.encoding:
             return Intake(statement, body, "")
         if not whole and not request.encoding:
             text, whole = await _read(body, _MAX_STATEMENT_BYTES - len(plain))
-            statement = read_statement(plain + text, complete=whole, forbid_files=forbid_files)
+            statement = read_statement(plain + text, complete=whole, readonly=readonly)
     if not whole:
         raise Failure(307, "QUERY_IS_TOO_LARGE", "Query is too large: a statement has at most 16 MiB")
     return Intake(statement, body, "")

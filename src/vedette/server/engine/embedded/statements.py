@@ -30,6 +30,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_DESCRIBES = frozenset({b"DESCRIBE", b"DESC"})
 _ORDERS = frozenset({b"ASC", b"DESC"})  # "ORDER BY format DESC" names no format
 # Without one of these there is nothing in the middle of a query that concerns us, and most queries need no lexing.
 _NOTEWORTHY = re.compile(rb";|format|outfile|\bfile\b|--|\#|/\*|infile", re.IGNORECASE)
@@ -84,13 +85,14 @@ class _Token:
     is_word: bool
 
 
-def read_statement(text: bytes, *, complete: bool, forbid_files: bool) -> Statement:
+def read_statement(text: bytes, *, complete: bool, readonly: bool) -> Statement:
     """Read one statement.
 
     Args:
         text: the statement; of an INSERT with a large body, its beginning.
         complete: whether `text` is all there is. An ``INSERT … VALUES`` that is complete is left to the engine whole.
-        forbid_files: refuse the scalar function ``file``, which the engine lets through even when read-only.
+        readonly: refuse what the engine lets through although it is read-only: the scalar function ``file``, which
+            reads any file of the machine, and DESCRIBE of a table function, which connects to where it points.
 
     Raises:
         Failure: more than one statement, an INTO OUTFILE or FROM INFILE clause, or a function that is forbidden.
@@ -100,12 +102,14 @@ def read_statement(text: bytes, *, complete: bool, forbid_files: bool) -> Statem
         raise Failure(62, "SYNTAX_ERROR", "Empty query")
     if keyword == b"INSERT":
         return _read_insert(text, complete=complete)
-    if not _NOTEWORTHY.search(text):
+    if not _NOTEWORTHY.search(text) and not (readonly and _may_hide_a_name(text, keyword)):
         return Query(text, b"", None, keyword)
     tokens = _tokens(text)
     while tokens and tokens[-1].text == b";":
         tokens.pop()
-    _check(tokens, forbid_files=forbid_files)
+    _check(tokens)
+    if readonly:
+        _check_readonly(tokens)
     end = tokens[-1].end if tokens else 0
     at = _format_clause(tokens)
     if at is None:
@@ -129,17 +133,34 @@ def _tokens(text: bytes) -> list[_Token]:
     ]
 
 
-def _check(tokens: list[_Token], *, forbid_files: bool) -> None:
+def _may_hide_a_name(text: bytes, keyword: bytes) -> bool:
+    """Whether a quoted name may be spelled with escapes, or the statement may call a table function."""
+    return keyword in _DESCRIBES or (b"\\" in text and (b"`" in text or b'"' in text))
+
+
+def _check(tokens: list[_Token]) -> None:
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.text == b";":
             raise Failure(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed)")
-        if following is None:
-            break
-        if token.text == b"INTO" and following.text == b"OUTFILE":
+        if following is not None and token.text == b"INTO" and following.text == b"OUTFILE":
             raise Failure(48, "NOT_IMPLEMENTED", "INTO OUTFILE is not allowed: read the answer from the response")
-        name = token.text.strip(b'`"').upper()
-        if forbid_files and name == b"FILE" and following.text == b"(":
-            raise Failure(164, "READONLY", "The function file is not allowed in readonly mode")
+
+
+def _check_readonly(tokens: list[_Token]) -> None:
+    previous = b""
+    for token in tokens:
+        quoted = token.text[:1] in {b"`", b'"'}
+        if quoted and b"\\" in token.text:
+            raise Failure(164, "READONLY", "A quoted name with a backslash is not allowed in readonly mode")
+        # Not only file(…): arrayMap(file, …) and APPLY file call it as well. A column can be written with its table.
+        if token.text.strip(b'`"').upper() == b"FILE" and previous != b"." and (token.is_word or quoted):
+            raise Failure(
+                164, "READONLY", "The function file is not allowed in readonly mode (write a column as table.file)"
+            )
+        previous = token.text
+    names = [token.text for token in tokens[:4]]
+    if names[0] in _DESCRIBES and b"(" in names[2:]:
+        raise Failure(164, "READONLY", "DESCRIBE of a table function is not allowed in readonly mode")
 
 
 def _format_clause(tokens: list[_Token]) -> int | None:
@@ -192,7 +213,7 @@ def _insert_select(text: bytes) -> Query:
     tokens = _tokens(text)
     while tokens and tokens[-1].text == b";":
         tokens.pop()
-    _check(tokens, forbid_files=False)
+    _check(tokens)
     return Query(text[: tokens[-1].end], b"", None, b"INSERT")
 
 
@@ -201,5 +222,5 @@ def _single(text: bytes, values_end: int) -> bytes:
     tokens = _tokens(text[values_end:])
     while tokens and tokens[-1].text == b";":
         tokens.pop()
-    _check(tokens, forbid_files=False)
+    _check(tokens)
     return text[: values_end + tokens[-1].end] if tokens else text
