@@ -67,6 +67,44 @@ Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
     t >= received - toIntervalDay(730), toDate(toStartOfMonth(t)),
     t >= toDateTime64('2000-01-01 00:00:00', 9, 'UTC'), toDate(toStartOfYear(t)),
     toDate('1970-01-01'))) AS partition_day
+-- The minute and hour of a row of a rollup: their type ends in 2106, before that of `time`.
+-- fragment: Minute
+toStartOfMinute(least(time, toDateTime64('2106-01-01 00:00:00', 9, 'UTC')))::DateTime('UTC')
+-- fragment: Hour
+toStartOfHour(least(time, toDateTime64('2106-01-01 00:00:00', 9, 'UTC')))::DateTime('UTC')
+-- fragment: ConnectionType
+Enum8('call' = 1, 'messaging' = 2, 'database' = 3)
+-- The attributes of a row and of its resource as (place, key, value).
+-- fragment: AttributePairs
+arrayConcat(
+            arrayMap((k, v) -> ('attribute', k::String, v), mapKeys(attributes), mapValues(attributes)),
+            arrayMap(x -> ('resource', x.1, x.2), JSONExtractKeysAndValues(resource::String, 'String')))
+-- Calls from their halves: what they are counted by and how, and how halves meet. `met` is when the later one arrived.
+-- fragment: EdgeFigures
+toStartOfMonth(day) AS month,
+    ${Minute} AS minute,
+    client,
+    server,
+    if(messaging, 'messaging', 'call')::${ConnectionType} AS connection_type,
+    count() AS count,
+    countIf(failed) AS errors,
+    sum(duration_ns::Float64) AS duration_sum_ns,
+    quantilesDDState(0.01, 0.5)(duration_ns::Float64) AS durations
+-- fragment: EdgeHalves
+SELECT
+        tenant,
+        anyIf(service, NOT called) AS client,
+        anyIf(service, called) AS server,
+        max(half.messaging) AS messaging,
+        max(half.failed) AS failed,
+        anyIf(half.time, NOT called) AS time,
+        anyIf(half.day, NOT called) AS day,
+        anyIf(half.duration_ns, NOT called) AS duration_ns,
+        greatest(minIf(arrived, called), minIf(arrived, NOT called)) AS met
+    FROM vedette.edge_halves AS half
+-- fragment: EdgeHalvesMet
+GROUP BY tenant, trace_id, span_id
+    HAVING countIf(called) > 0 AND countIf(NOT called) > 0
 -- fragment: SpanKind
 Enum8('unspecified' = 0, 'internal' = 1, 'server' = 2, 'client' = 3, 'producer' = 4, 'consumer' = 5)
 -- fragment: SpanStatus

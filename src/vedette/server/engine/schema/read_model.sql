@@ -78,7 +78,7 @@ SELECT
     status::String AS status,
     sum(count) AS count,
     sum(duration_sum_ns) / 1e6 AS duration_sum_ms,
-    arrayMap(q -> q / 1e6, quantilesTDigestMerge(0.5, 0.95, 0.99)(durations)) AS p50_p95_p99_ms
+    arrayMap(q -> q / 1e6, quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations)) AS p50_p95_p99_ms
 FROM vedette.red_minute
 GROUP BY minute, service, name, kind, status;
 

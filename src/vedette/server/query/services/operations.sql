@@ -13,7 +13,7 @@ FROM
         toString(kind) AS kind,
         sum(count) AS requests,
         sumIf(count, status = 'error') AS errors,
-        quantilesTDigestMerge(0.5, 0.95, 0.99)(durations) AS durations,
+        quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations) AS durations,
         formatDateTime(max(minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
     FROM vedette.red_minute
     WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')

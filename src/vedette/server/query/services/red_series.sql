@@ -17,7 +17,7 @@ FROM
         toDateTime(intDiv(toUnixTimestamp(minute), {step_seconds:UInt32}) * {step_seconds:UInt32}, 'UTC') AS at,
         sum(count) AS requests,
         sumIf(count, status = 'error') AS errors,
-        quantilesTDigestMerge(0.5, 0.95, 0.99)(durations) AS durations
+        quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations) AS durations
     FROM vedette.red_minute
     WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
       AND service = {service:String}

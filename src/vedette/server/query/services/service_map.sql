@@ -14,7 +14,7 @@ FROM
         toString(connection_type) AS connection_type,
         sum(count) AS requests,
         sum(errors) AS errors,
-        quantilesTDigestMerge(0.5, 0.95, 0.99)(durations) AS durations
+        quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations) AS durations
     FROM vedette.service_edges
     WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
     GROUP BY client, server, connection_type

@@ -18,8 +18,8 @@ FROM
         if(served > 0, served, spans) AS requests,
         if(served > 0, sumIf(count, status = 'error' AND kind IN ('server', 'consumer')), sumIf(count, status = 'error')) AS errors,
         if(served > 0,
-            quantilesTDigestMergeIf(0.5, 0.95, 0.99)(durations, kind IN ('server', 'consumer')),
-            quantilesTDigestMerge(0.5, 0.95, 0.99)(durations)) AS durations,
+            quantilesDDMergeIf(0.01, 0.5, 0.95, 0.99)(durations, kind IN ('server', 'consumer')),
+            quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations)) AS durations,
         uniqExact(name, kind) AS operation_count,
         formatDateTime(max(minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
     FROM vedette.red_minute

@@ -1,0 +1,21 @@
+-- Who calls whom, per minute: the calls that have been counted, and those whose halves have met since.
+CREATE VIEW vedette.service_edges AS
+SELECT tenant, minute, client, server, connection_type, count, errors, duration_sum_ns, durations
+FROM vedette.service_edges_closed
+UNION ALL
+WITH (SELECT max(closed) FROM vedette.service_edges_closed) AS closed_until
+SELECT * EXCEPT (month)
+FROM
+(
+SELECT
+    tenant,
+    ${EdgeFigures}
+FROM
+(
+    ${EdgeHalves}
+    WHERE arrived + INTERVAL 10 MINUTE > closed_until
+    ${EdgeHalvesMet}
+)
+WHERE met > closed_until
+GROUP BY tenant, month, minute, client, server, connection_type
+);
