@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -30,6 +31,8 @@ class Running:
 
     process: subprocess.Popen[str]
     url: str
+    otlp_http: str
+    otlp_grpc: str
     output: Path
 
     def ask(self, path: str, **params: str) -> Any:
@@ -73,7 +76,7 @@ def start_demo(directory: Path, *options: str) -> Running:
     command += ["--listen", listen, "--otlp-http", http, "--otlp-grpc", grpc, "--data-dir", str(directory / "data")]
     with output.open("w", encoding="utf-8") as file:
         process = subprocess.Popen([*command, *options], stdout=file, stderr=subprocess.STDOUT, text=True)
-    return Running(process, f"http://{listen}", output)
+    return Running(process, f"http://{listen}", http, grpc, output)
 
 
 @pytest.fixture(scope="module")
@@ -155,9 +158,9 @@ def spans_of(demo: Running, trace_id: str) -> dict[str, dict[str, Any]]:
 
 
 def test_metrics_of_every_shape_arrive(demo: Running) -> None:
-    for name in ("http_server_request_duration_seconds_bucket", "shop_orders_placed_total", "shop_queue_depth"):
+    for name in ("http.server.request.duration_seconds_bucket", "shop.orders.placed_total", "shop.queue.depth"):
         wait_for(lambda name=name: demo.count("series", f"name = '{name}'"), name)
-    wait_for(lambda: demo.count("series", "name = 'payments_provider_duration_seconds'"), "the exponential histogram")
+    wait_for(lambda: demo.count("series", "name = 'payments.provider.duration_seconds'"), "the exponential histogram")
     wait_for(lambda: demo.count("histograms", "1"), "native histograms")
     wait_for(lambda: demo.count("exemplars", "1"), "exemplars")
 
@@ -171,6 +174,23 @@ def test_the_plain_view_shows_the_services_and_what_to_do_next(demo: Running) ->
 
 def text_of(demo: Running) -> str:
     return demo.output.read_text(encoding="utf-8")
+
+
+def test_a_second_shop_uses_the_running_platform_and_ports_of_its_own(demo: Running, tmp_path: Path) -> None:
+    output = tmp_path / "output.txt"
+    options = ["--no-serve", "--duration", "10", "--listen", demo.url.removeprefix("http://")]
+    options += ["--otlp-http", demo.otlp_http, "--otlp-grpc", demo.otlp_grpc]
+    command = [sys.executable, "-m", "vedette.cli.main", "demo", "--plain", *options]
+    with output.open("w", encoding="utf-8") as file:
+        second = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False, timeout=300)
+    text = output.read_text(encoding="utf-8")
+    assert second.returncode == 0, text
+    assert "Starting the shop" in text
+    assert f"vedette tail --url {demo.url}" in text
+    ours, theirs = (re.search(r"shop (http://\S+) open", shown) for shown in (text_of(demo), text))
+    assert ours is not None
+    assert theirs is not None
+    assert ours[1] != theirs[1]
 
 
 def assert_stops(running: Running, number: signal.Signals) -> None:

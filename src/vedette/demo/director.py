@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import time
+import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,6 @@ class Director:
         self._timetable = Timetable(plan.seed, plan.day_seconds)
         self._releases = self._all_releases()
         self._next_release = next(self._releases)
-        self._instances = 0
         ports = {service: _free_port(port) for service, port in _PORTS.items()}
         self._stage = Stage(
             service="",
@@ -160,8 +160,7 @@ class Director:
             day += 1
 
     def _stage_of(self, service: str, version: str, flaw: str | None) -> Stage:
-        self._instances += 1
-        instance = f"{service}-{self._instances}"
+        instance = f"{service}-{uuid.uuid4().hex[:8]}"
         port = self._ports.get(service, 0)
         return replace(self._stage, service=service, version=version, flaw=flaw, instance=instance, port=port)
 
