@@ -31,22 +31,22 @@ _REPEAT_SPANS = """
 INSERT INTO vedette.spans
 WITH {turn:UInt64} AS turn, reinterpretAsFixedString(sipHash64(turn)) AS salt
 SELECT * REPLACE (
-    time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64}) AS time,
-    toDate(time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64})) AS day,
+    s.time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64}) AS time,
+    toDate(s.time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64})) AS day,
     MD5(concat(trace_id, salt)) AS trace_id,
     reinterpretAsFixedString(sipHash64(span_id, turn)) AS span_id,
     if(parent_span_id = toFixedString('', 8), parent_span_id,
         reinterpretAsFixedString(sipHash64(parent_span_id, turn))) AS parent_span_id,
     duration_ns + cityHash64(span_id, turn) % 1000000 AS duration_ns
-) FROM vedette.spans WHERE time > {since:DateTime64(9, 'UTC')}
+) FROM vedette.spans AS s WHERE s.time > {since:DateTime64(9, 'UTC')}
 """
 _REPEAT_LOGS = """
 INSERT INTO vedette.logs
 SELECT * REPLACE (
-    time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64}) AS time,
-    toDate(time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64})) AS day,
+    l.time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64}) AS time,
+    toDate(l.time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64})) AS day,
     replaceRegexpOne(body, '[0-9]+', toString(cityHash64(body, {turn:UInt64}) % 1000000000)) AS body
-) FROM vedette.logs WHERE time > {since:DateTime64(9, 'UTC')}
+) FROM vedette.logs AS l WHERE l.time > {since:DateTime64(9, 'UTC')}
 """
 
 
@@ -68,7 +68,9 @@ def fill(platform: Platform, spans: int, logs: int) -> None:
     for signal, make, wanted in (("traces", trace_request, spans), ("logs", log_request, logs)):
         for _ in range(wanted // slices // _BATCH):
             post(platform, f"/v1/{signal}", make(_BATCH, rng, spread_ns=spread))
-    time.sleep(5)
+    for table, wanted in (("spans", spans), ("logs", logs)):
+        while int(engine(platform, f"SELECT count() FROM vedette.{table}")) < wanted // slices // _BATCH * _BATCH:
+            time.sleep(0.2)
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - step_us / 1e6 - 60))
     for turn in range(1, slices):
         for statement in (_REPEAT_SPANS, _REPEAT_LOGS):
