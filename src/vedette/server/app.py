@@ -27,6 +27,7 @@ from vedette.server.control.posture import check_posture
 from vedette.server.control.store import open_control
 from vedette.server.control.watch import KeyWatcher
 from vedette.server.engine.client import Engine
+from vedette.server.engine.migrate import is_current
 from vedette.server.ingest.ledger import Ledger
 from vedette.server.ingest.otlp_grpc import start_otlp_grpc
 from vedette.server.ingest.otlp_http import OtlpHttp
@@ -71,7 +72,7 @@ async def serve(settings: Settings) -> None:
         engine = Engine(settings.engine_url)
         cleanup.push_async_callback(engine.close)
         reader = Reader(engine, _limits(settings))
-        await _background(cleanup, _prepare(reader))
+        await _background(cleanup, _prepare(engine, reader))
 
         folder = WalFolder(settings.wal_dir)
         wal = WalWriter(
@@ -186,11 +187,12 @@ async def _background(cleanup: AsyncExitStack, work: Coroutine[Any, Any, None]) 
     cleanup.push_async_callback(end)
 
 
-async def _prepare(reader: Reader) -> None:
+async def _prepare(engine: Engine, reader: Reader) -> None:
     """Ask until the engine is up and the worker has brought its tables up to date."""
     while not reader.is_prepared:
         with contextlib.suppress(VedetteError):
-            await reader.prepare()
+            if await is_current(engine):
+                await reader.prepare()
         await asyncio.sleep(0.1)
 
 

@@ -21,7 +21,7 @@ from vedette.server.engine.fragments import expand, split_statements
 if TYPE_CHECKING:
     from vedette.server.engine.client import Engine
 
-__all__ = ["Migration", "load_migrations", "migrate"]
+__all__ = ["Migration", "is_current", "load_migrations", "migrate"]
 
 _SCHEMA = files("vedette.server.engine") / "schema"
 _NUMBERED = re.compile(r"^(\d{4})_(\w+)\.sql$")
@@ -96,6 +96,15 @@ async def migrate(engine: Engine, *, cluster: str | None = None) -> None:
     for migration in migrations:
         if applied.get((migration.number, migration.name)) != migration.checksum:
             await _apply(engine, migration, cluster, stored_tables(statements))
+
+
+async def is_current(engine: Engine) -> bool:
+    """Whether everything that this version needs has been applied. False, too, before the first `migrate`."""
+    try:
+        applied = await _applied(engine)
+    except EngineError:
+        return False
+    return all(applied.get((item.number, item.name)) == item.checksum for item in load_migrations())
 
 
 async def _applied(engine: Engine) -> dict[tuple[int, str], str]:
