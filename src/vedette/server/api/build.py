@@ -10,6 +10,7 @@ from vedette import __version__
 from vedette.errors import TooLarge
 from vedette.server.api import health
 from vedette.server.api.compat import jaeger
+from vedette.server.api.disconnect import cancelled_on_disconnect
 from vedette.server.api.problems import add_problem_handlers
 from vedette.server.api.v1 import backups, ledger, logs, monitoring, services, sql, traces
 from vedette.server.ingest.body import too_large
@@ -56,7 +57,7 @@ def build_api(built: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
     add_problem_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
-    return _Guard(app, built.settings.max_body_bytes)
+    return cancelled_on_disconnect(_Guard(app, built.settings.max_body_bytes))
 
 
 class _Guard:

@@ -1,8 +1,10 @@
 """The guard before read-only SQL: one statement that reads, of tables and functions that may be named.
 
 What runs is the text that was judged: comments are blanked out first, as parsers disagree about where they end, and
-whatever two parsers could read differently (heredocs, escapes in quoted names, letters outside ASCII outside quotes)
-is refused. Blanking keeps every character where it was, so positions in the engine's messages are still right.
+whatever two parsers could read differently (heredocs, quotes in quoted names, letters outside ASCII outside quotes)
+is refused. So the words that are judged are the words that the engine reads, and what is refused word by word (foreign
+databases, functions that reach further, settings) is refused wherever it stands. Blanking keeps every character where
+it was, so positions in the engine's messages are still right.
 """
 
 from __future__ import annotations
@@ -41,6 +43,9 @@ _REFUSED_WORDS: Final = {
     "OUTFILE": "INTO OUTFILE is not allowed; the answer comes over HTTP.",
     "INFILE": "FROM INFILE is not allowed.",
 }
+_TEXT: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+_NAME: Final = re.compile(r"""(["`])[^"'`\\]*\1""")
+_PLAIN: Final = re.compile(r"""[^"'`\\#$]+""")
 _UNCLOSED: Final = "The statement cannot be read: a quotation mark or a comment in it is never closed."
 _FOREIGN_DATABASES: Final = frozenset({"system", "information_schema", "vedette", "default"})
 _FORMAT_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{1,63}", re.ASCII)
@@ -118,14 +123,21 @@ def _check_tokens(text: str, tokens: list[Token]) -> None:
 
 
 def _check_spelling(text: str, token: Token) -> None:
+    """Every token must read the same to every parser: where one sees a text, another must not see the statement."""
     source = text[token.start : token.end + 1]
-    if token.token_type is TokenType.IDENTIFIER and "\\" in source:
-        raise InvalidInput("A quoted name may not hold a backslash.", position=token.start)
-    if token.token_type not in _QUOTED and not source.isascii():
+    if token.token_type is TokenType.STRING:
+        if not _TEXT.fullmatch(source):
+            raise InvalidInput("This text in quotes cannot be read without doubt.", position=token.start)
+    elif token.token_type is TokenType.IDENTIFIER:
+        if not _NAME.fullmatch(source):
+            raise InvalidInput("A quoted name may hold neither quotes nor a backslash.", position=token.start)
+    elif not source.isascii():
         raise InvalidInput(
             f"{source[:20]!r} has a character outside ASCII; put a name in \"double\" and a text in 'single' quotes.",
             position=token.start,
         )
+    elif not _PLAIN.fullmatch(source) or "--" in source or "/*" in source:
+        raise InvalidInput(f"{source[:20]!r} is not understood.", position=token.start)
 
 
 def _check_word(tokens: list[Token], index: int) -> None:
@@ -230,12 +242,9 @@ def _check_in(node: exp.In) -> None:
 
 
 def _position(node: exp.Expr) -> int | None:
-    """Where a node begins, from the first name in it that the parser noted a place for."""
-    for part in node.walk():
-        start = part.meta.get("start") if part.meta else None
-        if isinstance(start, int):
-            return start
-    return None
+    """Where a node begins: the first of the names in it that the parser noted a place for."""
+    starts = [part.meta["start"] for part in node.walk() if part.meta and isinstance(part.meta.get("start"), int)]
+    return min(starts, default=None)
 
 
 def _unparsed(sql: str, error: ParseError) -> InvalidInput:

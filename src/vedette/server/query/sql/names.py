@@ -1,7 +1,8 @@
 """Which tables and functions a statement may name.
 
-Tenancy does not rest on these lists: the engine filters every row and runs read-only. They keep statements away from
-what is not a tenant's data at all: the server's files, network, other users' running queries, its configuration.
+Tables and views are filtered by the engine itself, however a statement reaches them. Table functions that open other
+tables (``merge``, ``remote``, ``loop`` …) are not: for these the lists are what keeps tenants apart. Beyond that they
+keep statements away from what is no tenant's data: the server's files, network, running queries, configuration.
 """
 
 from __future__ import annotations
