@@ -27,31 +27,35 @@ class Pipe:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
         self._watching = False
+        self._at_end = False
         self._open = True
 
     def watch(self, future: asyncio.Future[Any]) -> None:
         """Wake up when the statement has ended, too."""
         future.add_done_callback(lambda _: self._event.set())
 
-    async def wait(self, timeout_seconds: float | None = None) -> None:
-        """Wait until there may be something to read or the statement has ended."""
-        if not self._watching and self._open:
+    async def wait(self, timeout_seconds: float | None = None, *, for_data: bool = True) -> None:
+        """Wait until the statement has ended, or there may be something to read if `for_data`."""
+        # A pipe at its end is always readable; watching it would only keep the statement's thread from ending.
+        if for_data and not self._watching and not self._at_end:
             self._loop.add_reader(self._source, self._readable)
             self._watching = True
-        with contextlib.suppress(TimeoutError):
-            if timeout_seconds is None:
-                await self._event.wait()
-            else:
-                async with asyncio.timeout(timeout_seconds):
-                    await self._event.wait()
+        timer = None if timeout_seconds is None else self._loop.call_later(timeout_seconds, self._event.set)
+        try:
+            await self._event.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
         self._event.clear()
 
     def read(self) -> bytes:
         """What is there now; nothing means that there is nothing yet or nothing more."""
         try:
-            return os.read(self._source, _READ_BYTES)
+            data = os.read(self._source, _READ_BYTES)
         except BlockingIOError:
             return b""
+        self._at_end = not data
+        return data
 
     def grow(self) -> None:
         """Make room for a large answer, so that fewer wake-ups carry it."""

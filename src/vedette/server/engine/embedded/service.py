@@ -7,7 +7,6 @@ import contextlib
 import json
 import re
 import secrets
-import string
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ __all__ = ["Service"]
 
 _SMALL_ANSWER_BYTES = 256 * 1024
 # After its first bytes an answer gets this long to end, because a whole one needs no chunks and has a summary.
-_GRACE_SECONDS = 0.01
+_GRACE_SECONDS = 0.005
 _SPOOLED_BYTES = 8 * 1024 * 1024
 # As ClickHouse's http_send_timeout: a client that takes nothing for so long loses its statement.
 _STALL_SECONDS = 30.0
@@ -125,7 +124,7 @@ class Service:
             request.session_id, must_exist=request.session_check, close=request.close_session
         ) as remembered:
             profile = Profile(request.query_id, request.settings, request.readonly, request.database, tuple(remembered))
-            tag = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
+            tag = secrets.token_hex(8)
             job = _Job(http, request, profile, {**headers, "X-ClickHouse-Exception-Tag": tag}, tag)
             if isinstance(statement, Insert):
                 return await self._insert(job, statement, intake)
@@ -362,6 +361,8 @@ async def _beginning(pipe: Pipe, future: asyncio.Future[Summary]) -> bytes:
     chunks: list[bytes] = []
     size = 0
     deadline = None
+    # Most answers are small and soon there: they fit into the pipe, and to look at it earlier would only cost.
+    await pipe.wait(_GRACE_SECONDS, for_data=False)
     while True:
         ended = future.done()
         while data := pipe.read():
