@@ -213,12 +213,18 @@ def test_version_3(jaeger) -> None:
     assert nobody == {"result": {"resourceSpans": []}}
 
 
-def test_dependencies(jaeger) -> None:
-    tenant, _ = jaeger
+def test_dependencies(tenant: Tenant) -> None:
+    calling = Span("GET /orders", T0, 30_000_000, service="gateway", kind="client")
+    called = Span(
+        "GET /orders", T0 + 1, trace_id=calling.trace_id, parent=calling.span_id, service="orders", kind="server"
+    )
+    tenant.send(calling, called)
     end = time.time_ns() // 1_000_000
     while not (links := tenant.get("/jaeger/api/dependencies", endTs=end, lookback=3_600_000)["data"]):
         time.sleep(0.2)
-    assert links == [{"parent": "gateway", "child": "payments", "callCount": 1}]
+    assert links == [{"parent": "gateway", "child": "orders", "callCount": 1}]
+    assert tenant.get("/jaeger/api/dependencies", endTs=end, lookback=3_600_000, service="orders")["data"] == links
+    assert tenant.get("/jaeger/api/dependencies", endTs=end, lookback=3_600_000, service="nobody")["data"] == []
     assert tenant.get("/jaeger/api/dependencies", endTs=end, lookback=1)["data"] == []
 
 

@@ -48,13 +48,15 @@ def test_services_count_what_they_were_asked_to_do(figures: Tenant) -> None:
     assert (gateway["request_count"], gateway["error_count"], gateway["span_count"]) == (20, 4, 40)
     assert gateway["rate"] == pytest.approx(20 / 600)
     assert gateway["error_rate"] == pytest.approx(0.2)
-    assert gateway["p50_ms"] == pytest.approx(10.5, abs=1)
-    assert gateway["p95_ms"] == pytest.approx(19.5, abs=1)
-    assert gateway["p99_ms"] == pytest.approx(20, abs=1)
+    # Durations are 1 to 20 ms; a percentile of so few may be either neighbour, give or take the sketch's 1 %.
+    assert 9.9 <= gateway["p50_ms"] <= 11.2
+    assert 17.8 <= gateway["p95_ms"] <= 20.2
+    assert 18.8 <= gateway["p99_ms"] <= 20.2
     assert gateway["operation_count"] == 3
     assert gateway["versions"] == ["1.0", "1.1"]
     assert gateway["last_seen"] == rfc3339(T0 + MINUTE)
-    assert (batch["service"], batch["request_count"], batch["error_rate"], batch["p50_ms"]) == ("batch", 1, 1, 7)
+    assert (batch["service"], batch["request_count"], batch["error_rate"]) == ("batch", 1, 1)
+    assert batch["p50_ms"] == pytest.approx(7, rel=0.02)
     assert figures.get("/api/v1/services", {"from": T0 // NS - 3600, "to": T0 // NS})["services"] == []
 
 
@@ -65,7 +67,7 @@ def test_operations_are_told_apart_by_name_and_kind(figures: Tenant) -> None:
         ("POST /cart", "server", 15, 3),
         ("GET /", "server", 5, 1),
     ]
-    assert rows[0]["p99_ms"] == 500
+    assert rows[0]["p99_ms"] == pytest.approx(500, rel=0.02)
     assert figures.get("/api/v1/services/nobody/operations", RANGE)["operations"] == []
 
 

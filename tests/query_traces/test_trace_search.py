@@ -300,8 +300,21 @@ def test_completion_of_keys_and_values(shop_tenant: Tenant) -> None:
     assert {(row["value"], row["count"]) for row in values} == {("/cart", 1), ("/cart/items", 1)}
     some = shop_tenant.get("/api/v1/traces/attributes/http.route/values", prefix="/cart/")["values"]
     assert [row["value"] for row in some] == ["/cart/items"]
-    hosts = shop_tenant.get("/api/v1/traces/attributes/resource.host.name/values")["values"]
-    assert {row["value"] for row in hosts} == {"web-1", "web-2"}
+    for key in ("resource.host.name", "host.name"):
+        hosts = shop_tenant.get(f"/api/v1/traces/attributes/{key}/values")["values"]
+        assert {row["value"] for row in hosts} == {"web-1", "web-2"}
+    assert shop_tenant.get("/api/v1/traces/attributes/attribute.host.name/values")["values"] == []
+    for key, counts in (
+        ("service", {"gateway": 2, "payments": 1}),
+        ("name", {"GET /cart": 1, "GET /cart/items": 1, "charge card": 1}),
+        ("kind", {"server": 2, "consumer": 1}),
+        ("status", {"unset": 1, "ok": 1, "error": 1}),
+    ):
+        found = shop_tenant.get(f"/api/v1/traces/attributes/{key}/values")["values"]
+        assert {row["value"]: row["count"] for row in found} == counts
+    old = {"from_": "now-90d", "to": "now-60d"}
+    assert shop_tenant.get("/api/v1/traces/attributes", old)["attributes"] == []
+    assert shop_tenant.get("/api/v1/traces/attributes/http.route/values", old)["values"] == []
 
 
 def test_an_export_holds_every_matching_span_in_every_format(shop, shop_tenant: Tenant) -> None:

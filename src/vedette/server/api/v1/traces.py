@@ -133,7 +133,7 @@ async def complete_keys(
     to: To = None,
     limit: Annotated[int, Query(ge=1, le=MAX_COMPLETIONS)] = 100,
 ) -> Response:
-    """Names of attributes that the newest spans of the range and their resources carry, most frequent first."""
+    """Names of attributes that spans of the range and their resources carry, most frequent first."""
     body = await attribute_keys(
         services_of(request).reader, caller.tenant, prefix=prefix, range_=_range(from_, to), limit=limit
     )
@@ -151,7 +151,7 @@ async def complete_values(
     to: To = None,
     limit: Annotated[int, Query(ge=1, le=MAX_COMPLETIONS)] = 100,
 ) -> Response:
-    """Values of one attribute among the newest spans of the range, most frequent first.
+    """Values of one attribute in the range, most frequent first, from a sample: counts rank, they do not count.
 
     The key is one that `breakdown` takes: `http.route`, `resource.host.name`, `service`, `name`.
     """

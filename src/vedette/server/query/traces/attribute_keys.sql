@@ -1,20 +1,14 @@
--- Names of attributes of the newest spans of the range, the most frequent first. A resource's begin with `resource.`.
-SELECT key, count() AS count
+-- Names of attributes, the most frequent first. A resource's begin with `resource.`.
+SELECT if(place = 'resource', concat('resource.', key), toString(key)) AS key, sum(count) AS count
 FROM
 (
-    SELECT arrayJoin(arrayConcat(
-        CAST(attributes.keys, 'Array(String)'),
-        arrayMap(k -> concat('resource.', k), JSONExtractKeys(toString(resource))))) AS key
-    FROM
-    (
-        SELECT attributes, resource
-        FROM vedette.spans
-        WHERE ${range}
-        ORDER BY time DESC
-        LIMIT {scan:UInt64}
-    )
+    SELECT place, toString(key) AS key, sum(count) AS count
+    FROM vedette.attribute_keys
+    WHERE ${seen}
+    GROUP BY place, key
+    HAVING max(last_seen) >= toStartOfMinute(fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC'))
 )
-WHERE startsWith(key, {prefix:String}) AND key NOT IN ('resource.schema_url', 'resource.dropped_attributes_count')
+WHERE startsWith(key, {prefix:String})
 GROUP BY key
 ORDER BY count DESC, key
 LIMIT {limit:UInt64}

@@ -1,19 +1,9 @@
--- Values of one key among the newest spans of the range, the most frequent first.
-SELECT value, count() AS count
-FROM
-(
-    SELECT ${value} AS value
-    FROM
-    (
-        SELECT *
-        FROM vedette.spans
-        WHERE ${range}
-        ORDER BY time DESC
-        LIMIT {scan:UInt64}
-    )
-    WHERE ${there}
-)
-WHERE startsWith(value, {prefix:String})
+-- Frequent values of one key, the most frequent first. Those too long for the rollup are empty in it.
+SELECT value, sum(count) AS count
+FROM vedette.attribute_values
+WHERE ${seen} AND key = {key:String} AND has({places:Array(String)}, place) AND value != ''
+  AND startsWith(value, {prefix:String})
 GROUP BY value
+HAVING max(last_seen) >= toStartOfMinute(fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC'))
 ORDER BY count DESC, value
 LIMIT {limit:UInt64}

@@ -204,14 +204,16 @@ def _anywhere(conditions: Conditions, term: Term) -> str:
 def _attribute(conditions: Conditions, term: Term, key: str) -> str:
     _need_key(term, key)
     bound = conditions.bind(key)
+    if term.operator == "eq" and term.value:
+        # A missing key reads as an empty text, which is not this one. The hint is never computed: it says what to look
+        # for in the index of attributes.
+        value = conditions.bind(term.value)
+        hint = f"indexHint(has({ATTRIBUTE_PAIRS}, concat({bound}, '=', {value})))"
+        return f"(attributes[{bound}] = {value} AND {hint})"
     there = f"mapContains(attributes, {bound})"
-    condition = _text(conditions, term, f"attributes[{bound}]", there=there)
-    if term.operator != "eq" or not term.value:
-        return f"({there} AND {condition})"
-    # A missing key reads as an empty text, which is not this one, so `there` is not needed. The hint is never computed:
-    # it says what to look for in the index of attributes.
-    value = conditions.bind(term.value)
-    return f"({condition} AND indexHint(has({ATTRIBUTE_PAIRS}, concat({bound}, '=', {value}))))"
+    if term.operator == "exists":
+        return there
+    return f"({there} AND {_text(conditions, term, f'attributes[{bound}]', there='1')})"
 
 
 def _resource(conditions: Conditions, term: Term, key: str) -> str:

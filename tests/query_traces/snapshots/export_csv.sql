@@ -1,0 +1,37 @@
+-- Matching spans for a spreadsheet: a cell that would be read as a formula begins with an apostrophe.
+WITH
+    (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
+    -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
+    (d -> multiIf(
+        d IN ('nan', '-nan'), '"NaN"', d = 'inf', '"Infinity"', d = '-inf', '"-Infinity"',
+        match(d, '^-?[0-9]+$'), concat(d, '.0'), d)) AS double_json,
+    -- The attributes that are no strings are named in attribute_types.
+    ((text, typed, type) -> multiIf(NOT typed, toJSONString(text), type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
+    ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,
+    (cell -> if(match(cell, '^\\s*[=+@\\-\t\r]'), concat('\'', cell), cell)) AS inert
+SELECT
+    lower(hex(trace_id)) AS trace_id,
+    lower(hex(span_id)) AS span_id,
+    if(parent_span_id = toFixedString('', 8), '', lower(hex(parent_span_id))) AS parent_span_id,
+    inert(toString(name)) AS name,
+    toString(kind) AS kind,
+    inert(toString(service)) AS service,
+    trim(BOTH '"' FROM time_json(time)) AS start_time,
+    duration_ns,
+    toString(status) AS status,
+    inert(status_message) AS status_message,
+    attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types) AS attributes,
+    toString(resource) AS resource,
+    toString(scope) AS scope,
+    concat(
+        '[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"time":', time_json(t), ',"name":', toJSONString(n), ',"attributes":', a, '}'), events.time, events.name, events.attributes), ','), ']') AS events,
+    concat(
+        '[', arrayStringConcat(arrayMap((t, s, w, a) -> concat('{"trace_id":"', lower(hex(t)), '","span_id":"', lower(hex(s)), '","trace_state":', toJSONString(w), ',"attributes":', a, '}'), links.trace_id, links.span_id, links.trace_state, links.attributes), ','), ']') AS links,
+    inert(trace_state) AS trace_state
+FROM vedette.spans
+WHERE time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC') AND (1)
+ORDER BY time
+LIMIT {limit:UInt64}
+-- parameters: {"end_ns": 1782910800000000000, "limit": 5, "start_ns": 1782907200000000000}
+-- format: CSVWithNames
+-- settings: {"output_format_csv_crlf_end_of_line": 1, "output_format_json_escape_forward_slashes": 0, "prefer_column_name_to_alias": 1}

@@ -1,0 +1,51 @@
+-- Every service with the figures of what it was asked to do: of its server and consumer spans, or of all its spans if
+-- it has none of these. Versions are those that spans of the range's last hour name.
+WITH
+    ({end:Int64} - {start:Int64}) AS seconds
+SELECT
+    service,
+    requests AS request_count,
+    errors AS error_count,
+    requests / seconds AS rate,
+    if(requests = 0, 0, errors / requests) AS error_rate,
+    if(requests = 0, NULL, round(durations[1]::Float64 / 1e6, 6)) AS p50_ms,
+    if(requests = 0, NULL, round(durations[2]::Float64 / 1e6, 6)) AS p95_ms,
+    if(requests = 0, NULL, round(durations[3]::Float64 / 1e6, 6)) AS p99_ms,
+    spans AS span_count,
+    operation_count,
+    versions,
+    last_seen
+FROM
+(
+    SELECT
+        toString(service) AS service,
+        sum(count) AS spans,
+        sumIf(count, kind IN ('server', 'consumer')) AS served,
+        if(served > 0, served, spans) AS requests,
+        if(served > 0, sumIf(count, status = 'error' AND kind IN ('server', 'consumer')), sumIf(count, status = 'error')) AS errors,
+        if(served > 0,
+            quantilesDDMergeIf(0.01, 0.5, 0.95, 0.99)(durations, kind IN ('server', 'consumer')),
+            quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations)) AS durations,
+        uniqExact(name, kind) AS operation_count,
+        formatDateTime(max(minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
+    FROM vedette.red_minute
+    WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
+    GROUP BY service
+) AS figures
+LEFT JOIN
+(
+    SELECT
+        toString(service) AS service,
+        arraySort(groupUniqArray(version)) AS versions
+    FROM
+    (
+        SELECT DISTINCT service, JSONExtractString(resource, 'service.version') AS version
+        FROM vedette.spans
+        WHERE time >= fromUnixTimestamp64Second(greatest({start:Int64}, {end:Int64} - 3600), 'UTC') AND time < fromUnixTimestamp64Second({end:Int64}, 'UTC')
+    )
+    WHERE version != ''
+    GROUP BY service
+) AS named USING service
+ORDER BY service
+-- parameters: {"end": 1782910800, "start": 1782907200}
+-- settings: {"output_format_json_array_of_rows": 1, "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}
