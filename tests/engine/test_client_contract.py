@@ -122,6 +122,16 @@ async def test_settings_hold_for_one_statement(engine):
     ]
 
 
+async def test_table_filters_are_a_setting_that_a_readonly_query_cannot_change(engine, database):
+    await engine.execute(f"CREATE TABLE {database}.t (tenant String) ENGINE = MergeTree ORDER BY tenant")
+    await engine.insert(f"{database}.t", "TSV", b"acme\nother\nit's\n")
+    settings = {"additional_table_filters": f"{{'{database}.t': 'tenant = \\'it\\\\\\'s\\''}}", "readonly": 1}
+    assert await engine.rows(f"SELECT tenant FROM {database}.t", settings=settings) == [{"tenant": "it's"}]
+    with pytest.raises(EngineError) as caught:
+        await engine.rows(f"SELECT * FROM {database}.t SETTINGS additional_table_filters = {{}}", settings=settings)
+    assert caught.value.code == 164
+
+
 async def test_an_unknown_setting_is_named(engine):
     with pytest.raises(EngineError) as caught:
         await engine.query("SELECT 1", settings={"no_such_setting": 1})

@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from vedette.server.engine.embedded.failures import Failure
+from vedette.server.engine.embedded.requests import NATIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +87,10 @@ def decompressed(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """
     if encoding in {"", "identity"}:
         return chunks
+    if encoding == NATIVE:
+        from vedette.server.engine.embedded.native import unpacked  # noqa: PLC0415 - as below
+
+        return unpacked(chunks)
     if encoding in {"gzip", "deflate"}:
         return _checked(_inflate(chunks, 31 if encoding == "gzip" else 15), encoding)
     if encoding == "zstd":

@@ -16,7 +16,10 @@ from vedette.server.engine.embedded.failures import Failure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Access", "Request", "authenticate", "read_request"]
+__all__ = ["NATIVE", "Access", "Request", "authenticate", "read_request"]
+
+NATIVE = "native"
+"""ClickHouse's own compression, see `native.py`; it is no HTTP encoding."""
 
 _SETTING_NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*", re.ASCII)
 # Parameters of the interface that are no settings and that this engine has no use for.
@@ -55,8 +58,8 @@ class Request:
     session_check: bool
     close_session: bool
     whole: bool  # wait_end_of_query: nothing is sent before the statement has ended
-    compression: str | None  # of the answer
-    encoding: str  # of the body
+    compression: str | None  # of the answer: an HTTP encoding, or NATIVE
+    encoding: str  # of the body: the same, or empty
 
 
 def read_request(path: str, headers: Mapping[str, str], *, method: str, access: Access) -> Request:
@@ -73,14 +76,6 @@ def read_request(path: str, headers: Mapping[str, str], *, method: str, access: 
         if not _SETTING_NAME.fullmatch(name):
             raise Failure(115, "UNKNOWN_SETTING", f"Setting {name} is neither a builtin setting nor a parameter")
         settings[name] = value
-    for option in ("compress", "decompress"):
-        if fields.get(option, b"0") not in _FALSE:
-            raise Failure(
-                48,
-                "NOT_IMPLEMENTED",
-                f"{option}=1 (ClickHouse's native compression) is not available here: use HTTP compression, that is "
-                "enable_http_compression=1 with Accept-Encoding, or Content-Encoding for the body",
-            )
     if headers.get("Content-Type", "").startswith("multipart/"):
         raise Failure(48, "NOT_IMPLEMENTED", "Multipart bodies (external tables) are not available here")
     readonly = settings.pop("readonly", b"0")
@@ -91,7 +86,12 @@ def read_request(path: str, headers: Mapping[str, str], *, method: str, access: 
     query_id = _text(fields.get("query_id", b"")) or uuid.uuid4().hex
     if len(query_id) > _MAX_QUERY_ID:
         raise Failure(36, "BAD_ARGUMENTS", f"A query_id has at most {_MAX_QUERY_ID} characters")
-    compress = settings.get("enable_http_compression", b"0") not in _FALSE
+    compression = None
+    if fields.get("compress", b"0") not in _FALSE:
+        compression = NATIVE
+    elif settings.get("enable_http_compression", b"0") not in _FALSE:
+        compression = _accepted(headers.get("Accept-Encoding", ""))
+    decompress = fields.get("decompress", b"0") not in _FALSE
     return Request(
         query=fields.get("query", b""),
         query_id=query_id,
@@ -103,8 +103,8 @@ def read_request(path: str, headers: Mapping[str, str], *, method: str, access: 
         session_check=fields.get("session_check", b"0") not in _FALSE,
         close_session=fields.get("close_session", b"0") not in _FALSE,
         whole=fields.get("wait_end_of_query", b"0") not in _FALSE,
-        compression=_accepted(headers.get("Accept-Encoding", "")) if compress else None,
-        encoding=headers.get("Content-Encoding", "").strip().lower(),
+        compression=compression,
+        encoding=NATIVE if decompress else headers.get("Content-Encoding", "").strip().lower(),
     )
 
 

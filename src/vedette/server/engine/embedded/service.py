@@ -20,7 +20,7 @@ from vedette.server.engine.embedded.database import Database, Profile, Summary
 from vedette.server.engine.embedded.failures import Failure, http_status
 from vedette.server.engine.embedded.intake import Intake, take_in
 from vedette.server.engine.embedded.pipes import Pipe
-from vedette.server.engine.embedded.requests import Access, Request, authenticate, read_request
+from vedette.server.engine.embedded.requests import NATIVE, Access, Request, authenticate, read_request
 from vedette.server.engine.embedded.statements import Insert, Query
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Service:
         finally:
             self._abandon(job.request.query_id, future)
         shown = fmt if statement.reports else None
-        return web.Response(body=body, headers=self._headers(job, shown, summary))
+        return web.Response(body=_packed(job, body), headers=self._headers(job, shown, summary))
 
     async def _insert(self, job: _Job, statement: Insert, intake: Intake) -> web.StreamResponse:
         feed = Feed()
@@ -256,7 +256,7 @@ class Service:
                 statement.head,
                 tail,
                 pipe.sink,
-                job.request.compression,
+                None if job.request.compression == NATIVE else job.request.compression,
             )
         except BaseException:
             pipe.close_both()
@@ -267,7 +267,8 @@ class Service:
                 return await self._whole(job, fmt, pipe, future)
             beginning = await _beginning(pipe, future)
             if future.done():
-                return web.Response(body=beginning, headers=self._answer_headers(job, fmt, future.result()))
+                headers = self._answer_headers(job, fmt, future.result())
+                return web.Response(body=_packed(job, beginning), headers=headers)
             return await self._streamed(job, fmt, pipe, future, beginning)
         finally:
             pipe.close()
@@ -275,7 +276,7 @@ class Service:
 
     def _answer_headers(self, job: _Job, fmt: str, summary: Summary | None) -> dict[str, str]:
         headers = self._headers(job, fmt, summary)
-        if job.request.compression is not None:
+        if job.request.compression not in {None, NATIVE}:
             headers["Content-Encoding"] = job.request.compression
         return headers
 
@@ -293,7 +294,7 @@ class Service:
         while True:
             ended = future.done()
             while data:
-                await _send(job.http, response, data)
+                await _send(job.http, response, _packed(job, data))
                 data = pipe.read()
             if ended:
                 break
@@ -308,14 +309,11 @@ class Service:
         """Say what happened where the data end, and leave the response without its end, as ClickHouse does."""
         if not isinstance(error, Failure):
             error = Failure(1002, "UNKNOWN_EXCEPTION", str(error))
-        if job.request.compression is None:
+        if job.request.compression in {None, NATIVE}:
             text = error.text(self._database.version).encode("utf-8", "replace")[:_MARKER_BYTES]
             tag = job.tag.encode()
-            await _send(
-                job.http,
-                response,
-                b"\r\n__exception__\r\n%b\r\n%b%d %b\r\n__exception__\r\n" % (tag, text, len(text), tag),
-            )
+            block = b"\r\n__exception__\r\n%b\r\n%b%d %b\r\n__exception__\r\n" % (tag, text, len(text), tag)
+            await _send(job.http, response, _packed(job, block))
         if job.http.transport is not None:
             job.http.transport.close()
 
@@ -327,7 +325,7 @@ class Service:
             while True:
                 ended = future.done()
                 while data := pipe.read():
-                    size += spool.write(data)
+                    size += spool.write(_packed(job, data))
                 if ended:
                     break
                 await pipe.wait()
@@ -385,6 +383,14 @@ async def _send(http: web.BaseRequest, response: web.StreamResponse, data: bytes
         if http.transport is not None:
             http.transport.abort()
         raise ConnectionResetError("the client takes nothing of its answer") from None
+
+
+def _packed(job: _Job, data: bytes) -> bytes:
+    if job.request.compression != NATIVE:
+        return data
+    from vedette.server.engine.embedded.native import packed  # noqa: PLC0415 - for the few clients that ask for it
+
+    return packed(data)
 
 
 def _after(beginning: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
