@@ -28,15 +28,18 @@ _EXACTLY_ONCE = {
     "deduplicate_insert": "enable",
     "deduplicate_insert_select": "enable_even_for_bad_queries",
     "deduplicate_blocks_in_dependent_materialized_views": 1,
-    # One stream and no cutting: a repeat must make the same blocks again.
+    # One stream, and all that an insert brings to a table in one block: a repeat must make the same blocks again, and
+    # every block is a part to be merged.
     "async_insert": 0,
     "max_insert_threads": 1,
     "max_threads": 1,
     "parallel_view_processing": 0,
-    "max_block_size": 1_000_000,
+    "max_block_size": 1 << 30,
     "max_insert_block_size": 1 << 40,
-    "min_insert_block_size_rows": 0,
+    "min_insert_block_size_rows": 1 << 40,
     "min_insert_block_size_bytes": 0,
+    "group_by_two_level_threshold": 0,
+    "group_by_two_level_threshold_bytes": 0,
     "materialized_views_ignore_errors": 0,
     "max_partitions_per_insert_block": 0,
     # Compiling the views' expressions to machine code costs more than it saves: most segments are small, and a large one
