@@ -78,23 +78,27 @@ async def facets(reader: Reader, selection: Selection, names: Sequence[str], *, 
     Raises:
         InvalidInput: too many fields, or one that cannot be counted.
     """
-    if len(names) > MAX_FACETS:
-        raise InvalidInput(f"At most {MAX_FACETS} fields can be counted at once, not {len(names)}.")
+    fields = list(dict.fromkeys(names))
+    if len(fields) > MAX_FACETS:
+        raise InvalidInput(f"At most {MAX_FACETS} fields can be counted at once, not {len(fields)}.")
     binder = Binder(prefix="f")
-    parts = []
-    for name in names:
-        field = text_of_field(name, binder)
-        parts.append(f"({binder.text(name)}, toString({field.value}), {field.present})")
-    sql = statement("facets", condition=selection.condition.sql, facets=", ".join(parts))
+    columns = [f"{text_of_field(name, binder).value} AS c{number}" for number, name in enumerate(fields)]
+    numbers = range(len(fields))
+    sql = statement(
+        "facets",
+        condition=selection.condition.sql,
+        columns=", ".join(columns),
+        sets=", ".join(f"(c{n})" for n in numbers),
+        numbers=", ".join(f"grouping(c{n}) = 0, {n}" for n in numbers),
+        texts=", ".join(f"grouping(c{n}) = 0, toString(c{n})" for n in numbers),
+    )
     rows = await _rows(reader, selection, sql, {**binder.params, "top": top})
-    found: dict[str, dict[str, Any]] = {
-        name: {"field": name, "lines": 0, "distinct": 0, "values": []} for name in names
-    }
+    found: list[dict[str, Any]] = [{"field": name, "lines": 0, "distinct": 0, "values": []} for name in fields]
     for row in rows:
         facet = found[row["field"]]
         facet["lines"], facet["distinct"] = int(row["total"]), int(row["distinct_values"])
         facet["values"].append({"value": row["value"], "lines": int(row["lines"])})
-    return list(found.values())
+    return found
 
 
 async def _rows(reader: Reader, selection: Selection, sql: str, extra: dict[str, object]) -> list[dict[str, Any]]:

@@ -100,12 +100,13 @@ class Text:
     """A text: a column or something computed from one. `present` says where there is a value at all.
 
     With `typed`, an expression that is true where the value was sent as a number, texts of other spelling
-    (``1.50``, ``1e3``) equal the number as well.
+    (``1.50``, ``1e3``) equal the number as well. `likely` is a cheap condition that holds wherever there is a value.
     """
 
     value: str
     present: str
     typed: str = ""
+    likely: str = ""
 
     def exists(self, binder: Binder) -> str:  # noqa: ARG002 - the protocol's shape
         """There is a value."""
@@ -116,9 +117,9 @@ class Text:
         same = f"{self.value} = {binder.text(text)}"
         number = number_of(text)
         if self.typed and number is not None and not is_canonical_integer(text):
-            return f"({same} OR ({self.typed} AND {_numeric(self.value, '=', number, binder)}))"
+            same = f"({same} OR ({self.typed} AND {_numeric(self.value, '=', number, binder)}))"
         # A missing value reads as the empty string.
-        return same if text else f"({self.present} AND {same})"
+        return self._where_likely(same) if text else f"({self.present} AND {same})"
 
     def matches(self, pattern: Pattern, binder: Binder, position: int | None) -> str:
         """The whole value matches."""
@@ -136,8 +137,11 @@ class Text:
         """Values that are numbers, where `text` is one; else in the order of the characters."""
         number = number_of(text)
         if number is not None:
-            return _numeric(self.value, operator, number, binder)
+            return self._where_likely(_numeric(self.value, operator, number, binder))
         return f"({self.present} AND {self.value} {operator} {binder.text(text)})"
+
+    def _where_likely(self, condition: str) -> str:
+        return f"({self.likely} AND {condition})" if self.likely else condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +370,7 @@ def field_named(name: str, binder: Binder) -> Field:
         if place == "resource":
             return _member("resource", [key], binder)
         if place == "scope":
-            return _member("scope", [key] if key in {"name", "version"} else ["attributes", key], binder)
+            return _scope_part(key) if key in {"name", "version"} else _member("scope", ["attributes", key], binder)
     return Either(_attribute(name, binder), _member("resource", [name], binder))
 
 
@@ -402,14 +406,22 @@ def _attribute(key: str, binder: Binder) -> Text:
 
 
 def _member(column: str, path: list[str], binder: Binder) -> Text:
-    """A member of a JSON object: its text as attributes are stored, numbers as they are written."""
+    """A member of a JSON object, as text in the spelling that attributes have."""
     where = ", ".join([column, *(binder.text(key) for key in path)])
-    kind = f"JSONType({where})"
+    # JSON is parsed row by row, this search once for each different object: few lines are left where few have the key.
+    likely = f"position({column}, concat(toJSONString({binder.text(path[-1])}), ':')) > 0"
     return Text(
-        f"if({kind} = 'String', JSONExtractString({where}), JSONExtractRaw({where}))",
-        f"JSONHas({where})",
-        f"{kind} IN ('Int64', 'UInt64', 'Double')",
+        f"JSONExtractString({where})",
+        f"({likely} AND JSONHas({where}))",
+        f"JSONType({where}) IN ('Int64', 'UInt64', 'Double')",
+        likely,
     )
+
+
+def _scope_part(name: str) -> Text:
+    # The scope's own parts stand first in its text, so the quick reader finds no other.
+    value = f"simpleJSONExtractString(scope, '{name}')"
+    return Text(value, f"{value} != ''")
 
 
 def _numeric(value: str, operator: str, number: float, binder: Binder) -> str:

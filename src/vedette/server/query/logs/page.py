@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from vedette.errors import InvalidInput
+from vedette.server.query.logs.conditions import EVERY_LINE
 from vedette.server.query.logs.statements import JSON_ITEMS, statement
 from vedette.server.query.timerange import TimeRange
 
@@ -27,7 +28,13 @@ _FIRST_ID: Final = re.compile(rb'\{"id":"([0-9a-f-]+)"')
 _ID_BYTES: Final = 64
 """More than the beginning of a row up to the end of its id."""
 
+_NS: Final = 10**9
 _LARGEST_NS: Final = 2**63 - 1
+_FEW_TIMES: Final = 256
+_AT_TIMES: Final = "time IN {times:Array(DateTime64(9, 'UTC'))}"
+_FEW_ROWS: Final = {"max_threads": 1}
+"""For statements that read little: starting threads would take longer than reading."""
+
 _CURSOR: Final = "fromUnixTimestamp64Nano({cursor_ns:Int64}, 'UTC')"
 _BEYOND_NEWEST: Final = f"(time < {_CURSOR} OR (time = {_CURSOR} AND line_hash <= {{cursor_hash:UInt64}}))"
 _BEYOND_OLDEST: Final = f"(time > {_CURSOR} OR (time = {_CURSOR} AND line_hash >= {{cursor_hash:UInt64}}))"
@@ -90,49 +97,63 @@ async def lines(
 ) -> AsyncIterator[bytes]:
     """Lines as JSON objects separated by a comma and a line break; nothing at all when there are none."""
     newest = order == "newest"
-    bounds = await _reach(reader, selection, after, newest=newest, limit=limit)
-    if bounds is None:
+    reach = await _reach(reader, selection, after, newest=newest, limit=limit)
+    if reach is None:
         return
     params = {
-        **selection.within(bounds).params,
+        **selection.within(reach.bounds).params,
         **(after or LineId(0, 0, 0)).params,
         "limit": limit,
+        "times": [f"{time_ns // _NS}.{time_ns % _NS:09d}" for time_ns in reach.times_ns],
     }
     sql = statement(
         "page",
         condition=selection.condition.sql,
         direction=_direction(newest=newest),
         beyond="true" if after is None else _BEYOND_NEWEST if newest else _BEYOND_OLDEST,
+        times=_AT_TIMES if reach.times_ns else "true",
     )
-    async with reader.stream(
-        selection.tenant, sql, fmt="CustomSeparated", params=params, settings=JSON_ITEMS
-    ) as chunks:
+    settings = {**JSON_ITEMS, **_FEW_ROWS}
+    async with reader.stream(selection.tenant, sql, fmt="CustomSeparated", params=params, settings=settings) as chunks:
         async for chunk in chunks:
             yield chunk
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Between which times the lines of a page lie, and at which of them where these are few."""
+
+    bounds: TimeRange
+    times_ns: tuple[int, ...]
+
+
 async def _reach(
     reader: Reader, selection: Selection, after: LineId | None, *, newest: bool, limit: int
-) -> TimeRange | None:
-    """Between which times the next lines lie; None when there are none.
+) -> _Reach | None:
+    """Where the next lines lie; None when there are none.
 
     Sorting by the hash reads every column of each line, so this finds out first, from few columns, which lines the
     page can be made of.
     """
     rest = _rest(selection.time_range, after, newest=newest)
-    bounds = None
+    found = None
     if rest.start_ns < rest.end_ns:
         sql = statement("reach", condition=selection.condition.sql, direction=_direction(newest=newest))
-        (row,) = await reader.rows(selection.tenant, sql, params={**selection.within(rest).params, "limit": limit})
+        params = {**selection.within(rest).params, "limit": limit, "few": _FEW_TIMES}
+        # Without a condition, the first lines that are read are the ones.
+        settings = _FEW_ROWS if selection.condition.sql == EVERY_LINE else None
+        (row,) = await reader.rows(selection.tenant, sql, params=params, settings=settings)
         if row["found"]:
             bounds = TimeRange(int(row["first_ns"]), int(row["last_ns"]) + 1)
+            found = _Reach(bounds, tuple(int(time_ns) for time_ns in row["times_ns"]))
     if after is None:
-        return bounds
+        return found
     # The cursor's own time belongs to the page too: lines that are equal in it follow.
     at = TimeRange(after.time_ns, after.time_ns + 1)
-    if bounds is None:
-        return at
-    return TimeRange(min(bounds.start_ns, at.start_ns), max(bounds.end_ns, at.end_ns))
+    if found is None:
+        return _Reach(at, ())
+    bounds = TimeRange(min(found.bounds.start_ns, at.start_ns), max(found.bounds.end_ns, at.end_ns))
+    return _Reach(bounds, (*found.times_ns, after.time_ns) if found.times_ns else ())
 
 
 def _rest(time_range: TimeRange, after: LineId | None, *, newest: bool) -> TimeRange:

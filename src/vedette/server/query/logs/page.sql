@@ -14,7 +14,7 @@ FROM
     (
         SELECT *, ${LineHash} AS line_hash
         FROM vedette.logs
-        WHERE ${Selected} AND ${beyond} AND ${condition}
+        WHERE ${Selected} AND ${times} AND ${beyond} AND ${condition}
         ORDER BY time ${direction}, line_hash ${direction}
         LIMIT {limit:UInt32} OFFSET {skip:UInt64}
     )

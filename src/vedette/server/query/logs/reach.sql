@@ -1,9 +1,10 @@
--- Between which times the next {limit:UInt32} matching lines lie: read in the order of the table, and from the columns
--- of the condition alone.
+-- At which times the next {limit:UInt32} matching lines lie: read in the order of the table, and from the columns of the
+-- condition alone. A few times are named one by one, so that the page reads what lies there and nothing between.
 SELECT
     count() AS found,
     toUnixTimestamp64Nano(min(time)) AS first_ns,
-    toUnixTimestamp64Nano(max(time)) AS last_ns
+    toUnixTimestamp64Nano(max(time)) AS last_ns,
+    if(uniqExact(time) <= {few:UInt64}, groupUniqArray(toUnixTimestamp64Nano(time)), []) AS times_ns
 FROM
 (
     SELECT time
