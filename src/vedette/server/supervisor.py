@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _STEADY_SECONDS = 30.0
+# What only a person can mend: a wrong setting, a directory, a socket or port, a database that cannot be opened. A
+# locked directory (11) may be the last engine, still ending.
+_FINAL = {"engine": {2, 10, 12, 13}, "server": {EXIT_START_FAILED}, "worker": {EXIT_START_FAILED}}
 _STOP_SECONDS = {"server": 6.0, "worker": 6.0, "engine": 3.0}
 _READINGS_SECONDS = 5.0
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -113,13 +116,16 @@ class _Tree:
     async def _keep(self, child: _Child) -> None:
         """Keep one child running until the tree stops."""
         while not self._stop.is_set():
-            child.process = await asyncio.create_subprocess_exec(*child.command, env=self._environment)
+            # In a session of its own, so that Ctrl-C reaches the supervisor alone and the order of the end is kept.
+            child.process = await asyncio.create_subprocess_exec(
+                *child.command, env=self._environment, start_new_session=True
+            )
             child.started_at = time.monotonic()
             status = await child.process.wait()
             if self._stop.is_set():
                 return
-            if status == EXIT_START_FAILED:  # the child has said in a sentence what a person must mend
-                self._status = status
+            if status in _FINAL[child.name]:  # the child has said in a sentence what is wrong
+                self._status = EXIT_START_FAILED
                 self._stop.set()
                 return
             if time.monotonic() - child.started_at > _STEADY_SECONDS:

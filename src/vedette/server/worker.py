@@ -9,18 +9,21 @@ import logging
 import signal
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from vedette.errors import EngineError, StartError, Unavailable, VedetteError
+from vedette.errors import EngineError, QueryLimit, Unavailable, VedetteError
 from vedette.server.backup import BackupClerk, remove_half_backups
 from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import LEDGER
 from vedette.server.engine.migrate import migrate
+from vedette.server.engine.rollups import EdgeRoller
+from vedette.server.ingest.otlp import canonical
 from vedette.server.telemetry import write_exposition
 from vedette.server.upkeep.budgets import Budgets
 from vedette.server.wal.loader import Loader
 from vedette.server.wal.quarantine import Quarantine
-from vedette.server.wal.segments import WalFolder
+from vedette.server.wal.segments import WalFolder, sync_filesystem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -34,6 +37,7 @@ __all__ = ["work"]
 log = logging.getLogger(__name__)
 
 _ENGINE_POLL_SECONDS = 0.05
+_MIGRATION_RETRY_SECONDS = 5.0
 _READINGS_SECONDS = 2.0
 
 
@@ -41,7 +45,7 @@ async def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT.
 
     Raises:
-        StartError: The database is from a newer version, or a migration failed.
+        StartError: The database is from a newer version.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,15 +61,31 @@ async def work(settings: Settings) -> None:
 
         folder = WalFolder(settings.wal_dir)
         folder.prepare()
-        loader = Loader(folder, engine, Quarantine(folder, record))
+        embedded = (
+            settings.engine == "embedded"
+        )  # a server of its own is durable, and keeps its disks, by its own settings
+        loader = Loader(
+            folder,
+            engine,
+            Quarantine(folder, record),
+            batch_bytes=settings.wal_segment_bytes,
+            settle=partial(sync_filesystem, settings.data_dir / "engine") if embedded else _nothing,
+            canonical=canonical,
+        )
         for name in await asyncio.to_thread(remove_half_backups, settings.backup_path):
             log.warning("Removed the unfinished backup %s.", name)
         await _background(cleanup, BackupClerk(engine, settings, loader, folder).run())
         budgets = Budgets(engine, settings, record)
-        if settings.engine == "embedded":  # a cluster's disks are kept by its own TTL and storage policies
+        if embedded:
             await _background(cleanup, _repeat(settings.upkeep_interval, budgets.enforce, "keep the byte budgets"))
+        roller = EdgeRoller(engine)
+        await _background(cleanup, _repeat(settings.upkeep_interval, roller.roll, "close the service graph"))
         await _background(cleanup, _show(loader, settings, folder))
         await loader.run(stop)
+
+
+def _nothing() -> None:
+    pass
 
 
 async def _tables(engine: Engine, settings: Settings, stop: asyncio.Event) -> bool:
@@ -76,8 +96,10 @@ async def _tables(engine: Engine, settings: Settings, stop: asyncio.Event) -> bo
                 await migrate(engine, cluster=settings.engine_cluster or None)
             except Unavailable as error:
                 log.info("The engine went away during a migration: %s", error)
-            except EngineError as error:
-                raise StartError(f"The tables cannot be brought up to date: {error}") from error
+            except (EngineError, QueryLimit) as error:
+                # A full disk or short memory passes, and a restart would not mend the rest; ingest goes on meanwhile.
+                log.error("The tables cannot be brought up to date: %s It is tried again.", error)  # noqa: TRY400
+                await asyncio.sleep(_MIGRATION_RETRY_SECONDS)
             else:
                 return True
         await asyncio.sleep(_ENGINE_POLL_SECONDS)
@@ -91,13 +113,14 @@ async def _record(engine: Engine, lines: Sequence[LedgerLine], token: str) -> No
     while True:
         try:
             await engine.insert(LEDGER.table, LEDGER.input_format, body, settings=settings)
-        except Unavailable:
+        except (Unavailable, EngineError, QueryLimit) as error:
+            log.warning("A line of the ledger waits: %s", error)
             await asyncio.sleep(1.0)
         else:
             return
 
 
-async def _repeat(seconds: float, duty: Callable[[], Awaitable[None]], what: str) -> None:
+async def _repeat(seconds: float, duty: Callable[[], Awaitable[object]], what: str) -> None:
     while True:
         try:
             await duty()
@@ -110,7 +133,8 @@ async def _show(loader: Loader, settings: Settings, folder: WalFolder) -> None:
     """Leave the worker's figures where the server shows them."""
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     while True:
-        await asyncio.to_thread(write_exposition, settings.run_dir / "worker.prom", _readings(loader, folder))
+        with contextlib.suppress(OSError):  # a full disk; the figures of before stay
+            await asyncio.to_thread(write_exposition, settings.run_dir / "worker.prom", _readings(loader, folder))
         await asyncio.sleep(_READINGS_SECONDS)
 
 
@@ -126,6 +150,12 @@ def _readings(loader: Loader, folder: WalFolder) -> list[Reading]:
         ("vedette_loader_seconds_total", "Time spent loading.", "counter", stats.seconds),
         ("vedette_loader_retries_total", "Inserts tried again.", "counter", stats.retries),
         ("vedette_loader_lag_seconds", "Age of the segment that is being loaded.", "gauge", waiting),
+        (
+            "vedette_loader_rewritten_records_total",
+            "Records written anew because the engine's reader is stricter than protobuf's.",
+            "counter",
+            stats.rewritten_records,
+        ),
         ("vedette_quarantine_records_total", "Records put into quarantine.", "counter", stats.quarantined_records),
         ("vedette_quarantine_files", "Files in quarantine.", "gauge", len(files)),
         ("vedette_quarantine_bytes", "Bytes in quarantine.", "gauge", sum(file.st_size for file in files)),

@@ -20,12 +20,21 @@ FROM
         sum(count) AS requests,
         sumIf(count, status = 'error') AS errors,
         quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations) AS durations,
-        formatDateTime(max(minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
-    FROM vedette.red_minute
-    WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
-      AND service = {service:String}
+        formatDateTime(max(last_minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
+    FROM
+    (
+        SELECT service, name, kind, status, minute AS last_minute, count, durations
+        FROM vedette.red_minute
+        WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
+          AND NOT (minute >= toDateTime({first_hour:Int64}, 'UTC') AND minute < toDateTime({last_hour:Int64}, 'UTC'))
+        UNION ALL
+        SELECT service, name, kind, status, last_minute, count, durations
+        FROM vedette.red_hour
+        WHERE hour >= toDateTime({first_hour:Int64}, 'UTC') AND hour < toDateTime({last_hour:Int64}, 'UTC')
+    )
+    WHERE service = {service:String}
     GROUP BY name, kind
 )
 ORDER BY requests DESC, name, kind
--- parameters: {"end": 1782910800, "service": "shop", "start": 1782907200}
+-- parameters: {"end": 1782910800, "first_hour": 1782907200, "last_hour": 1782910800, "service": "shop", "start": 1782907200}
 -- settings: {"output_format_json_array_of_rows": 1, "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}

@@ -27,9 +27,18 @@ FROM
             quantilesDDMergeIf(0.01, 0.5, 0.95, 0.99)(durations, kind IN ('server', 'consumer')),
             quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations)) AS durations,
         uniqExact(name, kind) AS operation_count,
-        formatDateTime(max(minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
-    FROM vedette.red_minute
-    WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
+        formatDateTime(max(last_minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
+    FROM
+    (
+        SELECT service, name, kind, status, minute AS last_minute, count, durations
+        FROM vedette.red_minute
+        WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
+          AND NOT (minute >= toDateTime({first_hour:Int64}, 'UTC') AND minute < toDateTime({last_hour:Int64}, 'UTC'))
+        UNION ALL
+        SELECT service, name, kind, status, last_minute, count, durations
+        FROM vedette.red_hour
+        WHERE hour >= toDateTime({first_hour:Int64}, 'UTC') AND hour < toDateTime({last_hour:Int64}, 'UTC')
+    )
     GROUP BY service
 ) AS figures
 LEFT JOIN
@@ -47,5 +56,5 @@ LEFT JOIN
     GROUP BY service
 ) AS named USING service
 ORDER BY service
--- parameters: {"end": 1782910800, "start": 1782907200}
+-- parameters: {"end": 1782910800, "first_hour": 1782907200, "last_hour": 1782910800, "start": 1782907200}
 -- settings: {"output_format_json_array_of_rows": 1, "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}

@@ -21,7 +21,7 @@ from vedette.server.ingest import otlp_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LOGS", "METRICS", "SIGNALS", "TRACES", "Payload", "Signal", "from_json", "from_protobuf"]
+__all__ = ["LOGS", "METRICS", "SIGNALS", "TRACES", "Payload", "Signal", "canonical", "from_json", "from_protobuf"]
 
 # Field 1000, a string, and field 1001, a fixed64, as the engine's schema declares them. Protobuf fields may be appended
 # to any message, and of a repeated scalar the last counts, so a client that sends these fields itself changes nothing.
@@ -97,6 +97,7 @@ METRICS = Signal(
     otlp_json.Metrics,
 )
 SIGNALS = {signal.name: signal for signal in (TRACES, LOGS, METRICS)}
+_BY_PROTOBUF_CODE = {signal.protobuf_code: signal for signal in SIGNALS.values()}
 
 
 def from_protobuf(signal: Signal, tenant: str, body: bytes) -> Payload:
@@ -112,8 +113,7 @@ def from_protobuf(signal: Signal, tenant: str, body: bytes) -> Payload:
             f"The body ({len(body)} bytes) is not a valid protobuf {signal.message.DESCRIPTOR.name}. "
             f"Send one serialized message to {signal.path}, and name any compression in Content-Encoding."
         ) from error
-    name = tenant.encode()
-    stamp = _TENANT_TAG + bytes((len(name),)) + name + _RECEIVED.pack(_RECEIVED_TAG, time.time_ns())
+    stamp = _stamp(tenant, time.time_ns())
     prefix = _varint(len(body) + len(stamp))
     return Payload(signal, signal.protobuf_code, signal.count(message), [prefix, body, stamp], len(body))
 
@@ -132,6 +132,34 @@ def from_json(signal: Signal, tenant: str, body: bytes) -> Payload:
         [b'{"tenant":"%s","received_unix_nano":%d,"payload":' % (tenant.encode(), time.time_ns()), canonical, b"}\n"],
         len(body),
     )
+
+
+def canonical(format_code: int, tenant: str, record: bytes) -> bytes | None:
+    """A stamped protobuf record written anew by the protobuf runtime, the stamp kept.
+
+    The runtime takes what a stricter reader refuses: a oneof that is set twice, a number past its field's width, a
+    known field under another wire type, a group. Written anew, only the message as the runtime understood it is left.
+    None where the record is not protobuf.
+    """
+    signal = _BY_PROTOBUF_CODE.get(format_code)
+    if signal is None:
+        return None
+    start = 1
+    while record[start - 1] > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        start += 1
+    end = len(record) - len(_stamp(tenant, 0))
+    try:
+        message = signal.message.FromString(record[start:end])
+    except DecodeError:
+        return None
+    message.DiscardUnknownFields()
+    body = message.SerializeToString(deterministic=True)
+    return b"".join((_varint(len(body) + len(record) - end), body, record[end:]))
+
+
+def _stamp(tenant: str, received_unix_nano: int) -> bytes:
+    name = tenant.encode()
+    return _TENANT_TAG + bytes((len(name),)) + name + _RECEIVED.pack(_RECEIVED_TAG, received_unix_nano)
 
 
 def _varint(value: int) -> bytes:

@@ -1,1 +1,1 @@
-"""What the worker does once a minute: keep the byte budgets, close the service graph."""
+"""What the worker does once a minute to keep what is stored within its bounds."""

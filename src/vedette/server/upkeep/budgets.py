@@ -39,7 +39,7 @@ class Stored:
 
 
 SIGNALS = {
-    "traces": Stored(("spans", "trace_index"), ("red_minute", "service_edges")),
+    "traces": Stored(("spans", "trace_index"), ("red_minute", "red_hour", "service_edges_closed", "attribute_values")),
     "logs": Stored(("logs",), ()),
     "metrics": Stored(("samples", "histograms", "exemplars"), ("series",)),
 }

@@ -1,8 +1,8 @@
-"""From sealed segments to tables: each segment once, whatever crashes in between.
+"""From sealed segments to tables: each record once, whatever crashes in between.
 
-A segment becomes one INSERT per wire format in it. The insert carries a token made of the segment's identity and a hash
-of what is inserted, by which the engine drops a repeat in every table; the segment's file goes only after the engine
-has answered for all of them.
+The segments that wait become one INSERT per wire format in them. The insert carries a token made of their identity and
+a hash of what is inserted, by which the engine drops a repeat in every table; the segments' files go only after the
+engine has answered for all of them.
 """
 
 from __future__ import annotations
@@ -20,62 +20,37 @@ from typing import TYPE_CHECKING
 
 from vedette.errors import EngineError, EngineUnavailable, QueryLimit
 from vedette.server.engine.formats import FORMATS
-from vedette.server.wal.records import Record, scan
-from vedette.server.wal.segments import sync_folder
+from vedette.server.wal.batches import Batches
+from vedette.server.wal.records import scan
+from vedette.server.wal.refusals import Refusal, classify, nothing_landed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from vedette.server.engine.client import Engine
     from vedette.server.engine.formats import Format
     from vedette.server.wal.quarantine import Quarantine
+    from vedette.server.wal.records import Record
     from vedette.server.wal.segments import Segment, WalFolder
+
+    Canonical = Callable[[int, str, bytes], bytes | None]
 
 __all__ = ["Loader", "LoaderStats"]
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
+_FAULT_PAUSE_SECONDS = 1.0
 _RETRY_SECONDS = (0.1, 0.3, 1.0, 2.0, 5.0)
 _PATIENCE_SECONDS = 60.0
-"""How long a refusal that may pass (memory, disk, too many parts) is retried before its records are looked at."""
-
-# ClickHouse's error numbers for data that will never be taken: parsing, types, values.
-_DATA_ERRORS = frozenset(
-    {
-        6,
-        26,
-        27,
-        32,
-        33,
-        38,
-        41,
-        53,
-        69,
-        70,
-        72,
-        117,
-        128,
-        131,
-        190,
-        321,
-        349,
-        440,
-        441,
-        444,
-        467,
-        571,
-        636,
-        639,
-        675,
-        676,
-    }
-)
+"""How long a refusal of unclear cause is retried before its records are looked at one by one."""
+_LOG_EVERY_SECONDS = 10.0
 
 
 class _Outcome(enum.Enum):
     LOADED = enum.auto()
     REFUSED = enum.auto()
+    HALF_LANDED = enum.auto()
     STOPPED = enum.auto()
 
 
@@ -89,98 +64,158 @@ class LoaderStats:
     bytes: int = 0
     retries: int = 0
     quarantined_records: int = 0
+    rewritten_records: int = 0
     last_error: str = ""
     waiting_since: float = 0.0
     seconds: float = 0.0
 
 
-class Loader:
-    """Loads the sealed segments of one log, oldest first and one at a time: a replay needs the memory of one."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A record and the bytes that are inserted for it."""
 
-    def __init__(self, folder: WalFolder, engine: Engine, quarantine: Quarantine) -> None:
+    record: Record
+    framed: memoryview
+    body: bytes | memoryview
+
+
+class Loader:
+    """Loads the sealed segments of one log, oldest first, `batch_bytes` at a time: a replay needs the memory of that.
+
+    Args:
+        folder: The log.
+        engine: Where the tables are.
+        quarantine: Takes what cannot be loaded.
+        batch_bytes: Segments are loaded together up to this size.
+        settle: Makes what the engine wrote survive a power cut; called before segments are removed.
+        canonical: Writes a record anew as a strict reader wants it, given its wire format, tenant and payload; None
+            where it has no other form. Must give the same bytes for the same record.
+    """
+
+    def __init__(
+        self,
+        folder: WalFolder,
+        engine: Engine,
+        quarantine: Quarantine,
+        *,
+        batch_bytes: int,
+        settle: Callable[[], None],
+        canonical: Canonical,
+    ) -> None:
         self.stats = LoaderStats()
-        self._folder = folder
+        self._batches = Batches(folder, max_bytes=batch_bytes, settle=settle)
         self._engine = engine
         self._quarantine = quarantine
-        self._between_segments = asyncio.Lock()
+        self._canonical = canonical
+        self._between_batches = asyncio.Lock()
+        self._logged_at = 0.0
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
         """Keep the tables still: no segment is loaded inside the context. The log takes what comes meanwhile."""
-        async with self._between_segments:
+        async with self._between_batches:
             yield
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Load until told to stop; the segment under way is finished first."""
+        """Load until told to stop; the insert under way is finished first."""
         while not stop.is_set():
-            segments = self._folder.sealed()
-            for segment in segments:
-                self.stats.waiting_since = segment.path.stat().st_mtime
-                async with self._between_segments:
-                    await self.load(segment, stop)
-                if stop.is_set():
-                    return
-            if not segments:
+            try:
+                async with self._between_batches:
+                    busy = await self._load_next(stop)
+            except OSError as error:
+                self.stats.last_error = str(error)
+                log.error("The loader cannot use %s: %s. It tries again.", error.filename, error.strerror)  # noqa: TRY400 - a full disk needs no trace
+                await _sleep(stop, _FAULT_PAUSE_SECONDS)
+                continue
+            if not busy:
                 self.stats.waiting_since = 0.0
                 await _sleep(stop, _POLL_SECONDS)
 
-    async def load(self, segment: Segment, stop: asyncio.Event) -> None:
-        """Bring one segment into the tables and remove it. Left in place if told to stop while the engine is away."""
+    async def _load_next(self, stop: asyncio.Event) -> bool:
+        segments = await asyncio.to_thread(self._batches.next)
+        if not segments:
+            return False
         started = time.monotonic()
-        data = await asyncio.to_thread(segment.read)
-        found = await asyncio.to_thread(scan, data)
-        for damage in found.damages:
-            await self._quarantine.keep_damage(segment, data[damage.start : damage.end], damage)
-            self.stats.quarantined_records += 1
-        by_format: dict[int, list[Record]] = defaultdict(list)
-        for record in found.records:
-            by_format[record.format_code].append(record)
-        view = memoryview(data)
+        self.stats.waiting_since = segments[0].path.stat().st_mtime
+        by_format = await self._read(segments)
+        identity = segments[0].identity
         outcomes = await asyncio.gather(
-            *(self._load_format(segment, view, code, records, stop) for code, records in by_format.items())
+            *(self._load_format(identity, code, parts, stop) for code, parts in by_format.items())
         )
         if _Outcome.STOPPED in outcomes:
-            return
-        segment.path.unlink(missing_ok=True)
-        sync_folder(self._folder.path)
-        self.stats.segments += 1
-        self.stats.records += len(found.records)
-        self.stats.rows += sum(record.rows for record in found.records)
-        self.stats.bytes += len(data)
+            return True
+        await asyncio.to_thread(self._batches.done, segments)
+        loaded = [part.record for parts in by_format.values() for part in parts]
+        self.stats.segments += len(segments)
+        self.stats.records += len(loaded)
+        self.stats.rows += sum(record.rows for record in loaded)
+        self.stats.bytes += sum(segment.length for segment in segments)
         self.stats.seconds += time.monotonic() - started
+        return True
 
-    async def _load_format(
-        self, segment: Segment, view: memoryview, code: int, records: list[Record], stop: asyncio.Event
-    ) -> _Outcome:
+    async def _read(self, segments: Sequence[Segment]) -> dict[int, list[_Part]]:
+        """The records of the segments by wire format; damaged stretches go to quarantine."""
+        by_format: dict[int, list[_Part]] = defaultdict(list)
+        for segment in segments:
+            data = await asyncio.to_thread(segment.read)
+            found = await asyncio.to_thread(scan, data)
+            for damage in found.damages:
+                await self._quarantine.keep_damage(segment, data[damage.start : damage.end], damage)
+                self.stats.quarantined_records += 1
+            view = memoryview(data)
+            for record in found.records:
+                part = _Part(record, view[record.begin : record.end], view[record.start : record.end])
+                by_format[record.format_code].append(part)
+        return by_format
+
+    async def _load_format(self, identity: str, code: int, parts: list[_Part], stop: asyncio.Event) -> _Outcome:
         wire_format = FORMATS.get(code)
         if wire_format is None:
             reason = f"wire format {code} is unknown to this version of Vedette"
-            await self._set_aside(segment, view, records, f"format{code}", reason)
+            await self._set_aside(identity, parts, f"format{code}", reason)
             return _Outcome.LOADED
-        return await self._insert(segment, view, wire_format, records, stop)
+        outcome, reason = await self._attempt(identity, wire_format, parts, stop)
+        if outcome is _Outcome.REFUSED:
+            # Protobuf's own parsers take some things that the engine's does not, such as a field twice in a oneof.
+            parts = await asyncio.to_thread(self._rewritten, parts)
+            return await self._insert(identity, wire_format, parts, stop)
+        if outcome is _Outcome.HALF_LANDED:
+            return await self._give_up(identity, wire_format, parts, outcome, reason)
+        return outcome
+
+    def _rewritten(self, parts: Sequence[_Part]) -> list[_Part]:
+        written = []
+        for part in parts:
+            record = part.record
+            body = self._canonical(record.format_code, record.tenant, bytes(part.body))
+            if body is not None and body != part.body:
+                self.stats.rewritten_records += 1
+                written.append(_Part(record, part.framed, body))
+            else:
+                written.append(part)
+        return written
 
     async def _insert(
-        self, segment: Segment, view: memoryview, wire_format: Format, records: Sequence[Record], stop: asyncio.Event
+        self, identity: str, wire_format: Format, parts: Sequence[_Part], stop: asyncio.Event
     ) -> _Outcome:
         """Insert the records; where the engine refuses them, halve until the ones at fault stand alone."""
-        outcome, reason = await self._attempt(segment, view, wire_format, records, stop)
-        if outcome is not _Outcome.REFUSED:
+        outcome, reason = await self._attempt(identity, wire_format, parts, stop)
+        if outcome in {_Outcome.LOADED, _Outcome.STOPPED}:
             return outcome
-        if len(records) == 1:
-            await self._set_aside(segment, view, records, wire_format.name, reason)
-            return _Outcome.LOADED
-        middle = len(records) // 2
-        for half in (records[:middle], records[middle:]):
-            if await self._insert(segment, view, wire_format, half, stop) is _Outcome.STOPPED:
+        if outcome is _Outcome.HALF_LANDED or len(parts) == 1:
+            return await self._give_up(identity, wire_format, parts, outcome, reason)
+        middle = len(parts) // 2
+        for half in (parts[:middle], parts[middle:]):
+            if await self._insert(identity, wire_format, half, stop) is _Outcome.STOPPED:
                 return _Outcome.STOPPED
         return _Outcome.LOADED
 
     async def _attempt(
-        self, segment: Segment, view: memoryview, wire_format: Format, records: Sequence[Record], stop: asyncio.Event
+        self, identity: str, wire_format: Format, parts: Sequence[_Part], stop: asyncio.Event
     ) -> tuple[_Outcome, str]:
-        body = b"".join([view[record.start : record.end] for record in records])
+        body = b"".join([part.body for part in parts])
         digest = hashlib.blake2b(body, digest_size=16).hexdigest()
-        settings = {**wire_format.settings, "insert_deduplication_token": f"{segment.identity}-{digest}"}
+        settings = {**wire_format.settings, "insert_deduplication_token": f"{identity}-{digest}"}
         refused_since: float | None = None
         for pause in itertools.chain(_RETRY_SECONDS, itertools.repeat(_RETRY_SECONDS[-1])):
             try:
@@ -189,11 +224,15 @@ class Loader:
                 self.stats.last_error = str(error)
             except (EngineError, QueryLimit) as error:
                 self.stats.last_error = str(error)
+                kind = classify(error)
                 now = time.monotonic()
-                refused_since = refused_since or now
-                if getattr(error, "code", 0) in _DATA_ERRORS or now - refused_since > _PATIENCE_SECONDS:
-                    return _Outcome.REFUSED, str(error)
-                log.warning("The engine refused segment %s for now: %s", segment.identity, error)
+                if kind is Refusal.PASSES:
+                    refused_since = None
+                else:
+                    refused_since = refused_since or now
+                    if kind is Refusal.DATA or now - refused_since > _PATIENCE_SECONDS:
+                        return (_Outcome.REFUSED if nothing_landed(error) else _Outcome.HALF_LANDED), str(error)
+                self._warn(identity, error)
             else:
                 return _Outcome.LOADED, ""
             self.stats.retries += 1
@@ -201,13 +240,26 @@ class Loader:
                 return _Outcome.STOPPED, ""
         raise AssertionError("unreachable: the pauses never end")
 
-    async def _set_aside(
-        self, segment: Segment, view: memoryview, records: Sequence[Record], name: str, reason: str
-    ) -> None:
-        log.error("Segment %s: %d record(s) of %s go to quarantine: %s", segment.identity, len(records), name, reason)
-        framed = [bytes(view[record.begin : record.end]) for record in records]
-        await self._quarantine.keep_records(segment, name, records, framed, reason)
-        self.stats.quarantined_records += len(records)
+    def _warn(self, identity: str, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._logged_at > _LOG_EVERY_SECONDS:
+            log.warning("The engine refused segment %s for now: %s", identity, error)
+            self._logged_at = now
+
+    async def _give_up(
+        self, identity: str, wire_format: Format, parts: Sequence[_Part], outcome: _Outcome, reason: str
+    ) -> _Outcome:
+        if outcome is _Outcome.HALF_LANDED:
+            # Halves would carry other tokens, and what is in a table already would be stored again.
+            reason = f"{reason} Some of the rows may be in the tables; moved back, only the missing ones are added."
+        await self._set_aside(identity, parts, wire_format.name, reason)
+        return _Outcome.LOADED
+
+    async def _set_aside(self, identity: str, parts: Sequence[_Part], name: str, reason: str) -> None:
+        log.error("Segment %s: %d record(s) of %s go to quarantine: %s", identity, len(parts), name, reason)
+        records = [part.record for part in parts]
+        await self._quarantine.keep_records(identity, name, records, [bytes(part.framed) for part in parts], reason)
+        self.stats.quarantined_records += len(parts)
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> bool:

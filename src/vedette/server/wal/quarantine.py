@@ -1,11 +1,13 @@
 """What could not be loaded: kept as it was, with the reason beside it and a line in the ledger.
 
-A quarantined file consists of whole records, so giving it a segment's name and moving it back into the log's folder
-tries it again.
+A quarantined file consists of whole records, so moving it back into the log's folder, under the name of a segment that
+its note suggests, tries it again. The name carries the identity that the engine knows its rows by, so that whatever did
+reach a table is not stored twice.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -35,11 +37,12 @@ class Quarantine:
         self._record = record
 
     async def keep_records(
-        self, segment: Segment, name: str, records: Sequence[Record], framed: Sequence[bytes], reason: str
+        self, identity: str, name: str, records: Sequence[Record], framed: Sequence[bytes], reason: str
     ) -> None:
-        """Keep records that the engine refused."""
-        stem = f"{segment.identity}-{name}-{records[0].begin}"
-        self._write(stem, b"".join(framed), reason)
+        """Keep records that the engine refused; `identity` is that of the segment whose insert it was."""
+        content = b"".join(framed)
+        stem = f"{identity}-{name}-{hashlib.blake2b(content, digest_size=6).hexdigest()}"
+        self._write(stem, content, {"reason": reason, "move_back_as": f"{identity}-{len(content)}.wal"})
         rows: Counter[str] = Counter()
         size: Counter[str] = Counter()
         for record in records:
@@ -57,13 +60,13 @@ class Quarantine:
         """Keep a stretch of a segment that is no valid record any more. Its tenant and its rows cannot be known."""
         stem = f"{segment.identity}-damaged-{damage.start}"
         reason = f"bytes {damage.start} to {damage.end} of {segment.path.name} do not match their checksum"
-        self._write(stem, stretch, reason)
+        self._write(stem, stretch, {"reason": reason})
         await self._record([_line("", "unknown", "damaged_on_disk", count=0, size=len(stretch), detail=reason)], stem)
 
-    def _write(self, stem: str, content: bytes, reason: str) -> None:
+    def _write(self, stem: str, content: bytes, facts: dict[str, object]) -> None:
         folder = self._folder.quarantine
         _write_durably(folder / f"{stem}.rec", content)
-        note = {"reason": reason, "bytes": len(content), "time": time.time()}
+        note = {**facts, "bytes": len(content), "time": time.time()}
         _write_durably(folder / f"{stem}.json", json.dumps(note).encode())
         sync_folder(folder)
 

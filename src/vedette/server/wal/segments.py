@@ -13,10 +13,12 @@ anew never repeats one, and the length that counts (an unacknowledged piece may 
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import re
 import secrets
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ from vedette.server.wal.records import scan
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Segment", "WalFolder", "sync_folder"]
+__all__ = ["Segment", "WalFolder", "sync_filesystem", "sync_folder"]
 
 _SEALED = re.compile(r"(\d{10})-([0-9a-f]{8})-(\d+)\.wal")
 _OPEN = re.compile(r"(\d{10})-([0-9a-f]{8})\.open")
@@ -139,6 +141,18 @@ class WalFolder:
     def sealed_path(self, sequence: int, nonce: str, length: int) -> Path:
         """Where it stands once it is sealed."""
         return self.path / f"{sequence:010d}-{nonce}-{length}.wal"
+
+
+def sync_filesystem(path: Path) -> None:
+    """Make everything written so far to the filesystem of `path` survive a power cut (syncfs of Linux)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if sys.platform == "linux":
+            ctypes.CDLL(None).syncfs(descriptor)
+        else:
+            os.sync()
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(path: Path) -> None:

@@ -70,6 +70,42 @@ SELECT
 FROM vedette.spans
 GROUP BY tenant, month, minute, service, name, kind, status;
 
+-- The same per hour, for ranges of many hours: a day of minutes has sixty times as many states to merge.
+CREATE TABLE vedette.red_hour
+(
+    tenant      LowCardinality(String),
+    month       Date,
+    hour        DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    service     LowCardinality(String),
+    name        LowCardinality(String),
+    kind        ${SpanKind},
+    status      ${SpanStatus},
+    last_minute SimpleAggregateFunction(max, DateTime('UTC')) CODEC(ZSTD(1)),
+    count       SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
+    duration_sum_ns SimpleAggregateFunction(sum, Float64) CODEC(ZSTD(1)),
+    durations   AggregateFunction(quantilesDD(0.01, 0.5), Float64)
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY month
+ORDER BY (tenant, hour, service, name, kind, status)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW vedette.red_minute_to_red_hour TO vedette.red_hour AS
+SELECT
+    tenant,
+    month,
+    toStartOfHour(minute) AS hour,
+    service,
+    name,
+    kind,
+    status,
+    max(minute) AS last_minute,
+    sum(count) AS count,
+    sum(duration_sum_ns) AS duration_sum_ns,
+    quantilesDDMergeState(0.01, 0.5)(durations) AS durations
+FROM vedette.red_minute
+GROUP BY tenant, month, hour, service, name, kind, status;
+
 -- What a service does, by name and kind.
 CREATE TABLE vedette.operations
 (

@@ -14,10 +14,10 @@ FROM
         sum(count) AS requests,
         sumIf(count, status = 'error') AS errors,
         quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations) AS durations,
-        formatDateTime(max(minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
-    FROM vedette.red_minute
-    WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
-      AND service = {service:String}
+        formatDateTime(max(last_minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
+    FROM
+    ${Red}
+    WHERE service = {service:String}
     GROUP BY name, kind
 )
 ORDER BY requests DESC, name, kind

@@ -29,6 +29,7 @@ MAX_POINTS: Final = 11_000
 """Points of one time series at most, as in Prometheus."""
 
 _POINTS: Final = 120
+_HOUR_SECONDS: Final = 3600
 _FOLDER: Final = Path(__file__).parent
 _SETTINGS: Final = {
     "output_format_json_quote_64bit_integers": 0,
@@ -81,10 +82,17 @@ def _whole_minutes(range_: TimeRange) -> TimeRange:
     return TimeRange(range_.start_ns // MINUTE_NS * MINUTE_NS, -(-range_.end_ns // MINUTE_NS) * MINUTE_NS)
 
 
+def _whole_hours(start: int, end: int) -> dict[str, int]:
+    """The hours that lie in the range as a whole (Unix seconds): their figures are merged already."""
+    first, last = -(-start // _HOUR_SECONDS) * _HOUR_SECONDS, end // _HOUR_SECONDS * _HOUR_SECONDS
+    return {"first_hour": first, "last_hour": max(first, last)}
+
+
 async def _answer(
     reader: Reader, tenant: str, name: str, params: Mapping[str, object], *, member: str, range_: TimeRange
 ) -> bytes:
     bounds = {"start": range_.start_ns // 1_000_000_000, "end": range_.end_ns // 1_000_000_000}
+    bounds |= _whole_hours(bounds["start"], bounds["end"])
     rows = await reader.query(tenant, _statement(name), params={**bounds, **params}, settings=_SETTINGS)
     head: dict[str, object] = {"from": _rfc3339(bounds["start"]), "to": _rfc3339(bounds["end"])}
     if "step_seconds" in params:
@@ -98,5 +106,7 @@ def _rfc3339(seconds: int) -> str:
 
 @cache
 def _statement(name: str) -> str:
-    shared = (_FOLDER / "figures.sql").read_text(encoding="utf-8")
-    return Template((_FOLDER / f"{name}.sql").read_text(encoding="utf-8")).substitute(Figures=shared.rstrip())
+    shared = {
+        part: (_FOLDER / f"{part.lower()}.sql").read_text(encoding="utf-8").rstrip() for part in ("Figures", "Red")
+    }
+    return Template((_FOLDER / f"{name}.sql").read_text(encoding="utf-8")).substitute(shared)

@@ -21,9 +21,9 @@ FROM
             quantilesDDMergeIf(0.01, 0.5, 0.95, 0.99)(durations, kind IN ('server', 'consumer')),
             quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations)) AS durations,
         uniqExact(name, kind) AS operation_count,
-        formatDateTime(max(minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
-    FROM vedette.red_minute
-    WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
+        formatDateTime(max(last_minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
+    FROM
+    ${Red}
     GROUP BY service
 ) AS figures
 LEFT JOIN
