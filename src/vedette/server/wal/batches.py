@@ -2,7 +2,8 @@
 
 An insert costs the engine about the same whether it brings ten rows or ten thousand, so segments that pile up are
 loaded together. The engine drops a repeat by the insert's token, so a repeat must be made of the same segments: a group
-of several is written down, in ``wal/group.json``, before it is inserted.
+is written down, in ``wal/group.json``, before it is inserted. One segment alone is a group, too: after a crash it would
+find itself beside others.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Batches:
             self.done(group)
             sealed = self._folder.sealed()
         group = self._take(sealed)
-        if len(group) > 1:
+        if group:
             self._write_down(group)
         return group
 

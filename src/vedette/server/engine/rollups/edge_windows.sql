@@ -1,6 +1,6 @@
 -- The minutes in which halves arrived and whose calls have not been counted; the last two minutes may still be inserted.
 SELECT DISTINCT toUnixTimestamp(arrived) AS window
 FROM vedette.edge_halves
-WHERE arrived > greatest((SELECT max(closed) FROM vedette.service_edges_closed), {after:DateTime('UTC')})
+WHERE arrived > greatest((SELECT max(closed) FROM vedette.service_edges_closed), toDateTime({after:UInt32}, 'UTC'))
     AND arrived < now('UTC') - INTERVAL 2 MINUTE
 ORDER BY window
