@@ -248,6 +248,18 @@ def test_queries_find(shop, query: str, expected: set[str]) -> None:
     assert {names[json.dumps(body)] for body in shop.bodies(query)} == expected
 
 
+@pytest.mark.parametrize("key", ["plain", "a/b", 'quo"te', "back\\slash", "é", "dotted.key", "k8s.pod-1"])
+def test_members_of_resources_are_found_by_any_name(tenant, key: str) -> None:
+    tenant.send(
+        Line("yes", recent(), resource={"before": {key: "inner"}, key: "value"}),
+        Line("no", recent(), resource={"before": {key: "value"}}),
+    )
+    name = "resource." + "".join(f"\\{c}" if c in '/"\\-' else c for c in key)
+    assert tenant.bodies(f"{name}:value") == ["yes"]
+    assert tenant.bodies(f"{name}:val*") == ["yes"]
+    assert tenant.bodies(f"_exists_:{name}") == ["yes"]
+
+
 def test_the_place_of_an_error_reaches_the_caller(tenant) -> None:
     problem = tenant.refused("/api/v1/logs", q="service:a AND severity:bad")
     assert problem["position"] == 23

@@ -409,7 +409,9 @@ def _member(column: str, path: list[str], binder: Binder) -> Text:
     """A member of a JSON object, as text in the spelling that attributes have."""
     where = ", ".join([column, *(binder.text(key) for key in path)])
     # JSON is parsed row by row, this search once for each different object: few lines are left where few have the key.
-    likely = f"position({column}, concat(toJSONString({binder.text(path[-1])}), ':')) > 0"
+    # What follows the last slash, as a slash may be escaped or not.
+    end = binder.text(path[-1].rpartition("/")[2])
+    likely = f"position({column}, concat(substring(toJSONString({end}), 2), ':')) > 0"
     return Text(
         f"JSONExtractString({where})",
         f"({likely} AND JSONHas({where}))",
