@@ -76,7 +76,7 @@ FROM
         ',"status":{"message":', toJSONString(status_message), ',"code":', toString(toInt8(status)), '}}') AS span
             FROM
             (
-                SELECT *, arrayMap(ms -> key_values(ms),     -- The members of the span, of each event and of each link, one after the other.
+                SELECT *, span_id, parent_span_id, arrayMap(ms -> key_values(ms),     -- The members of the span, of each event and of each link, one after the other.
     arrayConcat(
         [attribute_members(mapKeys(attributes), mapValues(attributes), attribute_types)],
         arrayMap(a -> object_members(a), arrayConcat(events.attributes, links.attributes)))) AS lists

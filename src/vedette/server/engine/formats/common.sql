@@ -39,7 +39,7 @@ Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
 -- An attribute's value as text: arrays and lists as JSON, bytes as base64, no value at all as JSON's null, so that it
 -- differs from an empty string.
 -- fragment: Attributes
-(a -> mapFromArrays(a.k, arrayMap((t, s, i, d, b, y, v) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'd', toString(d), t = 'b', if(b, 'true', 'false'), t = 'y', base64Encode(y), t = 'x', y, json(toJSONString(v))), a.v.t, a.v.s, a.v.i, a.v.d, a.v.b, a.v.y, a.v))) AS attribute_texts,
+(a -> mapFromArrays(a.k, arrayMap((t, s, i, d, b, y, v) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'd', toString(d), t = 'b', if(b, 'true', 'false'), t = 'y', base64Encode(y), t = 'x', y, json(toJSONString(v))), a.v.t, a.v.s, a.v.i, a.v.d, a.v.b, a.v.y, a.v)::Array(LowCardinality(String)))) AS attribute_texts,
 (a -> mapFromArrays(arrayFilter((k, t) -> t != 's', a.k, a.v.t), arrayMap(t -> transform(t::Int8, [0, 6, 8], [5, 5, 7], t::Int8), arrayFilter(t -> t != 's', a.v.t))::Array(${AttributeType}))) AS attribute_kinds
 
 -- The parts of a record that stand for all its rows. schema_url and dropped_attributes_count appear where they are set.

@@ -32,7 +32,7 @@ FROM
 ${OtlpSpan} AS span
             FROM
             (
-                SELECT *, arrayMap(ms -> key_values(ms), ${OtlpMembers}) AS lists
+                SELECT *, span_id, parent_span_id, arrayMap(ms -> key_values(ms), ${OtlpMembers}) AS lists
                 FROM vedette.spans
                 WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
                   AND time BETWEEN fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')
