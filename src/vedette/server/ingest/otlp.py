@@ -144,10 +144,10 @@ def canonical(format_code: int, tenant: str, record: bytes) -> bytes | None:
     signal = _BY_PROTOBUF_CODE.get(format_code)
     if signal is None:
         return None
-    start = 1
-    while record[start - 1] > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        start += 1
+    start = 1 + next((i for i, byte in enumerate(record[:10]) if byte <= 0x7F), len(record))  # noqa: PLR2004 - varint
     end = len(record) - len(_stamp(tenant, 0))
+    if start > end:
+        return None
     try:
         message = signal.message.FromString(record[start:end])
     except DecodeError:
