@@ -99,6 +99,21 @@ def test_json_is_kept_and_answered_in_json(shared_platform):
         (b"", {"X_Tenant_ID": "a/b"}, 400, "tenant"),
         (b"", {"Authorization": "Bearer vdt_nonsense"}, 401, "API key"),
     ],
+    ids=[
+        "no protobuf",
+        "protobuf cut short",
+        "no json",
+        "json of another shape",
+        "no hexadecimal id",
+        "content type",
+        "encoding",
+        "no gzip",
+        "gzip cut short",
+        "no zstd",
+        "no deflate",
+        "tenant",
+        "key",
+    ],
 )
 def test_bad_input_gets_a_clear_answer_in_the_encoding_of_the_request(shared_platform, body, headers, status, says):
     answer = shared_platform.otlp("traces", body, **headers)
