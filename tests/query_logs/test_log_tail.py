@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from log_lines import NS, Line, recent
+from log_lines import NS, Line, Tenant, recent
 
 from vedette.errors import InvalidInput
 from vedette.server.query.logs.tail import OVERLAP, Position, parse_position
@@ -170,6 +170,14 @@ def test_places_are_bounded_and_given_back_when_clients_leave(tenant) -> None:
         if status == 200:
             return
         time.sleep(0.2)
+
+
+def test_a_server_that_stops_ends_its_tails(make_platform) -> None:
+    platform = make_platform()
+    with tail(Tenant(platform, "default")) as stream:
+        assert platform.stop() == 0
+        assert stream.answer.read() == b""
+    assert "ERROR" not in platform.log
 
 
 positions = st.dictionaries(

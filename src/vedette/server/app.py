@@ -100,7 +100,7 @@ async def serve(settings: Settings) -> None:
         )
         readiness = Readiness(engine, reader, wal, folder)
         services = Services(
-            settings, engine, reader, control, authenticator, ingest, telemetry, readiness, BackupDesk(settings)
+            settings, engine, reader, control, authenticator, ingest, telemetry, readiness, BackupDesk(settings), stop
         )
 
         otlp = OtlpHttp(

@@ -10,6 +10,8 @@ from fastapi import Depends, Request
 from vedette.server.control.identity import Identity
 
 if TYPE_CHECKING:
+    import asyncio
+
     from vedette.server.backup import BackupDesk
     from vedette.server.control.identity import Authenticator
     from vedette.server.control.keys import Scope
@@ -37,6 +39,8 @@ class Services:
     telemetry: Telemetry
     readiness: Readiness
     backups: BackupDesk
+    stopping: asyncio.Event
+    """Set when the server is asked to stop: answers that have no end, end."""
 
 
 def services_of(request: Request) -> Services:

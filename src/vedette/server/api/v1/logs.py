@@ -187,9 +187,10 @@ async def log_tail(
     Lines come in the order of their arrival, a batch a second, whatever time they bear. `ready` and `position` carry
     the ids to resume after. A line can come twice when a connection breaks within a batch; none is lost.
     """
-    condition = await checked_condition(services_of(request).reader, caller.tenant, q)
+    services = services_of(request)
+    condition = await checked_condition(services.reader, caller.tenant, q)
     position = parse_position(last_event_id) if last_event_id else None
-    events = follow(services_of(request).reader, caller.tenant, condition, position)
+    events = follow(services.reader, caller.tenant, condition, position, stopping=services.stopping)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return await streamed(_counted(request, caller.tenant, events), _EVENT_STREAM, headers=headers)
 

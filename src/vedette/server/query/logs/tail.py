@@ -11,6 +11,7 @@ lines of one look again when the connection broke among them, which it knows by 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from dataclasses import dataclass
@@ -92,17 +93,20 @@ def parse_position(text: str) -> Position:
     raise InvalidInput("Last-Event-ID is not one that this API gave out; leave it out to begin with what comes next.")
 
 
-async def follow(reader: Reader, tenant: str, condition: Condition, position: Position | None) -> AsyncIterator[bytes]:
-    """Server-sent events (WHATWG HTML, section 9.2) for ever: ``message`` with a line, ``skipped`` with a count.
+async def follow(
+    reader: Reader, tenant: str, condition: Condition, position: Position | None, *, stopping: asyncio.Event
+) -> AsyncIterator[bytes]:
+    """Server-sent events (WHATWG HTML, section 9.2): ``message`` with a line, ``skipped`` with a count.
 
-    Starts with what comes in next, or after `position`. While the engine is away, it waits. Of more than
-    `MAX_LINES_PER_POLL` new lines at once it sends the newest and says how many it left out.
+    They start with what comes in next, or after `position`, and have no end before `stopping` is set. While the engine
+    is away, they wait. Of more than `MAX_LINES_PER_POLL` new lines at once the newest are sent, and how many were left
+    out is said.
     """
     if position is None:
         position = await _start(reader, tenant)
     yield _marker(position, b"retry: 2000\nevent: ready\n")
     silent_since = time.monotonic()
-    while True:
+    while not stopping.is_set():
         sending = False
         try:
             fresh = await _look(reader, tenant, position)
@@ -120,7 +124,8 @@ async def follow(reader: Reader, tenant: str, condition: Condition, position: Po
         if time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
             silent_since = time.monotonic()
             yield b": still here\n\n"
-        await asyncio.sleep(POLL_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), POLL_SECONDS)
 
 
 async def _start(reader: Reader, tenant: str) -> Position:
