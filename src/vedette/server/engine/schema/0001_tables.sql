@@ -30,7 +30,9 @@ CREATE TABLE vedette.spans
     links              Nested(trace_id FixedString(16), span_id FixedString(8), trace_state String, attributes String) CODEC(ZSTD(1)),
     dropped_attributes UInt32 CODEC(ZSTD(1)),
     dropped_events     UInt32 CODEC(ZSTD(1)),
-    dropped_links      UInt32 CODEC(ZSTD(1))
+    dropped_links      UInt32 CODEC(ZSTD(1)),
+    -- What a search for `key = value` reads; without it every map of the range is read.
+    INDEX attribute_pairs arrayMap((k, v) -> concat(k, '=', v), mapKeys(attributes), mapValues(attributes)) TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY day
