@@ -5,14 +5,14 @@
 -- Where a trace lies in time, and what a list of traces shows of it.
 CREATE TABLE vedette.trace_index
 (
-    tenant       LowCardinality(String),
-    day          Date,
+    tenant       LowCardinality(String) CODEC(ZSTD(1)),
+    day          Date CODEC(ZSTD(1)),
     trace_id     FixedString(16) CODEC(ZSTD(1)),
     start        SimpleAggregateFunction(min, DateTime64(9, 'UTC')) CODEC(ZSTD(1)),
     end          SimpleAggregateFunction(max, DateTime64(9, 'UTC')) CODEC(ZSTD(1)),
-    root_service SimpleAggregateFunction(max, LowCardinality(String)),
-    root_name    SimpleAggregateFunction(max, LowCardinality(String)),
-    services     SimpleAggregateFunction(groupUniqArrayArray, Array(String)),
+    root_service SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    root_name    SimpleAggregateFunction(max, LowCardinality(String)) CODEC(ZSTD(1)),
+    services     SimpleAggregateFunction(groupUniqArrayArray, Array(String)) CODEC(ZSTD(1)),
     span_count   SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     error_count  SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1))
 )
@@ -39,16 +39,16 @@ GROUP BY tenant, day, trace_id;
 -- Rate, errors and durations (nanoseconds) per minute, service, operation, kind and status.
 CREATE TABLE vedette.red_minute
 (
-    tenant      LowCardinality(String),
-    month       Date,
+    tenant      LowCardinality(String) CODEC(ZSTD(1)),
+    month       Date CODEC(ZSTD(1)),
     minute      DateTime('UTC') CODEC(Delta, ZSTD(1)),
-    service     LowCardinality(String),
-    name        LowCardinality(String),
-    kind        ${SpanKind},
-    status      ${SpanStatus},
+    service     LowCardinality(String) CODEC(ZSTD(1)),
+    name        LowCardinality(String) CODEC(ZSTD(1)),
+    kind        ${SpanKind} CODEC(ZSTD(1)),
+    status      ${SpanStatus} CODEC(ZSTD(1)),
     count       SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     duration_sum_ns SimpleAggregateFunction(sum, Float64) CODEC(ZSTD(1)),
-    durations   AggregateFunction(quantilesDD(0.01, 0.5), Float64)
+    durations   AggregateFunction(quantilesDD(0.01, 0.5), Float64) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY month
@@ -73,17 +73,17 @@ GROUP BY tenant, month, minute, service, name, kind, status;
 -- The same per hour, for ranges of many hours: a day of minutes has sixty times as many states to merge.
 CREATE TABLE vedette.red_hour
 (
-    tenant      LowCardinality(String),
-    month       Date,
+    tenant      LowCardinality(String) CODEC(ZSTD(1)),
+    month       Date CODEC(ZSTD(1)),
     hour        DateTime('UTC') CODEC(Delta, ZSTD(1)),
-    service     LowCardinality(String),
-    name        LowCardinality(String),
-    kind        ${SpanKind},
-    status      ${SpanStatus},
+    service     LowCardinality(String) CODEC(ZSTD(1)),
+    name        LowCardinality(String) CODEC(ZSTD(1)),
+    kind        ${SpanKind} CODEC(ZSTD(1)),
+    status      ${SpanStatus} CODEC(ZSTD(1)),
     last_minute SimpleAggregateFunction(max, DateTime('UTC')) CODEC(ZSTD(1)),
     count       SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     duration_sum_ns SimpleAggregateFunction(sum, Float64) CODEC(ZSTD(1)),
-    durations   AggregateFunction(quantilesDD(0.01, 0.5), Float64)
+    durations   AggregateFunction(quantilesDD(0.01, 0.5), Float64) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY month
@@ -109,11 +109,11 @@ GROUP BY tenant, month, hour, service, name, kind, status;
 -- What a service does, by name and kind.
 CREATE TABLE vedette.operations
 (
-    tenant    LowCardinality(String),
-    service   LowCardinality(String),
-    name      LowCardinality(String),
-    kind      ${SpanKind},
-    last_seen SimpleAggregateFunction(max, DateTime('UTC'))
+    tenant    LowCardinality(String) CODEC(ZSTD(1)),
+    service   LowCardinality(String) CODEC(ZSTD(1)),
+    name      LowCardinality(String) CODEC(ZSTD(1)),
+    kind      ${SpanKind} CODEC(ZSTD(1)),
+    last_seen SimpleAggregateFunction(max, DateTime('UTC')) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (tenant, service, name, kind)
@@ -127,12 +127,12 @@ GROUP BY tenant, service, name, kind;
 -- Rows and bytes by tenant and signal. Bytes are those of the texts, ids and values kept, before compression.
 CREATE TABLE vedette.usage_hour
 (
-    tenant LowCardinality(String),
-    month  Date,
-    hour   DateTime('UTC'),
-    signal LowCardinality(String),
-    rows   SimpleAggregateFunction(sum, UInt64),
-    bytes  SimpleAggregateFunction(sum, UInt64)
+    tenant LowCardinality(String) CODEC(ZSTD(1)),
+    month  Date CODEC(ZSTD(1)),
+    hour   DateTime('UTC') CODEC(ZSTD(1)),
+    signal LowCardinality(String) CODEC(ZSTD(1)),
+    rows   SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
+    bytes  SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY month
@@ -167,21 +167,21 @@ GROUP BY tenant, month, hour;
 -- `arrived` is the minute of the insert.
 CREATE TABLE vedette.edge_halves
 (
-    tenant     LowCardinality(String),
+    tenant     LowCardinality(String) CODEC(ZSTD(1)),
     arrived    DateTime('UTC') CODEC(Delta, ZSTD(1)),
-    day        Date,
+    day        Date CODEC(ZSTD(1)),
     trace_id   FixedString(16) CODEC(ZSTD(1)),
     span_id    FixedString(8) CODEC(ZSTD(1)),
-    called     Bool,
-    messaging  Bool,
-    failed     Bool,
-    service    LowCardinality(String),
+    called     Bool CODEC(ZSTD(1)),
+    messaging  Bool CODEC(ZSTD(1)),
+    failed     Bool CODEC(ZSTD(1)),
+    service    LowCardinality(String) CODEC(ZSTD(1)),
     time       DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
     duration_ns UInt64 CODEC(ZSTD(1))
 )
 ENGINE = MergeTree
 ORDER BY (arrived, tenant, trace_id)
-TTL arrived + INTERVAL 2 HOUR
+TTL arrived + INTERVAL 1 HOUR
 SETTINGS non_replicated_deduplication_window = 10000, merge_with_ttl_timeout = 600;
 
 CREATE MATERIALIZED VIEW vedette.spans_to_edge_halves TO vedette.edge_halves AS
@@ -208,17 +208,17 @@ WHERE multiIf(
 -- halves have been counted, and the epoch for what needs no halves.
 CREATE TABLE vedette.service_edges_closed
 (
-    tenant          LowCardinality(String),
-    month           Date,
+    tenant          LowCardinality(String) CODEC(ZSTD(1)),
+    month           Date CODEC(ZSTD(1)),
     minute          DateTime('UTC') CODEC(Delta, ZSTD(1)),
-    client          LowCardinality(String),
-    server          LowCardinality(String),
-    connection_type ${ConnectionType},
+    client          LowCardinality(String) CODEC(ZSTD(1)),
+    server          LowCardinality(String) CODEC(ZSTD(1)),
+    connection_type ${ConnectionType} CODEC(ZSTD(1)),
     count           SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     errors          SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     duration_sum_ns SimpleAggregateFunction(sum, Float64) CODEC(ZSTD(1)),
-    durations       AggregateFunction(quantilesDD(0.01, 0.5), Float64),
-    closed          SimpleAggregateFunction(max, DateTime('UTC'))
+    durations       AggregateFunction(quantilesDD(0.01, 0.5), Float64) CODEC(ZSTD(1)),
+    closed          SimpleAggregateFunction(max, DateTime('UTC')) CODEC(ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY month
@@ -247,11 +247,11 @@ GROUP BY tenant, month, minute, client, server;
 -- Names of attributes. `place` is 'attribute' or 'resource'.
 CREATE TABLE vedette.attribute_keys
 (
-    tenant    LowCardinality(String),
-    month     Date,
-    signal    LowCardinality(String),
-    place     LowCardinality(String),
-    key       LowCardinality(String),
+    tenant    LowCardinality(String) CODEC(ZSTD(1)),
+    month     Date CODEC(ZSTD(1)),
+    signal    LowCardinality(String) CODEC(ZSTD(1)),
+    place     LowCardinality(String) CODEC(ZSTD(1)),
+    key       LowCardinality(String) CODEC(ZSTD(1)),
     count     SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     last_seen SimpleAggregateFunction(max, DateTime('UTC')) CODEC(ZSTD(1))
 )
@@ -264,11 +264,11 @@ SETTINGS non_replicated_deduplication_window = 10000;
 -- left empty.
 CREATE TABLE vedette.attribute_values
 (
-    tenant    LowCardinality(String),
-    month     Date,
-    signal    LowCardinality(String),
-    place     LowCardinality(String),
-    key       LowCardinality(String),
+    tenant    LowCardinality(String) CODEC(ZSTD(1)),
+    month     Date CODEC(ZSTD(1)),
+    signal    LowCardinality(String) CODEC(ZSTD(1)),
+    place     LowCardinality(String) CODEC(ZSTD(1)),
+    key       LowCardinality(String) CODEC(ZSTD(1)),
     value     String CODEC(ZSTD(1)),
     count     SimpleAggregateFunction(sum, UInt64) CODEC(ZSTD(1)),
     last_seen SimpleAggregateFunction(max, DateTime('UTC')) CODEC(ZSTD(1))

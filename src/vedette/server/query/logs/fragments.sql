@@ -42,7 +42,7 @@ ${LineMembers},
 -- fragment: Selected
     tenant = {tenant:String} AND time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')
 -- fragment: SelectedLines
-    SELECT *
+    SELECT *, observed_time
     FROM vedette.logs
     WHERE ${Selected} AND ${condition}
     ORDER BY time ${direction}

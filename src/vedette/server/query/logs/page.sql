@@ -12,7 +12,7 @@ FROM
             + if(time = fromUnixTimestamp64Nano({cursor_ns:Int64}, 'UTC') AND line_hash = {cursor_hash:UInt64}, {skip:UInt64}, 0) AS line_number
     FROM
     (
-        SELECT *, ${LineHash} AS line_hash
+        SELECT *, observed_time, ${LineHash} AS line_hash
         FROM vedette.logs
         WHERE ${Selected} AND ${times} AND ${beyond} AND ${condition}
         ORDER BY time ${direction}, line_hash ${direction}

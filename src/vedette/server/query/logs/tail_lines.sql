@@ -6,7 +6,7 @@ SELECT
 ${LineJson}
 FROM
 (
-    SELECT *, ${LineHash} AS line_hash
+    SELECT *, observed_time, ${LineHash} AS line_hash
     FROM vedette.logs
     WHERE ${NewLines} AND ${condition}
     ORDER BY time DESC, line_hash DESC

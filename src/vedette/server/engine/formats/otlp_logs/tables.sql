@@ -38,7 +38,7 @@ WITH
 SELECT
     tenant,
     nanoseconds(multiIf(event_nano > 0, event_nano, observed_nano > 0, observed_nano, received)) AS time,
-    nanoseconds(if(observed_nano > 0, observed_nano, received)) AS observed_time,
+    toUnixTimestamp64Nano(nanoseconds(if(observed_nano > 0, observed_nano, received))) - toUnixTimestamp64Nano(time) AS observed_delay_ns,
     partition_day(time, nanoseconds(received)) AS day,
     fixed16(`resource_logs.scope_logs.log_records.trace_id`) AS trace_id,
     fixed8(`resource_logs.scope_logs.log_records.span_id`) AS span_id,
