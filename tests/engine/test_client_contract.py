@@ -406,3 +406,30 @@ async def test_the_callers_own_errors_pass_through_a_stream(engine):
             await anext(chunks)
             raise ConnectionResetError
     assert await engine.ping()
+
+
+@pytest.mark.parametrize("settings", [{}, {"max_memory_usage": 40_000_000}])
+async def test_an_insert_that_fails_behind_a_view_is_no_success(engine, database, settings):
+    """Neither a constraint of the last table nor its memory may be lost on the way back: the caller would forget."""
+    await engine.execute(f"CREATE TABLE {database}.door (a UInt64) ENGINE = Null")
+    await engine.execute(f"CREATE TABLE {database}.room (a UInt64, b String) ENGINE = MergeTree ORDER BY a")
+    await engine.execute(
+        f"CREATE MATERIALIZED VIEW {database}.v TO {database}.room AS SELECT a, repeat('x', a) AS b FROM {database}.door"
+    )
+    await engine.execute(f"ALTER TABLE {database}.room ADD CONSTRAINT odd CHECK a != 3")
+    data = b"3\n" if not settings else b"900000\n" * 100
+    with pytest.raises((EngineError, QueryLimit)):
+        await engine.insert(f"{database}.door", "TSV", data, settings=settings)
+    assert await engine.rows(f"SELECT count() AS n FROM {database}.room") == [{"n": 0}]
+    await engine.insert(f"{database}.door (a)", "TSV", b"1\n2\n")
+    assert await engine.rows(f"SELECT count() AS n FROM {database}.room") == [{"n": 2}]
+
+
+async def test_a_large_insert_is_one_block(engine, database):
+    """The log's tokens hold for a whole insert; threads that parse would cut it."""
+    await engine.execute(f"CREATE TABLE {database}.t (a UInt64, b String) ENGINE = MergeTree ORDER BY a")
+    body = b"".join(b'{"a":%d,"b":"%s"}\n' % (i, b"x" * 1000) for i in range(70_000))
+    whole = {"max_block_size": 1_000_000, "min_insert_block_size_rows": 0, "min_insert_block_size_bytes": 0}
+    await engine.insert(f"{database}.t", "JSONEachRow", body, settings={**whole, "max_insert_threads": 1})
+    parts = f"SELECT count() AS n, sum(rows) AS r FROM system.parts WHERE database = '{database}' AND table = 't'"
+    assert await engine.rows(parts + " AND NOT match(name, '_[1-9][0-9]*$')") == [{"n": 1, "r": 70_000}]

@@ -64,7 +64,8 @@ def test_formats_and_ends(sql, head, fmt):
 def test_inserts_with_data(sql, head, fmt, data):
     statement = read(sql)
     assert isinstance(statement, Insert)
-    assert (statement.sql.decode(), statement.fmt, statement.data.decode()) == (head, fmt, data)
+    assert ((statement.sql + statement.settings).decode(), statement.fmt, statement.data.decode()) == (head, fmt, data)
+    assert b"SETTINGS" not in statement.sql
 
 
 def test_values_are_a_statement_when_they_are_all_there():

@@ -11,10 +11,13 @@ from chdb import _chdb
 
 from vedette.server.engine.embedded.deduplication import forget_inserts_without_parts
 from vedette.server.engine.embedded.failures import Failure, parse_failure
+from vedette.server.engine.embedded.spool import spooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from vedette.server.engine.embedded.statements import Insert
 
 __all__ = ["Database", "Profile", "Summary", "quote"]
 
@@ -25,6 +28,7 @@ _connect: Callable[[str], Any] = vars(_chdb)["connect"]
 
 # The second one is what becomes of an exception whose words are no UTF-8.
 _ERRORS = (RuntimeError, UnicodeDecodeError)
+_WRITABLE = frozenset({b"0", b"false"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Database:
 
     def __init__(self, path: Path, *, max_memory_bytes: int) -> None:
         self._path = str(path)
+        self._folder = path
         arguments = "&".join(f"{name}={value}" for name, value in _server_settings(max_memory_bytes).items())
         self._statement_memory = str(max_memory_bytes // 2).encode()
         forget_inserts_without_parts(path)
@@ -119,18 +124,17 @@ class Database:
             result = connection.query(sql, fmt)
             return result.bytes(), _summary(result)
 
-    def insert(self, profile: Profile, sql: bytes, fmt: str, data: Iterator[bytes]) -> Summary:
-        """Insert `data`; when the iterator raises, the insert is cancelled and nothing more is written."""
-        with self._connection(profile) as connection:
-            handle = connection.send_insert(sql, fmt)
-            try:
-                for chunk in data:
-                    connection.insert_append(handle, chunk)
-            except BaseException:
-                with contextlib.suppress(*_ERRORS):
-                    connection.insert_cancel(handle)
-                raise
-            return _summary(connection.insert_done(handle))
+    def insert(self, profile: Profile, insert: Insert, data: Iterator[bytes]) -> Summary:
+        """Insert `data`; when the iterator raises, nothing is written.
+
+        Raises:
+            Failure: the engine refused, whichever of the tables behind the views it was for; or the data found no room.
+        """
+        if profile.readonly not in _WRITABLE:
+            raise Failure(164, "READONLY", "Cannot execute query in readonly mode")
+        with spooled(data, self._folder / "tmp") as descriptor, self._connection(profile) as connection:
+            source = b"\nFROM INFILE '/dev/fd/%d' %b\nFORMAT " % (descriptor, insert.settings)
+            return _summary(connection.query(insert.sql + source + insert.fmt.encode(), "Null"))
 
     def kill(self, query_id: str | None) -> None:
         """Ask the statement of this id, or all of them, to stop; it is not waited for."""
@@ -165,10 +169,12 @@ class Database:
             "max_memory_usage": self._statement_memory,
             # Threads for formatting cost a third of a small statement, and many statements run at once anyway.
             "output_format_parallel_formatting": b"0",
+            # Threads that parse would cut an insert into blocks, and its repeat would be taken for another one.
+            "input_format_parallel_parsing": b"0",
             **profile.settings,
             "log_comment": profile.query_id.encode(),
         }
-        if profile.readonly not in {b"0", b"false"}:
+        if profile.readonly not in _WRITABLE:
             values["readonly"] = profile.readonly
         return b"SET " + b", ".join(name.encode() + b" = " + quote(value) for name, value in values.items())
 

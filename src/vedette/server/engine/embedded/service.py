@@ -223,9 +223,7 @@ class Service:
     async def _insert(self, job: _Job, statement: Insert, intake: Intake) -> web.StreamResponse:
         feed = Feed()
         data = _after(statement.data, decompressed(iter(feed), intake.encoding))
-        future = await self._submit(
-            job.request.query_id, self._database.insert, job.profile, statement.sql, statement.fmt, data
-        )
+        future = await self._submit(job.request.query_id, self._database.insert, job.profile, statement, data)
         future.add_done_callback(lambda _: feed.close())
         try:
             async for chunk in intake.body:

@@ -67,11 +67,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """An INSERT whose data follow: `sql` ends before FORMAT or VALUES, `data` is what followed in the same text."""
+    """An INSERT whose data follow.
+
+    `sql` ends before SETTINGS, FORMAT or VALUES, `settings` is the SETTINGS clause, `data` what followed in the same
+    text.
+    """
 
     sql: bytes
     fmt: str
     data: bytes
+    settings: bytes = b""
 
 
 Statement = Query | Insert
@@ -107,6 +112,8 @@ def read_statement(text: bytes, *, complete: bool, readonly: bool) -> Statement:
     tokens = _tokens(text)
     while tokens and tokens[-1].text == b";":
         tokens.pop()
+    if not tokens:
+        raise Failure(62, "SYNTAX_ERROR", "Empty query")
     _check(tokens)
     if readonly:
         _check_readonly(tokens)
@@ -174,18 +181,25 @@ def _format_clause(tokens: list[_Token]) -> int | None:
 
 
 def _read_insert(text: bytes, *, complete: bool) -> Statement:
+    settings: int | None = None
     for word, start, end in _clause_words(text):
+        if word == b"SETTINGS" and settings is None:
+            settings = start
         if word == b"FORMAT":
-            return _insert_with_format(text, start, end)
+            return _insert_with_format(text, settings, start, end)
         if word == b"VALUES" and complete:
             return Query(_single(text, end), b"", None, b"INSERT")
         if word == b"VALUES":
-            return Insert(text[:start], "Values", text[end:])
+            return _insert(text[:start], settings, "Values", text[end:])
         if word in {b"SELECT", b"WITH", b"WATCH"}:
             return _insert_select(text)
         if word == b"INFILE":
             raise Failure(48, "NOT_IMPLEMENTED", "FROM INFILE is not allowed: send the data in the request's body")
-    return Insert(text.rstrip(b" \t\r\n;"), "Values", b"")
+    return _insert(text.rstrip(b" \t\r\n;"), settings, "Values", b"")
+
+
+def _insert(head: bytes, settings: int | None, fmt: str, data: bytes) -> Insert:
+    return Insert(head[:settings], fmt, data, b"" if settings is None else head[settings:])
 
 
 def _clause_words(text: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -202,11 +216,11 @@ def _clause_words(text: bytes) -> Iterator[tuple[bytes, int, int]]:
         previous = token
 
 
-def _insert_with_format(text: bytes, start: int, end: int) -> Insert:
+def _insert_with_format(text: bytes, settings: int | None, start: int, end: int) -> Insert:
     match = re.compile(rb"\s+(?P<name>\w+)(?P<gap>[ \t\f]*;?\r?\n?)").match(text, end)
     if match is None:
         raise Failure(62, "SYNTAX_ERROR", "Syntax error: a format's name is expected after FORMAT")
-    return Insert(text[:start], match["name"].decode("ascii", "replace"), text[match.end() :])
+    return _insert(text[:start], settings, match["name"].decode("ascii", "replace"), text[match.end() :])
 
 
 def _insert_select(text: bytes) -> Query:
