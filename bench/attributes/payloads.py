@@ -7,14 +7,17 @@ with ids in them, status codes, user agents, SQL statements, and now and then an
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 AGENTS = [
     f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36"
@@ -117,7 +120,7 @@ class Shop:
             "db.namespace": "shop",
             "db.collection.name": table,
             "db.operation.name": "SELECT",
-            "db.query.text": f"SELECT id, name, price, created_at FROM {table} WHERE id = $1 AND deleted_at IS NULL",  # noqa: S608
+            "db.query.text": f"SELECT id, name, price, created_at FROM {table} WHERE id = $1 AND deleted_at IS NULL",
             "db.response.returned_rows": r.randrange(50),
             "server.address": "db-1.internal",
             "server.port": 5432,

@@ -58,16 +58,27 @@ BLOOM = "INDEX v mapValues(a) TYPE bloom_filter(0.01) GRANULARITY 1"
 TOKENS = "INDEX v mapValues(a) TYPE text(tokenizer = 'array')"
 VARIANTS = {
     "Map of texts": (TEXT, TEXT_FROM, "", TEXT_QUERIES),
-    "Map of LowCardinality texts": (TEXT.replace("String), String)", "String), LowCardinality(String))"), TEXT_FROM, "", TEXT_QUERIES),
+    "Map of LowCardinality texts": (
+        TEXT.replace("String), String)", "String), LowCardinality(String))"),
+        TEXT_FROM,
+        "",
+        TEXT_QUERIES,
+    ),
     "Map of LowCardinality texts, bloom filter": (
-        TEXT.replace("String), String)", "String), LowCardinality(String))") + ", " + BLOOM, TEXT_FROM, "", TEXT_QUERIES),
+        TEXT.replace("String), String)", "String), LowCardinality(String))") + ", " + BLOOM,
+        TEXT_FROM,
+        "",
+        TEXT_QUERIES,
+    ),
     "Map of texts, 8 buckets after merge": (TEXT, TEXT_FROM, BUCKETS.format(8), TEXT_QUERIES),
     "Map of texts, 32 buckets after merge": (TEXT, TEXT_FROM, BUCKETS.format(32), TEXT_QUERIES),
     "Map of texts, bloom filter": (f"{TEXT}, {BLOOM}", TEXT_FROM, "", TEXT_QUERIES),
     "Map of texts, text index": (f"{TEXT}, {TOKENS}", TEXT_FROM, "", TEXT_QUERIES),
     "typed Maps": (
-        "s Map(LowCardinality(String), String) CODEC(ZSTD(1)), i Map(LowCardinality(String), Int64) CODEC(ZSTD(1)), "
-        "d Map(LowCardinality(String), Float64) CODEC(ZSTD(1)), b Map(LowCardinality(String), Bool) CODEC(ZSTD(1))",
+        (
+            "s Map(LowCardinality(String), String) CODEC(ZSTD(1)), i Map(LowCardinality(String), Int64) CODEC(ZSTD(1)), "
+            "d Map(LowCardinality(String), Float64) CODEC(ZSTD(1)), b Map(LowCardinality(String), Bool) CODEC(ZSTD(1))"
+        ),
         TYPED_FROM,
         "",
         TYPED_QUERIES,
@@ -108,7 +119,9 @@ def load(run: session.Session, spans: int) -> None:
 
 def measure(run: session.Session, variant: tuple[str, str, str, dict[str, str]]) -> dict[str, float]:
     columns, source, settings, queries = variant
-    create = f"CREATE TABLE r (time DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)), {columns}) ENGINE = MergeTree ORDER BY time"
+    create = (
+        f"CREATE TABLE r (time DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)), {columns}) ENGINE = MergeTree ORDER BY time"
+    )
     fill = f"INSERT INTO r SELECT time, {source} FROM base SETTINGS max_threads = 1, max_insert_threads = 1"
     found: dict[str, float] = {"ingest": float("inf")}
     # Where a view would compute the columns from OTLP's arrays as cheaply as the texts, only the writing counts; JSON has

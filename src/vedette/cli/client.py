@@ -39,7 +39,9 @@ _RECONNECT_SECONDS: Final = (0.5, 1.0, 2.0, 5.0)
 
 # C0 and C1 controls move the cursor, recolour or retitle the terminal; the bidirectional controls reorder what is
 # read; then line separators of some terminals; halves of surrogate pairs cannot be written at all.
-_UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]"
+)
 _NAMED: Final = {"\n": "\\n", "\r": "\\r"}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vedette.cli.client import ApiKey  # noqa: TC001 - Typer reads the annotation at run time
+from vedette.cli.client import ApiKey
 from vedette.errors import StartError
 
 __all__ = ["demo"]

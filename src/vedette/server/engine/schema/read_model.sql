@@ -114,3 +114,13 @@ FROM vedette.exemplars FINAL;
 CREATE VIEW vedette_sql.metadata AS
 SELECT name, type, unit, help
 FROM vedette.metadata FINAL;
+
+CREATE VIEW vedette_sql.attribute_keys AS
+SELECT signal, place, key, sum(count) AS count, max(last_seen) AS last_seen
+FROM vedette.attribute_keys
+GROUP BY signal, place, key;
+
+CREATE VIEW vedette_sql.attribute_values AS
+SELECT signal, place, key, value, sum(count) AS count, max(last_seen) AS last_seen
+FROM vedette.attribute_values
+GROUP BY signal, place, key, value;

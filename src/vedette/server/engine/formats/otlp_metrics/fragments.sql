@@ -23,10 +23,10 @@ Array(Tuple(attributes ${Labels}, start UInt64, time UInt64, flags UInt32, count
 ((x, i) -> reinterpretAsUInt8(substring(x, i, 1))) AS byte,
 (x -> multiIf(
     startsWith(x, '\x0a'), content(x),
-    startsWith(x, '\x18'), toString(arraySum(i -> bitShiftLeft(bitAnd(byte(x, i + 1), 127)::UInt64, 7 * i - 7), range(1, least(length(x), 11)))::Int64),
+    startsWith(x, '\x18'), toString(arraySum(i -> bitShiftLeft(bitAnd(byte(x, i + 1), 127)::UInt64, 7 * i - 7), range(1, if(startsWith(x, '\x18'), least(length(x), 11), 1)))::Int64),
     startsWith(x, '\x10'), if(x = '\x10\x01', 'true', 'false'),
-    startsWith(x, '\x21'), toString(reinterpretAsFloat64(substring(x, 2, 8))),
-    startsWith(x, '\x3a'), base64Encode(content(x)),
+    startsWith(x, '\x21'), toString(reinterpretAsFloat64(substring(x, 2, if(startsWith(x, '\x21'), 8, 0)))),
+    startsWith(x, '\x3a'), base64Encode(if(startsWith(x, '\x3a'), content(x), '')),
     '')) AS label_text
 -- Arrays and key-value lists become JSON of at most 128 elements; what is nested in them becomes null. An element is a
 -- tag, a size and an AnyValue, or an entry of such a key and value, so the positions where elements end are found first.
@@ -48,14 +48,16 @@ reinterpretAsFloat64(toUInt64(9218868437227405314)) AS stale_marker
 -- fragment: Milliseconds
 (n -> fromUnixTimestamp64Milli(intDiv(least(n, 9223372036854775807), 1000000)::Int64, 'UTC')) AS milliseconds
 -- A bound as OpenMetrics writes floats in le and quantile: 0.005, 1.0, 1e+06, +Inf. Outside of 0.0001 … 1e6 the decimal
--- digits and the exponent are taken from the engine's shortest text of the number.
+-- digits and the exponent are taken from the engine's shortest text of the number. Bounds recur, and functions of a
+-- LowCardinality are computed once for each of its values.
 -- fragment: BoundText
-(d -> if(position(d, 'e') > 0, toInt32(extract(d, 'e(.*)')), if(startsWith(d, '0.'), -1 - length(extract(d, '^0[.](0*)')), length(extract(d, '^[0-9]+')) - 1))) AS exponent,
+(d -> if(position(d, 'e') > 0, toInt32OrZero(extract(d, 'e(.*)')), if(startsWith(d, '0.'), -1 - length(extract(d, '^0[.](0*)')), length(extract(d, '^[0-9]+')) - 1))::Int32) AS exponent,
 (d -> replaceRegexpOne(trimRight(trimLeft(replaceOne(extract(d, '^[0-9.]+'), '.', ''), '0'), '0'), '^(.)(.+)', '\\1.\\2')) AS mantissa,
-((d, e) -> concat(mantissa(d), 'e', if(e < 0, '-', '+'), leftPad(toString(abs(e)), 2, '0'))) AS scientific,
-(b -> multiIf(
-    abs(b) >= 0.0001 AND abs(b) < 1000000, concat(toString(b), if(position(toString(b), '.') = 0, '.0', '')),
-    b = 0, '0.0', b = inf, '+Inf', b = -inf, '-Inf', isNaN(b), 'NaN',
-    concat(if(b < 0, '-', ''), scientific(toString(abs(b)), exponent(toString(abs(b))))))) AS bound_text
+((d, e) -> concat(mantissa(d), 'e', if(e < 0, '-', '+'), if(abs(e) < 10, '0', ''), toString(abs(e)))) AS scientific,
+(t -> multiIf(
+    t = 'inf', '+Inf', t = '-inf', '-Inf', t = 'nan', 'NaN', t IN ('0', '-0'), '0.0',
+    match(t, '^-?(0[.]0{0,3}[1-9]|[1-9][0-9]{0,5}([.]|$))'), if(position(t, '.') > 0, t, concat(t, '.0')),
+    concat(if(startsWith(t, '-'), '-', ''), scientific(trimLeft(t, '-'), exponent(trimLeft(t, '-')))))) AS float_text,
+(b -> float_text(toLowCardinality(toString(b)))::String) AS bound_text
 -- fragment: CounterResetHint
 Enum8('unknown' = 0, 'reset' = 1, 'not_reset' = 2, 'gauge' = 3)

@@ -137,7 +137,7 @@ SELECT
     help,
     is_gauge,
     is_delta,
-    multiIf(metric = '', 'metric without a name', temporality NOT IN (1, 2), 'metric without a temporality', '') AS rejected,
+    multiIf(metric = '', 'unnamed_metric', temporality NOT IN (1, 2), 'unknown_temporality', '') AS rejected,
     numbers,
     histograms,
     exponentials,
@@ -236,7 +236,7 @@ WITH
 SELECT
     tenant,
     received,
-    multiIf(m.rejected != '', m.rejected, p.time = 0, 'point without a time', p.kind = 'none' AND NOT no_value, 'point without a value', '') AS rejected,
+    multiIf(m.rejected != '', m.rejected, p.time = 0, 'no_time', p.kind = 'none' AND NOT no_value, 'no_value', '') AS rejected,
     p.time AS time,
     p.start AS start,
     p.attributes AS attributes,
@@ -294,9 +294,9 @@ FROM
         arrayPushBack(if(empty(p.bucket_counts), [], arrayFilter(b -> b != inf, p.explicit_bounds)), inf) AS bounds,
         multiIf(
             m.rejected != '', m.rejected,
-            p.time = 0, 'point without a time',
-            notEmpty(p.bucket_counts) AND length(p.bucket_counts) != length(p.explicit_bounds) + 1, 'bucket counts and bounds do not match',
-            arrayExists((b, next) -> NOT b < next, arrayPopBack(p.explicit_bounds), arrayPopFront(p.explicit_bounds)) OR isNaN(p.explicit_bounds[1]), 'bucket bounds do not ascend',
+            p.time = 0, 'no_time',
+            notEmpty(p.bucket_counts) AND length(p.bucket_counts) != length(p.explicit_bounds) + 1, 'bucket_count_mismatch',
+            arrayExists((b, next) -> NOT b < next, arrayPopBack(p.explicit_bounds), arrayPopFront(p.explicit_bounds)) OR isNaN(p.explicit_bounds[1]), 'unordered_bounds',
             '') AS rejected
     FROM vedette.otlp_metrics AS m
     ARRAY JOIN histograms AS p
@@ -315,9 +315,9 @@ SELECT
     received,
     multiIf(
         m.rejected != '', m.rejected,
-        p.time = 0, 'point without a time',
-        p.scale < -4, 'exponential histogram with a scale below -4',
-        greatest(p.positive.offset::Int64 + length(p.positive.bucket_counts), p.negative.offset::Int64 + length(p.negative.bucket_counts)) > 2000000000, 'exponential histogram with buckets beyond all numbers',
+        p.time = 0, 'no_time',
+        p.scale < -4, 'scale_too_low',
+        greatest(p.positive.offset::Int64 + length(p.positive.bucket_counts), p.negative.offset::Int64 + length(p.negative.bucket_counts)) > 2000000000, 'buckets_out_of_range',
         '') AS rejected,
     p.time AS time,
     p.start AS start,
@@ -349,7 +349,7 @@ WITH
 SELECT
     tenant,
     received,
-    multiIf(m.rejected != '', m.rejected, p.time = 0, 'point without a time', '') AS rejected,
+    multiIf(m.rejected != '', m.rejected, p.time = 0, 'no_time', '') AS rejected,
     p.time AS time,
     p.start AS start,
     p.attributes AS attributes,
@@ -401,6 +401,22 @@ FROM
     )
 )
 WHERE time > 0 AND notEmpty(target) AND notEmpty(attributes);
+
+-- What could not be kept, with one name as an example.
+CREATE MATERIALIZED VIEW vedette.otlp_points_to_ledger TO vedette.ledger AS
+WITH ${Scalars}
+SELECT
+    tenant,
+    nanoseconds(received) AS time,
+    toYear(time) AS year,
+    'metrics' AS signal,
+    rejected AS reason,
+    count() AS count,
+    0 AS bytes,
+    any(names[1]) AS detail
+FROM vedette.otlp_points
+WHERE rejected != ''
+GROUP BY tenant, received, rejected;
 
 CREATE MATERIALIZED VIEW vedette.otlp_metrics_to_metadata TO vedette.metadata AS
 SELECT DISTINCT tenant, name, type, unit, help
@@ -468,13 +484,13 @@ FROM
     (
         SELECT
             * EXCEPT pairs,
-            if(clashes, arrayMap(k -> (k, arrayStringConcat(arrayMap(x -> x.2, arrayFilter(x -> x.1 = k, pairs)), ';')), arrayDistinct(pairs.1)), []) AS settled
+            arrayMap(k -> (k, arrayStringConcat(arrayMap(x -> x.2, arrayFilter(x -> x.1 = k, pairs)), ';')), arrayDistinct(pairs.1)) AS settled
         FROM
         (
             SELECT
                 *,
                 hasAny(attribute_keys, arrayConcat(target_keys, ['', '__name__', extra_label::String])) OR has(attribute_values, '') OR arrayUniq(attribute_keys) < length(attribute_keys) AS clashes,
-                if(clashes, arraySort(arrayFilter(x -> x.1 NOT IN ('', '__name__') AND x.1 != extra_label AND x.2 != '' AND NOT has(target_keys, x.1), arrayZip(attribute_keys, attribute_values))), []) AS pairs
+                arraySort(arrayFilter(x -> x.1 NOT IN ('', '__name__') AND x.1 != extra_label AND x.2 != '' AND NOT has(target_keys, x.1), arrayZip(if(clashes, attribute_keys, []), if(clashes, attribute_values, [])))) AS pairs
             FROM
             (
                 WITH
@@ -519,7 +535,7 @@ FROM
 );
 
 CREATE MATERIALIZED VIEW vedette.metric_points_to_samples TO vedette.samples AS
-SELECT tenant, day, toStartOfHour(time) AS hour, series_id AS series, time, sample AS value, start_time
+SELECT tenant, day, toStartOfHour(least(time, toDateTime64('2106-01-01 00:00:00', 3, 'UTC')))::DateTime('UTC') AS hour, series_id AS series, time, sample AS value, start_time
 FROM (SELECT tenant, day, time, start_time, series, samples FROM vedette.metric_points WHERE notEmpty(samples))
 ARRAY JOIN series AS series_id, samples AS sample;
 
@@ -545,7 +561,7 @@ FROM
 
 CREATE MATERIALIZED VIEW vedette.metric_points_to_histograms TO vedette.histograms AS
 SELECT
-    tenant, day, toStartOfHour(time) AS hour, series[1] AS series, time, start_time, schema, zero_threshold, zero_count,
+    tenant, day, toStartOfHour(least(time, toDateTime64('2106-01-01 00:00:00', 3, 'UTC')))::DateTime('UTC') AS hour, series[1] AS series, time, start_time, schema, zero_threshold, zero_count,
     count, sum, positive_indexes, positive_counts, negative_indexes, negative_counts, counter_reset_hint
 FROM (SELECT * FROM vedette.metric_points WHERE is_native);
 
@@ -553,7 +569,7 @@ CREATE MATERIALIZED VIEW vedette.metric_points_to_exemplars TO vedette.exemplars
 SELECT
     tenant,
     day,
-    toStartOfHour(e.time) AS hour,
+    toStartOfHour(least(e.time, toDateTime64('2106-01-01 00:00:00', 3, 'UTC')))::DateTime('UTC') AS hour,
     series[e.sample] AS series,
     e.time AS time,
     e.value AS value,
@@ -562,3 +578,14 @@ SELECT
     e.labels::Map(LowCardinality(String), String) AS labels
 FROM (SELECT tenant, day, series, exemplars FROM vedette.metric_points WHERE notEmpty(exemplars))
 ARRAY JOIN exemplars AS e;
+
+-- Usage: a sample counts as its time and its value.
+CREATE MATERIALIZED VIEW vedette.samples_to_usage_hour TO vedette.usage_hour AS
+SELECT tenant, toStartOfMonth(day) AS month, hour, 'metrics' AS signal, count() AS rows, 16 * count() AS bytes
+FROM vedette.samples
+GROUP BY tenant, month, hour;
+
+CREATE MATERIALIZED VIEW vedette.histograms_to_usage_hour TO vedette.usage_hour AS
+SELECT tenant, toStartOfMonth(day) AS month, hour, 'metrics' AS signal, count() AS rows, sum(byteSize(positive_counts, negative_counts) + 64) AS bytes
+FROM vedette.histograms
+GROUP BY tenant, month, hour;
