@@ -56,7 +56,7 @@ reinterpretAsFloat64(toUInt64(9218868437227405314)) AS stale_marker
 ((d, e) -> concat(mantissa(d), 'e', if(e < 0, '-', '+'), if(abs(e) < 10, '0', ''), toString(abs(e)))) AS scientific,
 (t -> multiIf(
     t = 'inf', '+Inf', t = '-inf', '-Inf', t = 'nan', 'NaN', t IN ('0', '-0'), '0.0',
-    match(t, '^-?(0[.]0{0,3}[1-9]|[1-9][0-9]{0,5}([.]|$))'), if(position(t, '.') > 0, t, concat(t, '.0')),
+    match(t, '^-?(0[.]0{0,3}[1-9]|[1-9][0-9]{0,5}([.]|$))[^e]*$'), if(position(t, '.') > 0, t, concat(t, '.0')),
     concat(if(startsWith(t, '-'), '-', ''), scientific(trimLeft(t, '-'), exponent(trimLeft(t, '-')))))) AS float_text,
 (b -> float_text(toLowCardinality(toString(b)))::String) AS bound_text
 -- fragment: CounterResetHint

@@ -1,0 +1,153 @@
+"""Metrics from OTLP requests to the tables of a real engine process, by the bytes that ingest writes into the log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import math
+import struct
+import subprocess
+import sys
+import uuid
+from base64 import b64decode
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from vedette.errors import EngineUnavailable
+from vedette.server.engine.client import Engine
+from vedette.server.engine.formats import by_name
+from vedette.server.engine.migrate import migrate
+from vedette.server.ingest.otlp import METRICS, from_json, from_protobuf
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+STALE_BITS = 0x7FF0000000000002
+_tenants = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def metrics_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an engine whose schema is up to date."""
+    home = tmp_path_factory.mktemp("metrics")
+    url = f"unix://{home}/engine.sock"
+    command = [sys.executable, "-m", "vedette.server.engine.embedded"]
+    with (home / "engine.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--path", str(home / "db"), "--socket", str(home / "engine.sock")],
+            cwd=home,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            asyncio.run(_prepare(url, process, home / "engine.log"))
+            yield url
+        finally:
+            process.terminate()
+            process.wait()
+
+
+async def _prepare(url: str, process: subprocess.Popen[bytes], log: Any) -> None:
+    engine = Engine(url)
+    try:
+        while True:
+            assert process.poll() is None, log.read_text()
+            with contextlib.suppress(EngineUnavailable):
+                if await engine.ping():
+                    break
+            await asyncio.sleep(0.05)
+        await migrate(engine)
+    finally:
+        await engine.close()
+
+
+def as_json(request: ExportMetricsServiceRequest) -> bytes:
+    """The request in OTLP/JSON: as protobuf's JSON, but with integer enums and hexadecimal ids."""
+    document = MessageToDict(request, use_integers_for_enums=True)
+
+    def hexadecimal(node: Any) -> Any:
+        if isinstance(node, list):
+            return [hexadecimal(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        return {
+            key: b64decode(value).hex() if key in {"traceId", "spanId"} else hexadecimal(value)
+            for key, value in node.items()
+        }
+
+    return json.dumps(hexadecimal(document)).encode()
+
+
+@dataclass
+class Store:
+    """The tables of one tenant."""
+
+    engine: Engine
+    tenant: str = field(default_factory=lambda: f"metrics-{next(_tenants)}-{uuid.uuid4().hex[:6]}")
+
+    async def insert(self, *requests: ExportMetricsServiceRequest, json_form: bool = False, token: str = "") -> None:
+        """Load one segment that holds the requests."""
+        if json_form:
+            name, payloads = "otlp_metrics_json", [from_json(METRICS, self.tenant, as_json(r)) for r in requests]
+        else:
+            name, payloads = (
+                "otlp_metrics",
+                [from_protobuf(METRICS, self.tenant, r.SerializeToString()) for r in requests],
+            )
+        await self.load(name, b"".join(b"".join(payload.pieces) for payload in payloads), token)
+
+    async def load(self, format_name: str, segment: bytes, token: str = "") -> None:
+        wire = by_name(format_name)
+        settings = {**wire.settings, "insert_deduplication_token": token or uuid.uuid4().hex}
+        await self.engine.insert(wire.table, wire.input_format, segment, settings=settings)
+
+    async def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a statement that names the tenant as {tenant:String}."""
+        return await self.engine.rows(sql, params={"tenant": self.tenant})
+
+    async def series(self) -> dict[str, list[tuple[int, float]]]:
+        """Every series as PromQL writes it, with its samples (milliseconds, value)."""
+        rows = await self.rows(
+            "SELECT id, any(name) AS name, any(labels) AS labels, groupArray((t, bits)) AS points FROM "
+            "(SELECT series AS id, toInt64(toUnixTimestamp64Milli(time)) AS t, reinterpretAsUInt64(value) AS bits "
+            " FROM vedette.samples WHERE tenant = {tenant:String} ORDER BY time) AS samples "
+            "INNER JOIN (SELECT id, name, labels FROM vedette.series FINAL WHERE tenant = {tenant:String} "
+            "LIMIT 1 BY id) AS series USING id GROUP BY id"
+        )
+        return {
+            named(row["name"], row["labels"]): [(int(t), number(int(bits))) for t, bits in row["points"]]
+            for row in rows
+        }
+
+    async def values(self) -> dict[str, float]:
+        """Every series with the value of its only sample."""
+        found = await self.series()
+        assert all(len(points) == 1 for points in found.values()), found
+        return {name: points[0][1] for name, points in found.items()}
+
+
+def named(name: str, labels: dict[str, str]) -> str:
+    """A series as PromQL writes it, labels in the order in which they are stored."""
+    return name + "{" + ", ".join(f"{key}={json.dumps(value)}" for key, value in labels.items()) + "}"
+
+
+def number(bits: int) -> float:
+    return struct.unpack("<d", struct.pack("<Q", bits))[0]
+
+
+def is_stale(value: float) -> bool:
+    return math.isnan(value) and struct.unpack("<Q", struct.pack("<d", value))[0] == STALE_BITS
+
+
+@pytest_asyncio.fixture
+async def store(metrics_engine: str) -> AsyncIterator[Store]:
+    engine = Engine(metrics_engine)
+    yield Store(engine)
+    await engine.close()
