@@ -1,0 +1,1 @@
+"""PromQL: Prometheus' query language, its answers included."""
