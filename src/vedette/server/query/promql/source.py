@@ -5,8 +5,8 @@ An expression is evaluated in three steps: the evaluator collects every selector
 the middle, but for `info()`, whose second look depends on the first answer.
 
 A source is shared by concurrent queries. It hands out arrays that nobody changes any more: the evaluator only reads
-them, and reads them in another thread while the event loop goes on. So a source that appends to its arrays in place must
-do so behind every `last` that it has handed out.
+them, and reads them in another thread while the event loop goes on. So a source that appends to its arrays in place
+must do so behind every `last` that it has handed out.
 """
 
 from __future__ import annotations
