@@ -83,8 +83,10 @@ VALUES = st.recursive(
     max_leaves=4,
 )
 LABELS = st.dictionaries(st.text(max_size=5) | st.sampled_from(["le", "job", "__name__"]), VALUES, max_size=4)
-TIMES = st.integers(0, 2**64 - 1)
-COUNTS = st.lists(st.integers(0, 2**64 - 1), max_size=5)
+# OTLP/JSON is taken with up to 19 digits.
+UNSIGNED = st.integers(0, 10**19 - 1)
+TIMES = UNSIGNED
+COUNTS = st.lists(UNSIGNED, max_size=5)
 NAMES = st.text(max_size=6) | st.sampled_from(["a", "b.c"])
 FLOATS = st.floats(width=64)
 
@@ -93,7 +95,7 @@ FLOATS = st.floats(width=64)
 def metrics(draw: st.DrawFn) -> Metric:
     name, time, flags = draw(NAMES), draw(TIMES), draw(st.integers(0, 2**32 - 1))
     labels = attributes(draw(LABELS))
-    facts = {"time_unix_nano": time, "flags": flags, "attributes": labels, "count": draw(st.integers(0, 2**64 - 1))}
+    facts = {"time_unix_nano": time, "flags": flags, "attributes": labels, "count": draw(UNSIGNED)}
     temporality = draw(st.integers(0, 2))
     match draw(st.sampled_from(["gauge", "sum", "histogram", "exponential", "summary"])):
         case "gauge":
@@ -138,7 +140,8 @@ async def _contents(store) -> list[object]:
         "ledger": "reason, count FROM vedette.ledger",
     }
     return [
-        await store.rows(f"SELECT {wanted} WHERE tenant = {{tenant:String}} ORDER BY ALL") for wanted in columns.values()
+        await store.rows(f"SELECT {wanted} WHERE tenant = {{tenant:String}} ORDER BY ALL")
+        for wanted in columns.values()
     ]
 
 

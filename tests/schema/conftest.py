@@ -1,4 +1,4 @@
-"""A real engine process with the schema in it, and OTLP payloads to fill it."""
+"""Real engine processes with the schema in them, and OTLP records to fill them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.protobuf.internal.encoder import _VarintBytes
-from google.protobuf.message import Message
 
 from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import by_name
 from vedette.server.engine.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from google.protobuf.message import Message
 
 RECEIVED_NS = 1_790_000_000 * 10**9
 
@@ -43,28 +47,36 @@ class EngineProcess:
     def __post_init__(self) -> None:
         self.engine = Engine(f"unix://{self.folder}/engine.sock")
 
-    async def start(self) -> EngineProcess:
+    def launch(self) -> None:
         command = [sys.executable, "-m", "vedette.server.engine.embedded", "--path", str(self.folder / "engine")]
-        command += ["--socket", str(self.folder / "engine.sock")]
+        command += ["--socket", str(self.folder / "engine.sock"), "--max-memory", str(1 << 30)]
         with (self.folder / "engine.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    async def start(self) -> EngineProcess:
+        self.launch()
         while not await self.engine.ping():
+            assert self.process is not None
             assert self.process.poll() is None, (self.folder / "engine.log").read_text()
             await asyncio.sleep(0.02)
         return self
 
-    async def stop(self, number: int = signal.SIGTERM) -> None:
-        await self.engine.close()
+    def kill(self, number: int = signal.SIGKILL) -> None:
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, number)
-            await asyncio.to_thread(self.process.wait)
+            self.process.wait()
 
-    async def load(self, name: str, body: bytes, token: str, **settings: object) -> None:
+    async def restart(self) -> None:
+        """Kill the process as a crash would, and start another on the same files."""
+        self.kill()
+        await self.start()
+
+    async def load(self, name: str, body: bytes, token: str) -> None:
         """One INSERT as the loader sends it."""
         wire = by_name(name)
-        extra = {"insert_deduplication_token": token} | settings
-        await self.engine.insert(wire.table, wire.input_format, body, settings=dict(wire.settings) | extra)
+        settings = {**wire.settings, "insert_deduplication_token": token}
+        await self.engine.insert(wire.table, wire.input_format, body, settings=settings)
 
     async def rows(self, sql: str) -> list[dict[str, Any]]:
         return await self.engine.rows(sql)
@@ -75,7 +87,7 @@ class EngineProcess:
 
 
 @pytest.fixture
-async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[EngineProcess]]]:
     """Start engines without a schema; they are stopped when the test ends."""
     running: list[EngineProcess] = []
 
@@ -88,12 +100,59 @@ async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
 
     yield make
     for started in running:
-        await started.stop(signal.SIGKILL)
+        await started.engine.close()
+        started.kill()
 
 
 @pytest.fixture
-async def database(make_engine: Callable[..., Any]) -> EngineProcess:
-    """An engine with the schema."""
-    started: EngineProcess = await make_engine()
+async def database(make_engine: Callable[..., Awaitable[EngineProcess]]) -> EngineProcess:
+    """An engine of the test's own, with the schema."""
+    started = await make_engine()
     await migrate(started.engine)
     return started
+
+
+@pytest.fixture(scope="session")
+def schema_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("schema")
+
+    async def prepare() -> EngineProcess:
+        started = await EngineProcess(folder).start()
+        await migrate(started.engine)
+        await started.engine.close()
+        return started
+
+    started = asyncio.run(prepare())
+    yield folder
+    started.kill()
+
+
+@dataclass
+class Tenant:
+    """A tenant of its own in an engine that tests share."""
+
+    database: EngineProcess
+    name: str
+
+    async def load(self, wire: str, *payloads: bytes | Message, received_ns: int = RECEIVED_NS) -> None:
+        body = b"".join(record(payload, self.name, received_ns) for payload in payloads)
+        await self.database.load(wire, body, f"{self.name}-{time.monotonic_ns()}")
+
+    async def load_json(self, wire: str, payload: bytes, received_ns: int = RECEIVED_NS) -> None:
+        body = b'{"tenant":"%s","received_unix_nano":%d,"payload":%s}\n' % (self.name.encode(), received_ns, payload)
+        await self.database.load(wire, body, f"{self.name}-{time.monotonic_ns()}")
+
+    async def rows(self, columns: str, table: str, rest: str = "") -> list[dict[str, Any]]:
+        return await self.database.rows(f"SELECT {columns} FROM vedette.{table} WHERE tenant = '{self.name}' {rest}")
+
+    async def one(self, columns: str, table: str, rest: str = "") -> dict[str, Any]:
+        (row,) = await self.rows(columns, table, rest)
+        return row
+
+
+@pytest.fixture
+async def tenant(schema_folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Tenant]:
+    """The test's own tenant in the shared engine."""
+    shared = EngineProcess(schema_folder)
+    yield Tenant(shared, f"t{abs(hash(request.node.nodeid)) % 10**12}")
+    await shared.engine.close()

@@ -24,7 +24,7 @@ Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
 -- mean:  {"t":"i","i":5,"d":0,"b":false,"y":"","a":{"e":[]},"l":{"e":[],"z":0},"s":"","z":0}  becomes  5. It works on
 -- text because a recursive function would be expanded at every level and its analysis cost more than loading a small
 -- segment. No rule can match inside a user's string, where every quote is escaped, and the fields of an entry become
--- members last, when nothing else is left to replace. Bytes and what lies too deep are shown as text.
+-- members last, when nothing else is left to replace. Bytes within lists and what lies too deep are shown as text.
 -- fragment: Json
 (x -> replaceRegexpAll(x, '"(?:i":0|d":0|b":false|y":""|a":(?:""|\\{"e":\\[\\]\\})|l":(?:""|\\{"e":\\[\\],"z":0\\})),', '')) AS without_defaults,
 (x -> replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(x, '\\{"t":"[id]","s":"","z":0\\}', '0'), '\\{"t":"[sxy]","s":"","z":0\\}', '""'), '{"t":"b","s":"","z":0}', 'false'), '{"t":"n","s":"","z":0}', 'null'), '{"t":"a","s":"","z":0}', '[]'), '{"t":"l","s":"","z":0}', '{}')) AS with_defaults,
@@ -32,9 +32,9 @@ Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
 (x -> replaceAll(replaceAll(replaceRegexpAll(replaceAll(replaceAll(x, '{"t":"a","a":{"e":[', '['), '{"t":"l","l":{"e":[', '{'), '\\{"t":".","[a-z]":', ''), '{"k":', ''), ',"v":', ':')) AS opened,
 (x -> toValidUTF8(opened(closed(with_defaults(without_defaults(x)))))) AS json
 
--- The members of a JSON object from KeyValues.
+-- The members of a JSON object from KeyValues; bytes are base64.
 -- fragment: Members
-(a -> substring(json(toJSONString(a)), 2, length(json(toJSONString(a))) - 2)) AS members
+(a -> arrayStringConcat(arrayMap((k, t, y, v) -> concat(toValidUTF8(toJSONString(k::String)), ':', if(t = 'y', concat('"', base64Encode(y), '"'), json(toJSONString(v)))), a.k, a.v.t, a.v.y, a.v), ',')) AS members
 
 -- An attribute's value as text: arrays and lists as JSON, bytes as base64, no value at all as JSON's null, so that it
 -- differs from an empty string.

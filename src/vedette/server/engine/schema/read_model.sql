@@ -124,3 +124,15 @@ CREATE VIEW vedette_sql.attribute_values AS
 SELECT signal, place, key, value, sum(count) AS count, max(last_seen) AS last_seen
 FROM vedette.attribute_values
 GROUP BY signal, place, key, value;
+
+CREATE VIEW vedette_sql.service_edges AS
+SELECT
+    minute,
+    client,
+    server,
+    connection_type::String AS connection_type,
+    sum(count) AS count,
+    sum(errors) AS errors,
+    arrayMap(q -> q / 1e6, quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations)) AS p50_p95_p99_ms
+FROM vedette.service_edges
+GROUP BY minute, client, server, connection_type;
