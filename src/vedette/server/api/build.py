@@ -12,7 +12,8 @@ from vedette.server.api import health
 from vedette.server.api.compat import jaeger
 from vedette.server.api.disconnect import cancelled_on_disconnect
 from vedette.server.api.problems import add_problem_handlers
-from vedette.server.api.v1 import backups, ledger, logs, monitoring, services, sql, traces
+from vedette.server.api.ui import Pages
+from vedette.server.api.v1 import backups, ledger, logs, monitoring, services, session, sql, traces
 from vedette.server.ingest.body import too_large
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
     from vedette.server.api.context import Services
 
-__all__ = ["build_api"]
+__all__ = ["build_api", "openapi_document"]
 
 _ROUTERS = (
     health.router,
+    session.router,
     services.router,
     traces.router,
     logs.router,
@@ -45,6 +47,18 @@ _SECURITY_HEADERS = [
 
 def build_api(built: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
     """The ASGI application behind everything but OTLP."""
+    app = _application()
+    app.state.services = built
+    app.router.default = Pages(app.router.not_found)
+    return cancelled_on_disconnect(_Guard(app, built.settings.max_body_bytes))
+
+
+def openapi_document() -> dict[str, Any]:
+    """The description of every route, without starting anything."""
+    return _application().openapi()
+
+
+def _application() -> FastAPI:
     app = FastAPI(
         title="Vedette",
         version=__version__,
@@ -53,11 +67,10 @@ def build_api(built: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )
-    app.state.services = built
     add_problem_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
-    return cancelled_on_disconnect(_Guard(app, built.settings.max_body_bytes))
+    return app
 
 
 class _Guard:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from vedette.server.api.answers import streamed
 from vedette.server.api.context import Caller, services_of
+from vedette.server.api.v1.answer_models import LedgerAnswer, UsageAnswer
 from vedette.server.api.v1.trace_examples import example
 from vedette.server.query.ledger.documents import LedgerFilter, ledger_document, usage_document
 from vedette.server.query.timerange import parse_range
@@ -33,7 +34,7 @@ To = Annotated[str | None, Query(description="End (exclusive), written like `fro
 Signal = Annotated[Literal["", "traces", "logs", "metrics"], Query(description="Only this signal.")]
 
 
-@router.get("/ledger", summary="What was not kept", responses=example(_LEDGER))
+@router.get("/ledger", summary="What was not kept", responses=example(_LEDGER, model=LedgerAnswer))
 async def ledger(
     request: Request,
     caller: Caller,
@@ -49,7 +50,7 @@ async def ledger(
     return await streamed(ledger_document(services_of(request).reader, caller.tenant, wanted, limit=limit), _JSON)
 
 
-@router.get("/usage", summary="What was kept", responses=example(_USAGE))
+@router.get("/usage", summary="What was kept", responses=example(_USAGE, model=UsageAnswer))
 async def usage(
     request: Request, caller: Caller, *, signal: Signal = "", from_: From = None, to: To = None
 ) -> Response:

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from vedette.errors import InvalidInput, TooManyRequests
 from vedette.server.api.answers import streamed
 from vedette.server.api.context import Caller, services_of
+from vedette.server.api.v1.answer_models import LogPage
 from vedette.server.api.v1.log_examples import CONTEXT, FACETS, FIELDS, HISTOGRAM, PAGE, VALUES
 from vedette.server.api.v1.trace_examples import example
 from vedette.server.query.logs.checking import checked_condition
@@ -76,7 +77,7 @@ async def _page(request: Request, selection: Selection, order: Order, limit: int
     return await streamed(pieces, _JSON)
 
 
-@router.get("/logs", summary="Search log lines", responses=example(PAGE))
+@router.get("/logs", summary="Search log lines", responses=example(PAGE, model=LogPage))
 async def search_logs(
     request: Request,
     caller: Caller,
@@ -97,7 +98,7 @@ async def search_logs(
     return await _page(request, selection, order, limit, cursor)
 
 
-@router.get("/traces/{trace_id}/logs", summary="Log lines of one trace", responses=example(PAGE))
+@router.get("/traces/{trace_id}/logs", summary="Log lines of one trace", responses=example(PAGE, model=LogPage))
 async def trace_logs(
     request: Request,
     caller: Caller,

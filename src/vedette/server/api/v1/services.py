@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from vedette.server.api.context import Caller, services_of
+from vedette.server.api.v1.answer_models import Edges, Operations, RedSeries, ServiceList
 from vedette.server.api.v1.trace_examples import EDGES, OPERATIONS, RED, SERVICES, example
 from vedette.server.query.services import red
 from vedette.server.query.timerange import parse_duration_ns, parse_range
@@ -25,7 +26,9 @@ To = Annotated[str | None, Query(description="End, written like `from`. Default:
 ServiceName = Annotated[str, Path(description="The service's name, percent-encoded.")]
 
 
-@router.get("/services", summary="All services with rate, errors and durations", responses=example(SERVICES))
+@router.get(
+    "/services", summary="All services with rate, errors and durations", responses=example(SERVICES, model=ServiceList)
+)
 async def services(request: Request, caller: Caller, from_: From = None, to: To = None) -> Response:
     """Every service that had a span in the range, which is widened to whole minutes.
 
@@ -39,7 +42,7 @@ async def services(request: Request, caller: Caller, from_: From = None, to: To 
 @router.get(
     "/services/{service:path}/operations",
     summary="One service's operations with rate, errors and durations",
-    responses=example(OPERATIONS),
+    responses=example(OPERATIONS, model=Operations),
 )
 async def operations(
     request: Request, caller: Caller, service: ServiceName, from_: From = None, to: To = None
@@ -50,7 +53,11 @@ async def operations(
     return Response(body, media_type=_JSON)
 
 
-@router.get("/services/{service:path}/red", summary="Rate, errors and durations over time", responses=example(RED))
+@router.get(
+    "/services/{service:path}/red",
+    summary="Rate, errors and durations over time",
+    responses=example(RED, model=RedSeries),
+)
 async def red_series(
     request: Request,
     caller: Caller,
@@ -77,7 +84,7 @@ async def red_series(
     return Response(body, media_type=_JSON)
 
 
-@router.get("/service-map", summary="Who calls whom", responses=example(EDGES))
+@router.get("/service-map", summary="Who calls whom", responses=example(EDGES, model=Edges))
 async def service_map(request: Request, caller: Caller, from_: From = None, to: To = None) -> Response:
     """Edges between services, and from services to databases and message queues, with their figures."""
     body = await red.service_map(services_of(request).reader, caller.tenant, range_=parse_range(from_, to))

@@ -152,9 +152,10 @@ EDGES: Final = {
 }
 
 
-def example(document: object, **further: object) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers with JSON like this one."""
-    if not further:
-        return {200: {"content": {"application/json": {"example": document}}}}
-    examples = {name: {"value": value} for name, value in {"default": document, **further}.items()}
-    return {200: {"content": {"application/json": {"examples": examples}}}}
+def example(document: object, *, model: Any = None, **further: object) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401 - any type that pydantic knows
+    """The `responses` of a route that answers with JSON like this one, in the shape of `model`."""
+    content: dict[str, Any] = {"example": document}
+    if further:
+        content = {"examples": {name: {"value": value} for name, value in {"default": document, **further}.items()}}
+    described = {} if model is None else {"model": model}
+    return {200: {**described, "content": {"application/json": content}}}

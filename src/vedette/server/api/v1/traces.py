@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from vedette.server.api.answers import streamed
 from vedette.server.api.context import Caller, services_of
+from vedette.server.api.v1.answer_models import AttributeKeys, AttributeValues, Breakdown, Trace, TracePage
 from vedette.server.api.v1.trace_examples import BREAKDOWN, KEYS, OTLP, PAGE, TRACE, VALUES, example
 from vedette.server.query.timerange import TimeRange, parse_range
 from vedette.server.query.traces.breakdown import MAX_GROUPS, break_down
@@ -81,7 +82,7 @@ def _range(from_: str | None, to: str | None) -> TimeRange:
     return parse_range(from_, to)
 
 
-@router.get("", summary="Search for traces", responses=example(PAGE))
+@router.get("", summary="Search for traces", responses=example(PAGE, model=TracePage))
 async def search_traces(
     request: Request,
     caller: Caller,
@@ -105,7 +106,7 @@ async def search_traces(
     return await streamed(page_document(reader, caller.tenant, page), _JSON)
 
 
-@router.get("/breakdown", summary="Group matching spans by a key", responses=example(BREAKDOWN))
+@router.get("/breakdown", summary="Group matching spans by a key", responses=example(BREAKDOWN, model=Breakdown))
 async def breakdown(
     request: Request,
     caller: Caller,
@@ -123,7 +124,7 @@ async def breakdown(
     return Response(body, media_type=_JSON)
 
 
-@router.get("/attributes", summary="Complete an attribute's name", responses=example(KEYS))
+@router.get("/attributes", summary="Complete an attribute's name", responses=example(KEYS, model=AttributeKeys))
 async def complete_keys(
     request: Request,
     caller: Caller,
@@ -140,7 +141,11 @@ async def complete_keys(
     return Response(body, media_type=_JSON)
 
 
-@router.get("/attributes/{key:path}/values", summary="Complete an attribute's value", responses=example(VALUES))
+@router.get(
+    "/attributes/{key:path}/values",
+    summary="Complete an attribute's value",
+    responses=example(VALUES, model=AttributeValues),
+)
 async def complete_values(
     request: Request,
     caller: Caller,
@@ -185,7 +190,7 @@ async def export(
     return await streamed(pieces, form.media_type, headers={"content-disposition": disposition})
 
 
-@router.get("/{trace_id}", summary="One trace, whole", responses=example(TRACE, otlp=OTLP))
+@router.get("/{trace_id}", summary="One trace, whole", responses=example(TRACE, model=Trace, otlp=OTLP))
 async def trace(
     request: Request,
     caller: Caller,
