@@ -13,7 +13,7 @@ from vedette.server.api.compat import jaeger
 from vedette.server.api.disconnect import cancelled_on_disconnect
 from vedette.server.api.problems import add_problem_handlers
 from vedette.server.api.ui import Pages
-from vedette.server.api.v1 import backups, ledger, logs, monitoring, services, session, sql, traces
+from vedette.server.api.v1 import backups, ledger, logs, monitoring, services, session, sql, traces, views
 from vedette.server.ingest.body import too_large
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _ROUTERS = (
     logs.router,
     sql.router,
     ledger.router,
+    views.router,
     backups.router,
     monitoring.router,
     jaeger.router,

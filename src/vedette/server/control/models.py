@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import DateTime, ForeignKey, LargeBinary, MetaData, String, Text, TypeDecorator
+from sqlalchemy import DateTime, ForeignKey, LargeBinary, MetaData, String, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from vedette.server.control.tenants import MAX_TENANT_LENGTH
@@ -13,7 +13,7 @@ from vedette.server.control.tenants import MAX_TENANT_LENGTH
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-__all__ = ["ApiKeyRow", "ApiKeyTenantRow", "Base", "MetaRow", "ScopeSet", "TenantRow", "UtcDateTime"]
+__all__ = ["ApiKeyRow", "ApiKeyTenantRow", "Base", "MetaRow", "SavedViewRow", "ScopeSet", "TenantRow", "UtcDateTime"]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -112,3 +112,18 @@ class MetaRow(Base):
 
     key: Mapped[str] = mapped_column(String(128), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
+
+
+class SavedViewRow(Base):
+    """What a page showed, kept under a name for all readers of a tenant. `state` is a JSON object."""
+
+    __tablename__ = "saved_views"
+    __table_args__ = (UniqueConstraint("tenant", "page", "name"),)
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(MAX_TENANT_LENGTH))
+    page: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated: Mapped[datetime] = mapped_column(UtcDateTime)

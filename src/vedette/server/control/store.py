@@ -1,4 +1,4 @@
-"""The control state: tenants, API keys and small saved state, in one database that several processes share.
+"""The control state: tenants, API keys, saved views and small saved state, in a database that several processes share.
 
 Calls block for as long as the database takes, so the server makes them in a thread; requests never wait for them (see
 `identity`). Every change of a key or a tenant raises a revision in the same transaction, by which other processes
@@ -22,6 +22,7 @@ from vedette.server.control.keys import KEY_PREFIX, SCOPES, KeyEntry, KeyTable, 
 from vedette.server.control.models import ApiKeyRow, ApiKeyTenantRow, MetaRow, TenantRow
 from vedette.server.control.schema import upgrade
 from vedette.server.control.tenants import DEFAULT_TENANT, check_tenant_name
+from vedette.server.control.views import SavedViews
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -110,6 +111,7 @@ class Control:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.views = SavedViews(engine)
 
     def __str__(self) -> str:
         return shown(self._engine)
