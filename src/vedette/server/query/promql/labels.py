@@ -12,13 +12,23 @@ METRIC_NAME: Final = "__name__"
 Labels = tuple[tuple[str, str], ...]
 """A label set: `(name, value)` pairs sorted by name, the metric's name as ``__name__``, no empty values."""
 
+_GO_REASONS: Final = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "trailing \\": "trailing backslash at end of expression",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+}
 _REGEX_OPTIONS: Final = re2.Options()
 _REGEX_OPTIONS.log_errors = False
 _REGEX_OPTIONS.dot_nl = True
 
 
 class InvalidRegex(ValueError):
-    """A regular expression that RE2 does not accept; the text is RE2's reason."""
+    """A regular expression that RE2 does not accept; the text is the reason, as Go words it."""
 
 
 def compile_regex(pattern: str) -> Any:  # noqa: ANN401  (google-re2 carries no types)
@@ -26,8 +36,11 @@ def compile_regex(pattern: str) -> Any:  # noqa: ANN401  (google-re2 carries no 
     try:
         return re2.compile(pattern, _REGEX_OPTIONS)
     except re2.error as error:
-        reason = error.args[0] if error.args else "invalid regular expression"
-        raise InvalidRegex(reason.decode() if isinstance(reason, bytes) else str(reason)) from error
+        text = error.args[0] if error.args else b""
+        reason, _, part = (text.decode() if isinstance(text, bytes) else str(text)).partition(": ")
+        reason = _GO_REASONS.get(reason, reason)
+        shown = f": `{part}`" if part else ""
+        raise InvalidRegex(f"error parsing regexp: {reason}{shown}") from error
 
 
 @dataclass(frozen=True, slots=True)
