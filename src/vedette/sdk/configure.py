@@ -1,0 +1,240 @@
+"""`vedette.configure`, `flush` and `shutdown`: the one place where the parts are put together."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import propagate
+from opentelemetry import trace as trace_api
+
+from vedette.sdk import resource as resources
+from vedette.sdk import settings as settings_of
+from vedette.sdk.guard import fault, tell
+from vedette.sdk.propagation import propagator
+from vedette.sdk.redaction import Redactor
+from vedette.sdk.traces import spans as own_spans
+from vedette.sdk.traces.tracer import TracerProvider
+
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Unpack
+
+    from vedette.sdk.export.exporter import Exporter, Stage
+    from vedette.sdk.export.outbox import Outbox
+    from vedette.sdk.otlp.envelope import Envelope
+    from vedette.sdk.settings import Options, Settings
+
+__all__ = ["Runtime", "configure", "flush", "runtime", "shutdown"]
+
+_SAFE_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+_IN_USE = "Another TracerProvider is already set; its spans stay with it. Call vedette.configure() before it."
+
+
+class Runtime:
+    """What one `configure` set up."""
+
+    def __init__(self, settings: Settings, provider: TracerProvider) -> None:
+        self.settings = settings
+        self.provider = provider
+        self.resource = provider.resource
+        self.redactor = Redactor(settings.redact_keys, settings.redact_patterns, enabled=settings.redaction)
+        self._envelope: Envelope | None = None
+        self.exporter: Exporter = self._build()
+
+    def envelope(self) -> Envelope:
+        """Resource and scopes around the items; made anew in a forked child."""
+        if self._envelope is None:
+            from vedette.sdk.otlp.envelope import Envelope  # noqa: PLC0415 - loaded when the first request is built
+
+            self._envelope = Envelope(self.resource, self.redactor, self.settings.attribute_length)
+        return self._envelope
+
+    def _build(self) -> Exporter:
+        from vedette.sdk.export.batch import compressor  # noqa: PLC0415 - loaded by configure, not by import
+        from vedette.sdk.export.exporter import Exporter  # noqa: PLC0415
+
+        settings = self.settings
+        outbox, encoding, compress = None, "", bytes
+        if settings.export:
+            outbox, host = self._outbox()
+            encoding, compress = compressor(settings.compression, host)  # type: ignore[assignment]
+        return Exporter(self._stages(), outbox, encoding, compress, self._check_in)
+
+    def _check_in(self) -> None:
+        """What the export thread does at every tick besides exporting."""
+
+    def _stages(self) -> list[Stage]:
+        from vedette.sdk.export.spans import SpanStage  # noqa: PLC0415
+        from vedette.sdk.otlp.spans import SpanEncoder  # noqa: PLC0415
+
+        settings = self.settings
+        show = None
+        if settings.console:
+            from vedette.sdk.traces.console import print_span  # noqa: PLC0415
+
+            show = print_span
+        encoder = SpanEncoder(self.redactor, settings.attribute_length)
+        return [SpanStage(self.provider, encoder, self.envelope, settings.export_interval_seconds, show)]
+
+    def _outbox(self) -> tuple[Outbox, str]:
+        from vedette.sdk.export.http import HttpSender  # noqa: PLC0415
+        from vedette.sdk.export.outbox import Outbox  # noqa: PLC0415
+
+        settings = self.settings
+        headers = dict(settings.headers)
+        if settings.api_key:
+            headers.setdefault("Authorization", f"Bearer {settings.api_key}")
+        sender = HttpSender(settings.endpoint, headers, settings.timeout_seconds)
+        root = None
+        if settings.spool_dir != "off":
+            name = "".join(c if c in _SAFE_NAME else "_" for c in str(self.resource["service.name"]))
+            root = Path(settings.spool_dir) / (name.lstrip(".") or "service")
+        return Outbox(sender, root, settings.spool_bytes), sender.host
+
+    def after_fork(self) -> None:
+        """Give a forked child its own identity, queues and threads."""
+        resources.forked(self.resource)
+        self._envelope = None
+        self.provider.after_fork()
+        self.exporter.after_fork()
+
+
+_runtime: Runtime | None = None
+_provider: TracerProvider | None = None
+_lock = threading.RLock()
+_hooked = False
+
+
+def configure(service: str | None = None, /, **options: Unpack[Options]) -> None:
+    """Start the SDK for this process. Call it once, early; a second call replaces the first.
+
+    `service` names the service. Every setting may be an argument, a variable `VEDETTE_<NAME>`, or OpenTelemetry's
+    variable for it, and is taken in this order; `Settings` lists them with their defaults.
+
+    Raises:
+        SettingsError: a setting is unknown or cannot be used.
+    """
+    global _runtime  # noqa: PLW0603 - one SDK per process
+    settings = settings_of.load(service, options)
+    with _lock:
+        if _runtime is not None:
+            _runtime.exporter.close(monotonic() + _runtime.settings.shutdown_timeout_seconds)
+            _runtime = None
+            own_spans.use_tracer(None)
+        if not settings.enabled:
+            return
+        found = resources.detect(settings.service, settings.version, settings.environment, settings.resource)
+        provider = _install_provider(found, settings)
+        propagate.set_global_textmap(propagator(settings.propagators))
+        _runtime = Runtime(settings, provider)
+        own_spans.use_tracer(provider.get_tracer("vedette"))
+        _hook()
+        _runtime.exporter.start()
+
+
+def _install_provider(found: resources.Resource, settings: Settings) -> TracerProvider:
+    """Set our provider once; a later `configure` changes it in place, since tracers hold on to it."""
+    global _provider  # noqa: PLW0603 - OpenTelemetry allows one provider per process
+    if _provider is None:
+        _provider = TracerProvider(found, settings.sampling, settings.queue_size)
+        if isinstance(trace_api.get_tracer_provider(), trace_api.ProxyTracerProvider):
+            trace_api.set_tracer_provider(_provider)
+        else:
+            tell("provider", _IN_USE)
+    else:
+        _provider.reconfigure(found, settings.sampling, settings.queue_size)
+    return _provider
+
+
+def runtime() -> Runtime | None:
+    """What is configured, or `None`."""
+    return _runtime
+
+
+def flush(timeout_seconds: float | None = None) -> bool:
+    """Deliver everything recorded so far; whether that was done in time (by default the shutdown timeout)."""
+    active = _runtime
+    if active is None:
+        return True
+    try:
+        return active.exporter.flush(monotonic() + (timeout_seconds or active.settings.shutdown_timeout_seconds))
+    except Exception as error:  # noqa: BLE001 - never raised into the host
+        fault("flush", error)
+        return False
+
+
+def shutdown(timeout_seconds: float | None = None) -> None:
+    """Flush and stop. What cannot be delivered in time goes to the spool. Happens by itself at the program's end."""
+    global _runtime
+    with _lock:
+        active, _runtime = _runtime, None
+        own_spans.use_tracer(None)
+    if active is None:
+        return
+    try:
+        active.exporter.close(monotonic() + (timeout_seconds or active.settings.shutdown_timeout_seconds))
+    except Exception as error:  # noqa: BLE001 - never raised into the host
+        fault("shutdown", error)
+
+
+# -- the process's end, and its children
+
+
+def _hook() -> None:
+    global _hooked  # noqa: PLW0603 - hooks are registered once per process
+    if _hooked:
+        return
+    _hooked = True
+    atexit.register(shutdown)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+    if threading.current_thread() is threading.main_thread():
+        try:
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, _on_terminate)
+        except ValueError:  # a subinterpreter has no signals
+            pass
+
+
+def _on_terminate(number: int, _frame: FrameType | None) -> None:
+    """End as SIGTERM would have ended the program, after what is recorded is safe."""
+    shutdown()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - a lock held in the parent stays locked for ever in the child
+    _lock = threading.RLock()
+    active = _runtime
+    if active is None:
+        return
+    try:
+        active.after_fork()
+        _flush_at_multiprocessing_end()
+    except Exception as error:  # noqa: BLE001 - never raised into the host
+        fault("fork", error)
+
+
+def _flush_at_multiprocessing_end() -> None:
+    """`multiprocessing` ends its forked children without atexit; its own finalizers run."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # Finalizers registered now would be cleared by the child's start; those of after-fork hooks are not.
+        util.register_after_fork(_Finish(), _Finish.register)
+
+
+class _Finish:
+    """Something that `multiprocessing` can hold weakly and call in its children."""
+
+    def register(self) -> None:
+        """Ask for `shutdown` at the end of this child."""
+        util: Any = sys.modules["multiprocessing.util"]
+        util.Finalize(None, shutdown, exitpriority=-100)

@@ -1,0 +1,155 @@
+"""The export thread: empties the queues, encodes, and hands requests to the outbox.
+
+It works in steps of 128 items and lets the program's threads run between them, so that an export is not felt.
+"""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Protocol
+
+from vedette.sdk import clock
+from vedette.sdk.export.batch import Batch
+from vedette.sdk.guard import dropped, fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vedette.sdk.export.outbox import Outbox
+
+__all__ = ["Exporter", "Stage"]
+
+_TICK_SECONDS = 0.1
+_BREATH_SECONDS = 0.0005  # between two steps: long enough that a waiting thread takes the interpreter
+
+
+class Stage(Protocol):
+    """One signal's way from its queue to request bodies. Called by one thread at a time."""
+
+    signal: str
+    interval_seconds: float
+
+    def step(self) -> bool:
+        """Encode some of what waits; whether more waits."""
+        ...
+
+    def full(self) -> bool:
+        """Whether what was encoded is enough for a request."""
+        ...
+
+    def cut(self) -> list[tuple[int, bytes]]:
+        """Give out the requests so far, as (items, body)."""
+        ...
+
+    def clear(self) -> None:
+        """Forget what was encoded: it belongs to the parent of this forked process."""
+        ...
+
+
+class Exporter:
+    """Runs the stages. `outbox` is `None` where nothing is sent; `compress` gives a body's encoding and bytes."""
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        outbox: Outbox | None,
+        encoding: str,
+        compress: Callable[[bytes], bytes],
+        check_in: Callable[[], None],
+    ) -> None:
+        self._stages = stages
+        self._outbox = outbox
+        self._encoding = encoding
+        self._compress = compress
+        self._check_in = check_in
+        self._begin()
+
+    def _begin(self) -> None:
+        self._wake = threading.Event()
+        self._working = threading.Lock()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._due = {stage.signal: monotonic() + stage.interval_seconds for stage in self._stages}
+
+    def start(self) -> None:
+        """Start the thread; again after a fork."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="vedette-export", daemon=True)
+            self._thread.start()
+            if self._outbox is not None:
+                self._outbox.start()
+
+    def wake(self) -> None:
+        """Work now instead of at the next tick."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(_TICK_SECONDS)
+            self._wake.clear()
+            with self._working:
+                self._work(all_of_it=False)
+
+    def _work(self, *, all_of_it: bool) -> None:
+        clock.reanchor()
+        try:
+            self._check_in()
+        except Exception as error:  # noqa: BLE001 - the program must not see this thread's faults
+            fault("upkeep", error)
+        for stage in self._stages:
+            try:
+                self._run_stage(stage, all_of_it=all_of_it)
+            except Exception as error:  # noqa: BLE001 - the program must not see this thread's faults
+                fault(f"exporting {stage.signal}", error)
+
+    def _run_stage(self, stage: Stage, *, all_of_it: bool) -> None:
+        while stage.step():
+            if stage.full():
+                self._send(stage)
+            if not self._stopping:
+                sleep(_BREATH_SECONDS)
+        now = monotonic()
+        if all_of_it or now >= self._due[stage.signal]:
+            self._due[stage.signal] = now + stage.interval_seconds
+            self._send(stage)
+
+    def _send(self, stage: Stage) -> None:
+        for count, body in stage.cut():
+            if self._outbox is not None:
+                self._outbox.put(Batch(stage.signal, count, self._compress(body), self._encoding))
+
+    def flush(self, deadline: float) -> bool:
+        """Encode and send everything recorded so far; whether it was delivered before `deadline` (monotonic)."""
+        if not self._working.acquire(timeout=max(0.0, deadline - monotonic())):
+            return False
+        try:
+            self._work(all_of_it=True)
+        finally:
+            self._working.release()
+        return self._outbox.flush(deadline) if self._outbox is not None else True
+
+    def close(self, deadline: float) -> None:
+        """Flush, stop the threads, and put on disk what could not be sent."""
+        self._stopping = True
+        self._wake.set()
+        if self._working.acquire(timeout=max(0.0, deadline - monotonic())):
+            try:
+                self._work(all_of_it=True)
+            finally:
+                self._working.release()
+        else:
+            dropped("items", "the program ended before they were encoded", 1)
+        if self._outbox is not None:
+            self._outbox.close(deadline)
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child, with the thread running if it ran in the parent."""
+        running = self._thread is not None and not self._stopping
+        for stage in self._stages:
+            stage.clear()
+        if self._outbox is not None:
+            self._outbox.after_fork()
+        self._begin()
+        if running:
+            self.start()

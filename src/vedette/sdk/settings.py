@@ -1,0 +1,251 @@
+"""Every setting of the SDK once: name, type, default, variables, help.
+
+An argument of `vedette.configure` wins over `VEDETTE_<NAME>`, which wins over OpenTelemetry's variable, which wins
+over the default.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, fields
+from dataclasses import field as dataclass_field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+from urllib.parse import unquote, urlsplit
+
+from vedette.errors import SettingsError
+from vedette.sdk.traces.sampling import Ratio, RouteRatios, Sampler, parse_sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["Options", "Settings", "load"]
+
+_TRUE, _FALSE = frozenset(("1", "true", "yes", "on")), frozenset(("0", "false", "no", "off"))
+_LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
+_MIB = 1 << 20
+
+
+def _boolean(text: str) -> bool:
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError("use true or false")
+
+
+def _number(text: str) -> float:
+    return float(text)
+
+
+def _count(text: str) -> int:
+    return int(text.replace("_", ""))
+
+
+def _pairs(text: str) -> dict[str, str]:
+    found = {}
+    for pair in text.split(","):
+        key, equals, value = pair.partition("=")
+        if equals:
+            found[key.strip()] = unquote(value.strip())
+        elif pair.strip():
+            raise ValueError("use key=value,key=value")
+    return found
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _level(text: str) -> int:
+    level = _LEVELS.get(text.strip().upper())
+    if level is None:
+        raise ValueError("use debug, info, warning, error or critical")
+    return level
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        word = text.strip().lower()
+        if word not in words:
+            raise ValueError("use " + ", ".join(words[:-1]) + f" or {words[-1]}")
+        return word
+
+    return parse
+
+
+def _sampling(text: str) -> Sampler:
+    try:
+        return Ratio(float(text))
+    except ValueError:
+        name, _, argument = text.partition(":")
+        return parse_sampler(name.strip(), argument.strip() or None)
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _setting(default: Any, parse: Callable[[str], Any], words: str, *otel: str) -> Any:
+    return dataclass_field(default=default, metadata={"parse": parse, "help": words, "otel": otel})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings in force."""
+
+    service: str | None = _setting(None, _text, "the service's name", "OTEL_SERVICE_NAME")
+    version: str | None = _setting(None, _text, "the service's version")
+    environment: str | None = _setting(None, _text, "production, staging, development …")
+    enabled: bool = _setting(True, _boolean, "false records nothing at all")
+    endpoint: str = _setting(
+        "http://127.0.0.1:4318", _text, "where OTLP goes; /v1/traces and so on are added", "OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+    protocol: str = _setting(
+        "http/protobuf", _one_of("http/protobuf", "grpc"), "the transport of OTLP", "OTEL_EXPORTER_OTLP_PROTOCOL"
+    )
+    headers: Mapping[str, str] = _setting(None, _pairs, "sent with every request", "OTEL_EXPORTER_OTLP_HEADERS")
+    api_key: str | None = _setting(None, _text, "sent as `Authorization: Bearer …`")
+    compression: str = _setting(
+        "auto",
+        _one_of("auto", "gzip", "zstd", "none"),
+        "auto: gzip, but nothing on loopback",
+        "OTEL_EXPORTER_OTLP_COMPRESSION",
+    )
+    timeout_seconds: float = _setting(10.0, _number, "the longest that one request may take")
+    export: bool = _setting(True, _boolean, "false sends nothing; files and /metrics still work")
+    export_interval_seconds: float = _setting(1.0, _number, "how often spans and logs are sent")
+    metrics_interval_seconds: float = _setting(15.0, _number, "how often metrics are sent")
+    shutdown_timeout_seconds: float = _setting(3.0, _number, "the longest that the program's end may wait")
+    queue_size: int = _setting(16384, _count, "spans, and log records, that may wait", "OTEL_BSP_MAX_QUEUE_SIZE")
+    spool_dir: str = _setting("", _text, "where telemetry waits while the endpoint is away; `off` for nowhere")
+    spool_bytes: int = _setting(128 * _MIB, _count, "the most that waits there")
+    sampling: Sampler = _setting(None, _sampling, "a ratio, or the name of a sampler", "OTEL_TRACES_SAMPLER")
+    tail_keep_slow_seconds: float | None = _setting(
+        None, _number, "record every trace, keep those with errors or at least this slow, and the sampled ones"
+    )
+    console: bool = _setting(False, _boolean, "print finished spans to stderr")
+    log_level: int = _setting(20, _level, "the least severe level that is logged", "OTEL_LOG_LEVEL")
+    log_format: str = _setting("auto", _one_of("auto", "json", "console", "none"), "auto: console on a terminal")
+    log_file: str | None = _setting(None, _text, "a file instead of stdout")
+    log_rotate_bytes: int = _setting(0, _count, "start a new log file at this size; 0 for never")
+    log_rotate_seconds: float = _setting(0.0, _number, "start a new log file at this age; 0 for never")
+    log_keep_files: int = _setting(10, _count, "how many rotated log files are kept")
+    log_buffer: bool = _setting(True, _boolean, "lines are written by the background thread; false: by the caller")
+    log_stdlib: bool = _setting(True, _boolean, "records of the standard library's loggers go the same way")
+    redaction: bool = _setting(True, _boolean, "secrets are masked before anything leaves the process")
+    redact_keys: Sequence[str] = _setting((), _words, "further key words whose values are masked")
+    redact_patterns: Sequence[str] = _setting((), _words, "further regular expressions that are masked")
+    attribute_length: int = _setting(
+        65536, _count, "the longest attribute value in characters", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
+    )
+    max_series: int = _setting(10_000, _count, "label sets per metric; further ones are counted together")
+    resource: Mapping[str, Any] = _setting(None, _pairs, "further resource attributes")
+    propagators: Sequence[str] = _setting(
+        ("tracecontext", "baggage"), _words, "how context travels: tracecontext, baggage, b3, b3multi, jaeger",
+        "OTEL_PROPAGATORS",
+    )  # fmt: skip
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `vedette.configure`; see `Settings`."""
+
+    version: str | None
+    environment: str | None
+    enabled: bool
+    endpoint: str
+    protocol: str
+    headers: Mapping[str, str]
+    api_key: str | None
+    compression: str
+    timeout_seconds: float
+    export: bool
+    export_interval_seconds: float
+    metrics_interval_seconds: float
+    shutdown_timeout_seconds: float
+    queue_size: int
+    spool_dir: str
+    spool_bytes: int
+    sampling: Sampler | float | Mapping[str, float]
+    tail_keep_slow_seconds: float | None
+    console: bool
+    log_level: str | int
+    log_format: str
+    log_file: str | None
+    log_rotate_bytes: int
+    log_rotate_seconds: float
+    log_keep_files: int
+    log_buffer: bool
+    log_stdlib: bool
+    redaction: bool
+    redact_keys: Sequence[str]
+    redact_patterns: Sequence[str]
+    attribute_length: int
+    max_series: int
+    resource: Mapping[str, Any]
+    propagators: Sequence[str]
+
+
+def _from_environment(name: str, otel: tuple[str, ...], parse: Callable[[str], Any]) -> Any:
+    for variable in (f"VEDETTE_{name.upper()}", *otel):
+        text = os.environ.get(variable)
+        if not text:
+            continue
+        if variable == "OTEL_TRACES_SAMPLER":
+            text = f"{text}:{os.environ.get('OTEL_TRACES_SAMPLER_ARG', '')}"
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise SettingsError(f"{variable}={text!r} cannot be used: {error}.") from None
+    return None
+
+
+def _as_sampler(value: object) -> object:
+    if isinstance(value, (int, float)):
+        return Ratio(float(value))
+    if isinstance(value, dict):
+        return RouteRatios(value)
+    return value
+
+
+def _default_spool() -> str:
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return str(Path(tempfile.gettempdir()) / f"vedette-{user}" / "spool")
+
+
+def load(service: str | None, options: Options) -> Settings:
+    """The settings from arguments, `VEDETTE_*` and `OTEL_*` variables and defaults, in this order.
+
+    Raises:
+        SettingsError: a name is unknown or a value cannot be used; the message names the argument or variable.
+    """
+    given: dict[str, Any] = {"service": service, **options}
+    declared = {item.name: item for item in fields(Settings)}
+    for name in given:
+        if name not in declared:
+            raise SettingsError(f"configure() has no setting {name!r}. The settings are: {', '.join(declared)}.")
+    values: dict[str, Any] = {}
+    for name, item in declared.items():
+        value = given.get(name)
+        if value is None:
+            value = _from_environment(name, item.metadata["otel"], item.metadata["parse"])
+        if value is None:
+            value = item.default
+        if isinstance(value, str):  # an argument may be written as in a variable
+            try:
+                value = item.metadata["parse"](value)
+            except ValueError as error:
+                raise SettingsError(f"configure({name}={value!r}) cannot be used: {error}.") from None
+        values[name] = value
+    values["sampling"] = _as_sampler(values["sampling"]) or Ratio(1.0)
+    values["headers"] = dict(values["headers"] or {})
+    values["resource"] = dict(values["resource"] or {})
+    values["spool_dir"] = values["spool_dir"] or _default_spool()
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" and "enabled" not in given:
+        values["enabled"] = False
+    parts = urlsplit(values["endpoint"])
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(f"endpoint {values['endpoint']!r} is no URL such as http://collector:4318.")
+    return Settings(**values)

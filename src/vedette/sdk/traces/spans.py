@@ -1,0 +1,170 @@
+"""`vedette.span` and `vedette.traced`: own spans as a context manager and as a decorator."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
+
+from opentelemetry import trace as api
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+    from types import TracebackType
+
+    from vedette.sdk.traces.tracer import Tracer
+
+__all__ = ["SpanContextManager", "current_span", "span", "traced", "use_tracer"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_tracer: Tracer | None = None
+
+
+class SpanContextManager(Protocol):
+    """What `span` gives: a context manager whose value is the span."""
+
+    def __enter__(self) -> api.Span: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> bool | None: ...
+
+
+def use_tracer(tracer: Tracer | None) -> None:
+    """Make spans by `tracer` from now on; by whatever OpenTelemetry provider is set when it is `None`."""
+    global _tracer  # noqa: PLW0603 - one SDK per process
+    _tracer = tracer
+
+
+def span(name: str, /, **attributes: Any) -> SpanContextManager:
+    """A span around a `with` block, with `attributes`; an exception that leaves the block is recorded on it.
+
+    Before `configure` it belongs to whatever OpenTelemetry provider is set, by default to none.
+    """
+    tracer = _tracer
+    if tracer is None:
+        proxy = api.get_tracer("vedette")
+        return cast("SpanContextManager", proxy.start_as_current_span(name, attributes=attributes))
+    return tracer.span(name, attributes)
+
+
+def current_span() -> api.Span:
+    """The span that is current here; one that records nothing if there is none."""
+    return api.get_current_span()
+
+
+@overload
+def traced(function: Callable[_P, _R], /) -> Callable[_P, _R]: ...
+
+
+@overload
+def traced(name: str | None = None, /, **attributes: Any) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+
+
+def traced(target: Any = None, /, **attributes: Any) -> Any:
+    """Give each call of a function a span: ``@traced``, or ``@traced("name", attribute=value)``.
+
+    Works on functions, coroutine functions, generators and asynchronous generators (whose span lasts from the first
+    item to the end, and is current while they run, not while they wait for their consumer).
+    """
+    if callable(target):
+        return _wrap(target, _name_of(target), attributes)
+
+    def decorate(function: Any) -> Any:
+        return _wrap(function, target or _name_of(function), attributes)
+
+    return decorate
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _wrap(function: Any, name: str, attributes: dict[str, Any]) -> Any:
+    if inspect.iscoroutinefunction(function):
+
+        @wraps(function)
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            with span(name, **attributes):
+                return await function(*args, **kwargs)
+
+        return call_async
+    if inspect.isasyncgenfunction(function):
+
+        @wraps(function)
+        def iterate_async(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            return _iterate_async(function(*args, **kwargs), name, attributes)
+
+        return iterate_async
+    if inspect.isgeneratorfunction(function):
+
+        @wraps(function)
+        def iterate(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            return _iterate(function(*args, **kwargs), name, attributes)
+
+        return iterate
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with span(name, **attributes):
+            return function(*args, **kwargs)
+
+    return call
+
+
+def _start(name: str, attributes: dict[str, Any]) -> api.Span:
+    tracer = _tracer if _tracer is not None else api.get_tracer("vedette")
+    return tracer.start_span(name, attributes=attributes)
+
+
+def _resume(held: api.Span, step: Callable[[], Any]) -> tuple[bool, Any]:
+    """Run a generator to its next item with the span current; (False, its return value) at its end."""
+    with api.use_span(held):
+        try:
+            return True, step()
+        except StopIteration as end:
+            return False, end.value
+
+
+def _iterate(generator: Any, name: str, attributes: dict[str, Any]) -> Generator[Any, Any, Any]:
+    held = _start(name, attributes)
+    step: Callable[[], Any] = partial(next, generator)
+    try:
+        while True:
+            going, value = _resume(held, step)
+            if not going:
+                return value
+            try:
+                sent = yield value
+                step = partial(generator.send, sent)
+            except GeneratorExit:
+                generator.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - thrown in by the consumer: it belongs to the generator
+                step = partial(generator.throw, error)
+    finally:
+        held.end()
+
+
+async def _iterate_async(generator: Any, name: str, attributes: dict[str, Any]) -> AsyncIterator[Any]:
+    held = _start(name, attributes)
+    step: Callable[[], Any] = partial(generator.asend, None)
+    try:
+        while True:
+            with api.use_span(held):
+                try:
+                    value = await step()
+                except StopAsyncIteration:
+                    return
+            try:
+                sent = yield value
+                step = partial(generator.asend, sent)
+            except GeneratorExit:
+                await generator.aclose()
+                raise
+            except BaseException as error:  # noqa: BLE001 - thrown in by the consumer: it belongs to the generator
+                step = partial(generator.athrow, error)
+    finally:
+        held.end()

@@ -1,0 +1,295 @@
+"""The tracer and its provider."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace as api
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from vedette.sdk import clock
+from vedette.sdk.guard import dropped, fault
+from vedette.sdk.traces.ids import random_bits
+from vedette.sdk.traces.span import (
+    ATTACH,
+    END_ON_EXIT,
+    NEW_TRACE,
+    RECORD_EXCEPTION,
+    REMOTE_PARENT,
+    STATUS_ON_EXCEPTION,
+    Span,
+    UnsampledSpan,
+    current_context,
+)
+from vedette.sdk.values import SCALARS, clean_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Link, TraceFlags, TraceState
+
+    from vedette.sdk.resource import Resource, Scope
+    from vedette.sdk.traces.sampling import Sampler
+
+__all__ = ["Tracer", "TracerProvider"]
+
+_INTERNAL = SpanKind.INTERNAL
+_UNSET = Status(StatusCode.UNSET)
+_LOW_64 = (1 << 64) - 1
+_ALWAYS = 1 << 64
+_new = Span.__new__
+_new_unsampled = UnsampledSpan.__new__
+_BOTH = RECORD_EXCEPTION | STATUS_ON_EXCEPTION
+
+
+class Tracer(api.Tracer):
+    """Makes spans for one instrumentation scope (OpenTelemetry API `Tracer`).
+
+    `finish` is called with every recording span that has ended.
+    """
+
+    __slots__ = ("_bound", "_sampler", "finish", "provider", "scope")
+
+    def __init__(self, provider: TracerProvider, scope: Scope) -> None:
+        self.provider = provider
+        self.scope = scope
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over the provider's sampler and processors after a change."""
+        provider = self.provider
+        self.finish: Callable[[Span], None] = provider.finish
+        self._sampler: Sampler | None = None if provider.sampler.is_ratio else provider.sampler
+        self._bound = provider.sampler.bound
+
+    def start_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = _INTERNAL,
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        _options: int = END_ON_EXIT,
+    ) -> Span:
+        """Start a span, child of the current one or of the one in `context`."""
+        base = current_context() if context is None else context
+        parent: Any = base.get(_SPAN_KEY)
+        parent_id = 0
+        inherited = NEW_TRACE
+        if parent is None:
+            trace_id = random_bits(128)
+            sampled = (trace_id & _LOW_64) < self._bound
+        elif (parent_type := type(parent)) is Span:
+            trace_id, parent_id, inherited, sampled = parent._trace_id, parent._span_id, parent._inherited, True
+        elif parent_type is UnsampledSpan:
+            trace_id, inherited, sampled = parent._trace_id, parent._inherited, False
+        else:
+            remote = parent.get_span_context()
+            if remote.is_valid:
+                trace_id, parent_id, sampled = remote.trace_id, remote.span_id, bool(remote.trace_flags & 1)
+                inherited = (remote.trace_flags, remote.trace_state)
+                if remote.is_remote:
+                    _options |= REMOTE_PARENT
+            else:
+                trace_id = random_bits(128)
+                sampled = (trace_id & _LOW_64) < self._bound
+        if self._sampler is not None:
+            sampled, attributes = self._sampler.decide(sampled, parent_id, trace_id, name, kind, attributes)
+        if not sampled:
+            return self._unsampled(name, kind, base, trace_id, inherited, _options)
+        span = _new(Span)
+        span._tracer = self
+        span.name = name
+        span._trace_id = trace_id
+        span._span_id = random_bits(64)
+        span._parent_id = parent_id
+        span.kind = kind
+        span._end = 0
+        span._events = span._links = span._lost = span._context = None
+        span._status = _UNSET
+        span._base = base
+        span._inherited = inherited
+        span._options = (
+            _options | _BOTH
+            if record_exception and set_status_on_exception
+            else _options
+            | (RECORD_EXCEPTION if record_exception else 0)
+            | (STATUS_ON_EXCEPTION if set_status_on_exception else 0)
+        )
+        span._attributes = None
+        if attributes:
+            span.set_attributes(attributes)
+        if links:
+            for link in links:
+                span.add_link(link.context, link.attributes)
+        span.start_time = perf_counter_ns() + clock.anchor if start_time is None else start_time
+        if self.provider.processors:
+            self.provider.started(span, base)
+        return span
+
+    def _unsampled(
+        self,
+        name: str,
+        kind: SpanKind,
+        base: Context,
+        trace_id: int,
+        inherited: tuple[TraceFlags, TraceState],
+        options: int,
+    ) -> UnsampledSpan:
+        span = _new_unsampled(UnsampledSpan)
+        span._trace_id = trace_id
+        span._context = None
+        span._base = base
+        span._inherited = inherited
+        span._options = options
+        span._end = 0
+        span._tracer = self
+        span.name = name
+        span.kind = kind
+        span._attributes = None
+        return span
+
+    def start_as_current_span(  # type: ignore[override]  # a span is its own context manager
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = _INTERNAL,
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        end_on_exit: bool = True,
+    ) -> Span:
+        """Start a span that is current inside `with`; also usable as a decorator."""
+        return self.start_span(
+            name,
+            context,
+            kind,
+            attributes,
+            links,
+            start_time,
+            record_exception,
+            set_status_on_exception,
+            ATTACH | END_ON_EXIT if end_on_exit else ATTACH,
+        )
+
+    def span(self, name: str, attributes: dict[str, Any]) -> Span:
+        """Start a current span that takes `attributes` over instead of copying them."""
+        span = self.start_span(name, None, _INTERNAL, None, None, None, True, True, ATTACH | END_ON_EXIT)
+        if attributes and not span._end and type(span) is not UnsampledSpan:
+            for value in attributes.values():
+                if type(value) not in SCALARS:
+                    attributes = clean_mapping(attributes)
+                    break
+            span._attributes = attributes
+        return span
+
+
+class TracerProvider(api.TracerProvider):
+    """Makes tracers (OpenTelemetry API `TracerProvider`) whose finished spans wait in `queue`.
+
+    At most `limit` spans wait; what comes beyond is dropped and counted. `add_span_processor` takes processors written
+    for OpenTelemetry's SDK; they see each span at its start and end, in the program's thread.
+    """
+
+    def __init__(self, resource: Resource, sampler: Sampler, limit: int = 16384) -> None:
+        self.resource = resource
+        self.sampler = sampler
+        self.queue: deque[Span] = deque()
+        self.limit = limit
+        self.processors: tuple[Any, ...] = ()
+        self._tracers: dict[Any, Tracer] = {}
+        self._lock = threading.Lock()
+        self.finish = self._finisher()
+
+    def _finisher(self) -> Callable[[Span], None]:
+        queue, append, limit = self.queue, self.queue.append, self.limit
+
+        def finish(span: Span) -> None:
+            if len(queue) < limit:
+                append(span)
+            else:
+                dropped("spans", "the queue is full", 1)
+
+        return finish
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Tracer:
+        """The tracer of an instrumentation scope; the same one for the same arguments."""
+        from vedette.sdk.resource import Scope  # noqa: PLC0415 - resource detection is loaded with the first tracer
+
+        scope = Scope(instrumenting_module_name or "", instrumenting_library_version, schema_url, attributes)
+        with self._lock:
+            tracer = self._tracers.get(scope)
+            if tracer is None:
+                tracer = self._tracers[scope] = Tracer(self, scope)
+        return tracer
+
+    def add_span_processor(self, span_processor: Any) -> None:
+        """Let `span_processor` (with `on_start`, `on_end`, `shutdown`, `force_flush`) see every recorded span."""
+        self.processors = (*self.processors, span_processor)
+        plain = self._finisher()
+
+        def finish(span: Span) -> None:
+            for processor in self.processors:
+                try:
+                    processor.on_end(span)
+                except Exception as error:  # noqa: BLE001 - a processor must not break its host
+                    fault("a span processor's on_end", error)
+            plain(span)
+
+        self.finish = finish
+        self._refresh()
+
+    def started(self, span: Span, context: Context) -> None:
+        """Show a started span to the processors."""
+        for processor in self.processors:
+            try:
+                processor.on_start(span, parent_context=context)
+            except Exception as error:  # noqa: BLE001 - a processor must not break its host
+                fault("a span processor's on_start", error)
+
+    def reconfigure(self, resource: Resource, sampler: Sampler, limit: int) -> None:
+        """Go on with another resource, sampler and limit; the tracers given out follow."""
+        self.resource, self.sampler, self.limit = resource, sampler, limit
+        self.finish = self._finisher()
+        self.processors = ()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        with self._lock:
+            for tracer in self._tracers.values():
+                tracer.refresh()
+
+    def after_fork(self) -> None:
+        """Leave to the parent what was recorded there."""
+        self._lock = threading.Lock()
+        self.queue.clear()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what is waiting; whether that was done in time."""
+        from vedette.sdk.configure import flush  # noqa: PLC0415 - the provider does not know its exporter
+
+        for processor in self.processors:
+            processor.force_flush(timeout_millis)
+        return flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """End the processors; the export thread is ended by `vedette.shutdown`."""
+        for processor in self.processors:
+            processor.shutdown()
+        self.force_flush()

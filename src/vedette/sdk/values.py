@@ -1,0 +1,64 @@
+"""What may be an attribute's value, and how anything else becomes one.
+
+OpenTelemetry's rule: str, bool, int, float, bytes, None, and sequences and mappings of those; anything else by `str`.
+Copies are made where a value could change later. Nothing a program passes makes this raise, not a cycle and not a
+`__str__` that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+__all__ = ["SCALARS", "clean", "clean_mapping"]
+
+SCALARS = frozenset((str, int, float, bool))
+
+_MAX_DEPTH = 8
+_MAX_ITEMS = 1024
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a host object's __str__ may do anything
+        return f"<{type(value).__name__}>"
+
+
+def clean(value: Any, depth: int = 0) -> Any:
+    """`value` as something that OTLP can carry and that no longer changes."""
+    kind = type(value)
+    if kind in SCALARS or value is None or kind is bytes:
+        return value
+    try:
+        if isinstance(value, str):
+            return str.__str__(value)
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, float):
+            return float(value)
+        if isinstance(value, (bytearray, memoryview)):
+            return bytes(value)
+        if depth >= _MAX_DEPTH:
+            return "…"
+        if isinstance(value, Mapping):
+            pairs = list(value.items())[:_MAX_ITEMS]
+            return {k if type(k) is str else _text(k): clean(v, depth + 1) for k, v in pairs}
+        if isinstance(value, (Sequence, AbstractSet)):
+            return tuple([clean(item, depth + 1) for item in list(value)[:_MAX_ITEMS]])
+    except Exception:  # noqa: BLE001 - a host object's methods may do anything
+        return f"<{kind.__name__}>"
+    return _text(value)
+
+
+def clean_mapping(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `attributes` with clean values. Never raises; what is no mapping gives nothing."""
+    try:
+        copy = dict(attributes)
+    except Exception:  # noqa: BLE001 - the host may pass anything
+        return {}
+    for value in copy.values():
+        if type(value) not in SCALARS:
+            return {key: value if type(value) in SCALARS else clean(value) for key, value in copy.items()}
+    return copy
