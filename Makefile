@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lock system clean
+.PHONY: help setup ui demo test lint format bench lock system clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## a .venv with everything in it
+setup: ui ## a .venv with everything in it, and the pages
 
 $(STAMP): pyproject.toml requirements/dev.lock
 	@command -v $(PYTHON) >/dev/null || { echo "Vedette needs Python 3.11 or newer; set PYTHON=… to name yours."; exit 1; }
@@ -18,6 +18,9 @@ $(STAMP): pyproject.toml requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+ui: $(STAMP) ## build the pages, if their sources changed
+	@$(BIN)/python hatch_build.py
 
 demo: setup ## run the product on a small shop's real telemetry
 	$(BIN)/vedette demo
@@ -30,6 +33,7 @@ lint: setup ## formatting, lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python hatch_build.py --check
 
 format: setup ## put the code into shape
 	$(BIN)/ruff format .
@@ -48,4 +52,4 @@ lock: ## write requirements/dev.lock anew from pyproject.toml
 	sed -i -e '/^# WARNING: pip install will/d' -e '/^# Consider using a hashable/d' -e '/^vedette @ /,/^    # via/d' requirements/dev.lock
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) web/node_modules src/vedette/server/api/static dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -85,7 +85,9 @@ def npm(*arguments: str) -> None:
     environment = dict(os.environ)
     if folder:
         environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', '')}"
-    subprocess.run([*command, *arguments], cwd=WEB, env=environment, check=True)  # noqa: S603 - fixed arguments
+    done = subprocess.run([*command, *arguments], cwd=WEB, env=environment, check=False)  # noqa: S603 - fixed arguments
+    if done.returncode:
+        raise SystemExit(f"`npm {' '.join(arguments)}` failed in web/; what it printed says why.")
 
 
 def _npm() -> tuple[list[str], str]:

@@ -1,0 +1,26 @@
+import {
+  IconActivity,
+  IconBinaryTree,
+  IconDatabaseSearch,
+  IconFileText,
+  IconGauge,
+  IconServer2,
+  type TablerIcon,
+} from "@tabler/icons-react";
+
+export interface NavigationItem {
+  to: "/" | "/services" | "/map" | "/traces" | "/logs" | "/sql";
+  label: string;
+  icon: TablerIcon;
+  /** After `g`, the key that goes there. */
+  key: string;
+}
+
+export const NAVIGATION: readonly NavigationItem[] = [
+  { to: "/", label: "Overview", icon: IconGauge, key: "o" },
+  { to: "/services", label: "Services", icon: IconServer2, key: "s" },
+  { to: "/map", label: "Map", icon: IconBinaryTree, key: "m" },
+  { to: "/traces", label: "Traces", icon: IconActivity, key: "t" },
+  { to: "/logs", label: "Logs", icon: IconFileText, key: "l" },
+  { to: "/sql", label: "SQL", icon: IconDatabaseSearch, key: "q" },
+];

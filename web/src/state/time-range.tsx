@@ -1,0 +1,118 @@
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from "react";
+import { iso, isRelative, parseTime, spanLabel } from "../lib/time";
+import type { GlobalSearch } from "./search";
+
+export const DEFAULT_FROM = "now-1h";
+export const DEFAULT_TO = "now";
+
+export interface TimeRange {
+  /** As the address has it, or the default. */
+  from: string;
+  to: string;
+  fromMs: number;
+  toMs: number;
+  /** What the API is asked with: moments, so that all parts of a page speak of the same range. */
+  query: { from: string; to: string };
+  /** Whether the end moves with the clock. */
+  live: boolean;
+  label: string;
+  set: (from: string, to: string) => void;
+  /** Narrow the range to a part of it; `back` undoes that. */
+  zoom: (fromMs: number, toMs: number) => void;
+  zoomOut: () => void;
+  back: (() => void) | null;
+  refresh: () => void;
+  /** Seconds between refreshes; 0 is none. */
+  refreshSeconds: number;
+  setRefresh: (seconds: number) => void;
+  /** How far back the range is that charts compare with, in milliseconds; null for no comparison. */
+  compareMs: number | null;
+}
+
+const Context = createContext<TimeRange | null>(null);
+
+export function TimeRangeProvider({ children }: { children: ReactNode }): ReactNode {
+  const search = useSearch({ strict: false }) as GlobalSearch;
+  const navigate = useNavigate();
+  const [now, setNow] = useState(() => Date.now());
+  const [former, setFormer] = useState<{ from: string; to: string }[]>([]);
+  const from = search.from ?? DEFAULT_FROM;
+  const to = search.to ?? DEFAULT_TO;
+  const refreshSeconds = search.refresh ?? 0;
+
+  const go = useCallback(
+    (changed: GlobalSearch) => {
+      void navigate({ to: ".", search: (before: object) => ({ ...before, ...changed }) } as never);
+    },
+    [navigate],
+  );
+  const refresh = useCallback(() => setNow(Date.now()), []);
+
+  useEffect(() => {
+    if (refreshSeconds <= 0) return;
+    const timer = setInterval(() => {
+      if (document.visibilityState === "visible") refresh();
+    }, refreshSeconds * 1_000);
+    return () => clearInterval(timer);
+  }, [refreshSeconds, refresh]);
+
+  const value = useMemo<TimeRange>(() => {
+    const parsedTo = parseTime(to, now, "end") ?? now;
+    const parsedFrom = parseTime(from, now) ?? parsedTo - 3_600_000;
+    const fromMs = parsedFrom < parsedTo ? parsedFrom : parsedTo - 3_600_000;
+    const live = isRelative(to) && Math.abs(parsedTo - now) < 1_000;
+    const move = (nextFrom: string, nextTo: string): void => {
+      go({
+        from: nextFrom === DEFAULT_FROM && nextTo === DEFAULT_TO ? undefined : nextFrom,
+        to: nextTo === DEFAULT_TO ? undefined : nextTo,
+      });
+    };
+    const compare = search.compare === undefined ? null : parseTime(`now-${search.compare}`, 0);
+    return {
+      from,
+      to,
+      fromMs,
+      toMs: parsedTo,
+      query: { from: iso(fromMs), to: iso(parsedTo) },
+      live,
+      label: live && from.startsWith("now-") && !from.includes("/") ? `Last ${from.slice(4)}` : spanLabel(parsedTo - fromMs),
+      set: (nextFrom, nextTo) => {
+        setFormer([]);
+        setNow(Date.now());
+        move(nextFrom, nextTo);
+      },
+      zoom: (zoomFrom, zoomTo) => {
+        setFormer((stack) => [...stack.slice(-19), { from, to }]);
+        const width = Math.max(1, zoomTo - zoomFrom);
+        move(iso(Math.floor(zoomFrom)), iso(Math.ceil(zoomFrom + width)));
+      },
+      zoomOut: () => {
+        setFormer((stack) => [...stack.slice(-19), { from, to }]);
+        const half = (parsedTo - fromMs) / 2;
+        move(iso(fromMs - half), iso(Math.min(parsedTo + half, Math.max(now, parsedTo))));
+      },
+      back:
+        former.length === 0
+          ? null
+          : () => {
+              const last = former.at(-1);
+              setFormer((stack) => stack.slice(0, -1));
+              if (last) move(last.from, last.to);
+            },
+      refresh,
+      refreshSeconds,
+      setRefresh: (seconds) => go({ refresh: seconds > 0 ? seconds : undefined }),
+      compareMs: compare === null ? null : -compare,
+    };
+  }, [from, to, now, former, go, refresh, refreshSeconds, search.compare]);
+
+  return <Context.Provider value={value}>{children}</Context.Provider>;
+}
+
+/** The time range of the page. */
+export function useTimeRange(): TimeRange {
+  const value = useContext(Context);
+  if (value === null) throw new Error("useTimeRange is used outside of TimeRangeProvider");
+  return value;
+}
