@@ -228,7 +228,7 @@ def _flush_at_multiprocessing_end() -> None:
     util: Any = sys.modules.get("multiprocessing.util")
     if util is not None:
         # Finalizers registered now would be cleared by the child's start; those of after-fork hooks are not.
-        util.register_after_fork(_Finish(), _Finish.register)
+        util.register_after_fork(_finish, _Finish.register)
 
 
 class _Finish:
@@ -238,3 +238,6 @@ class _Finish:
         """Ask for `shutdown` at the end of this child."""
         util: Any = sys.modules["multiprocessing.util"]
         util.Finalize(None, shutdown, exitpriority=-100)
+
+
+_finish = _Finish()

@@ -30,6 +30,7 @@ class AttributeEncoder:
         self._redactor = redactor
         self._longest = longest
         self._pairs: dict[tuple[str, Any], bytes] = {}
+        self.left_out = 0  # pairs without a usable key; the caller reads and resets it
         self._heads: dict[str, bytes] = {}
 
     def encode(self, attributes: Mapping[str, Any]) -> bytes:
@@ -56,6 +57,7 @@ class AttributeEncoder:
 
     def _new(self, key: Any, value: Any) -> bytes:
         if type(key) is not str or not key:
+            self.left_out += 1
             return b""
         value = clean(value)
         shown = self._redactor.value(key, value)

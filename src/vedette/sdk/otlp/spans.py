@@ -73,8 +73,10 @@ class SpanEncoder:
             parts.append(delimited(b"\x1a", utf8(span._inherited[1].to_header())))
         if span._links:
             parts.append(self._links(span))
-        if span._lost:
-            attributes, events, links = span._lost
+        if span._lost or self._attributes.left_out:
+            attributes, events, links = span._lost or (0, 0, 0)
+            attributes += self._attributes.left_out
+            self._attributes.left_out = 0
             parts.append(
                 b"\x50" + varint(attributes) + b"\x60" + varint(events) + b"\x70" + varint(links)  # dropped counts
             )
