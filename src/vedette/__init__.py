@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vedette.sdk.configure import configure, flush, shutdown
+    from vedette.sdk.context import context, correlation_id
+    from vedette.sdk.logs.logger import Logger, get_logger, set_level
     from vedette.sdk.traces.spans import current_span, span, traced
 
 __all__ = [
+    "Logger",
     "__version__",
     "configure",
+    "context",
+    "correlation_id",
     "current_span",
     "flush",
+    "get_logger",
+    "set_level",
     "shutdown",
     "span",
     "traced",
@@ -27,6 +34,11 @@ _HOMES = {
     "configure": "vedette.sdk.configure",
     "flush": "vedette.sdk.configure",
     "shutdown": "vedette.sdk.configure",
+    "context": "vedette.sdk.context",
+    "correlation_id": "vedette.sdk.context",
+    "Logger": "vedette.sdk.logs.logger",
+    "get_logger": "vedette.sdk.logs.logger",
+    "set_level": "vedette.sdk.logs.logger",
     "current_span": "vedette.sdk.traces.spans",
     "span": "vedette.sdk.traces.spans",
     "traced": "vedette.sdk.traces.spans",

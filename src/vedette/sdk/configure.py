@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections import deque
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from opentelemetry import trace as trace_api
 from vedette.sdk import resource as resources
 from vedette.sdk import settings as settings_of
 from vedette.sdk.guard import fault, tell
+from vedette.sdk.logs.logger import desk
 from vedette.sdk.propagation import propagator
 from vedette.sdk.redaction import Redactor
 from vedette.sdk.traces import spans as own_spans
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from vedette.sdk.export.exporter import Exporter, Stage
+    from vedette.sdk.export.logs import LogStage
     from vedette.sdk.export.outbox import Outbox
     from vedette.sdk.otlp.envelope import Envelope
     from vedette.sdk.settings import Options, Settings
@@ -46,6 +49,7 @@ class Runtime:
         self.resource = provider.resource
         self.redactor = Redactor(settings.redact_keys, settings.redact_patterns, enabled=settings.redaction)
         self._envelope: Envelope | None = None
+        self.log_queue: deque[Any] = deque()
         self.exporter: Exporter = self._build()
 
     def envelope(self) -> Envelope:
@@ -81,7 +85,39 @@ class Runtime:
 
             show = print_span
         encoder = SpanEncoder(self.redactor, settings.attribute_length)
-        return [SpanStage(self.provider, encoder, self.envelope, settings.export_interval_seconds, show)]
+        spans = SpanStage(self.provider, encoder, self.envelope, settings.export_interval_seconds, show)
+        return [spans, self._log_stage()]
+
+    def _log_stage(self) -> LogStage:
+        from vedette.sdk.export.logs import LogStage  # noqa: PLC0415
+        from vedette.sdk.logs.setup import lines_of, writer_of  # noqa: PLC0415
+        from vedette.sdk.otlp.logs import LogEncoder  # noqa: PLC0415
+
+        settings = self.settings
+        self.lines = lines_of(settings, str(self.resource["service.name"]), self.redactor)
+        self.writer = writer_of(settings) if self.lines is not None else None
+        encoder = LogEncoder(self.redactor, settings.attribute_length) if settings.export else None
+        lines = self.lines if settings.log_buffer else None
+        interval = settings.export_interval_seconds
+        return LogStage(self.log_queue, lines, self.writer, encoder, self.envelope, interval)
+
+    def start(self) -> None:
+        """Let spans and records in, and start the threads."""
+        from vedette.sdk.logs import setup  # noqa: PLC0415
+
+        own_spans.use_tracer(self.provider.get_tracer("vedette"))
+        setup.open_desk(self.settings, self.log_queue, self.lines, self.writer, self.exporter.wake)
+        self.exporter.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Let nothing more in, and deliver what is there."""
+        from vedette.sdk.logs import setup  # noqa: PLC0415
+
+        own_spans.use_tracer(None)
+        setup.close_desk()
+        self.exporter.close(monotonic() + timeout_seconds)
+        if self.writer is not None:
+            self.writer.close()
 
     def _outbox(self) -> tuple[Outbox, str]:
         from vedette.sdk.export.http import HttpSender  # noqa: PLC0415
@@ -103,6 +139,7 @@ class Runtime:
         resources.forked(self.resource)
         self._envelope = None
         self.provider.after_fork()
+        desk.after_fork()
         self.exporter.after_fork()
 
 
@@ -125,18 +162,16 @@ def configure(service: str | None = None, /, **options: Unpack[Options]) -> None
     settings = settings_of.load(service, options)
     with _lock:
         if _runtime is not None:
-            _runtime.exporter.close(monotonic() + _runtime.settings.shutdown_timeout_seconds)
+            _runtime.stop(_runtime.settings.shutdown_timeout_seconds)
             _runtime = None
-            own_spans.use_tracer(None)
         if not settings.enabled:
             return
         found = resources.detect(settings.service, settings.version, settings.environment, settings.resource)
         provider = _install_provider(found, settings)
         propagate.set_global_textmap(propagator(settings.propagators))
         _runtime = Runtime(settings, provider)
-        own_spans.use_tracer(provider.get_tracer("vedette"))
         _hook()
-        _runtime.exporter.start()
+        _runtime.start()
 
 
 def _install_provider(found: resources.Resource, settings: Settings) -> TracerProvider:
@@ -175,11 +210,10 @@ def shutdown(timeout_seconds: float | None = None) -> None:
     global _runtime
     with _lock:
         active, _runtime = _runtime, None
-        own_spans.use_tracer(None)
     if active is None:
         return
     try:
-        active.exporter.close(monotonic() + (timeout_seconds or active.settings.shutdown_timeout_seconds))
+        active.stop(timeout_seconds or active.settings.shutdown_timeout_seconds)
     except Exception as error:  # noqa: BLE001 - never raised into the host
         fault("shutdown", error)
 

@@ -140,7 +140,7 @@ class Redactor:
         if kind is str:
             return self.text(value)
         if kind is dict:
-            return {key: self.value(key, item) for key, item in value.items()}
+            return {key: self.value(str(key), item) for key, item in value.items()}
         if kind is tuple or kind is list:
             return tuple([self._inside(item) for item in value])
         return value

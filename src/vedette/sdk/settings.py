@@ -66,6 +66,22 @@ def _level(text: str) -> int:
     return level
 
 
+def level_number(level: str | int) -> int:
+    """The standard library's number of a level.
+
+    Raises:
+        SettingsError: there is no such level.
+    """
+    try:
+        return level if isinstance(level, int) else _level(level)
+    except ValueError as error:
+        raise SettingsError(f"Level {level!r} is not known: {error}.") from None
+
+
+def _levels(text: str) -> dict[str, int]:
+    return {name: _level(word) for name, word in _pairs(text).items()}
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         word = text.strip().lower()
@@ -128,11 +144,14 @@ class Settings:
     )
     console: bool = _setting(False, _boolean, "print finished spans to stderr")
     log_level: int = _setting(20, _level, "the least severe level that is logged", "OTEL_LOG_LEVEL")
+    log_levels: Mapping[str, int | str] = _setting(None, _levels, "levels by logger: sqlalchemy=warning,app.db=debug")
+    log_rate: int = _setting(0, _count, "how often a second one message of one logger is logged; 0 for always")
     log_format: str = _setting("auto", _one_of("auto", "json", "console", "none"), "auto: console on a terminal")
     log_file: str | None = _setting(None, _text, "a file instead of stdout")
     log_rotate_bytes: int = _setting(0, _count, "start a new log file at this size; 0 for never")
     log_rotate_seconds: float = _setting(0.0, _number, "start a new log file at this age; 0 for never")
     log_keep_files: int = _setting(10, _count, "how many rotated log files are kept")
+    log_keep_seconds: float = _setting(0.0, _number, "how long rotated log files are kept; 0 for ever")
     log_buffer: bool = _setting(True, _boolean, "lines are written by the background thread; false: by the caller")
     log_stdlib: bool = _setting(True, _boolean, "records of the standard library's loggers go the same way")
     redaction: bool = _setting(True, _boolean, "secrets are masked before anything leaves the process")
@@ -172,11 +191,14 @@ class Options(TypedDict, total=False):
     tail_keep_slow_seconds: float | None
     console: bool
     log_level: str | int
+    log_levels: Mapping[str, int | str]
+    log_rate: int
     log_format: str
     log_file: str | None
     log_rotate_bytes: int
     log_rotate_seconds: float
     log_keep_files: int
+    log_keep_seconds: float
     log_buffer: bool
     log_stdlib: bool
     redaction: bool
@@ -241,6 +263,7 @@ def load(service: str | None, options: Options) -> Settings:
         values[name] = value
     values["sampling"] = _as_sampler(values["sampling"]) or Ratio(1.0)
     values["headers"] = dict(values["headers"] or {})
+    values["log_levels"] = {name: level_number(level) for name, level in dict(values["log_levels"] or {}).items()}
     values["resource"] = dict(values["resource"] or {})
     values["spool_dir"] = values["spool_dir"] or _default_spool()
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" and "enabled" not in given:

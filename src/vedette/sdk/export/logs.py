@@ -1,0 +1,114 @@
+"""The way of log records: queue → lines and `LogRecord` messages → files and requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vedette.sdk.guard import dropped, fault
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+
+    from vedette.sdk.logs.files import Writer
+    from vedette.sdk.logs.lines import Lines
+    from vedette.sdk.logs.records import Captured
+    from vedette.sdk.otlp.envelope import Envelope
+    from vedette.sdk.otlp.logs import LogEncoder
+    from vedette.sdk.resource import Scope
+
+__all__ = ["LogStage"]
+
+_STEP = 128
+_REQUEST_ITEMS = 4096
+_REQUEST_BYTES = 1 << 20
+
+
+class LogStage:
+    """Writes and encodes records. Without `lines` nothing is written here, without `encoder` nothing is sent."""
+
+    signal = "logs"
+
+    def __init__(
+        self,
+        queue: deque[Captured],
+        lines: Lines | None,
+        writer: Writer | None,
+        encoder: LogEncoder | None,
+        envelope: Callable[[], Envelope],
+        interval_seconds: float,
+    ) -> None:
+        self._queue = queue
+        self._lines = lines
+        self._writer = writer
+        self._encoder = encoder
+        self._envelope = envelope
+        self.interval_seconds = interval_seconds
+        self._begin()
+
+    def _begin(self) -> None:
+        self._groups: dict[int, tuple[Scope, list[bytes]]] = {}  # by identity: a channel keeps one scope for life
+        self._count = self._bytes = 0
+
+    def clear(self) -> None:
+        """Forget what was recorded before this process was forked."""
+        self._queue.clear()
+        self._begin()
+
+    def step(self) -> bool:
+        """Write and encode up to 128 records."""
+        queue = self._queue
+        records = []
+        try:
+            for _ in range(_STEP):
+                records.append(queue.popleft())  # noqa: PERF401 - the queue may run empty
+        except IndexError:
+            pass
+        if not records:
+            return False
+        if self._lines is not None and self._writer is not None:
+            self._write(records, self._lines, self._writer)
+        if self._encoder is not None:
+            self._encode(records, self._encoder)
+        return len(records) == _STEP
+
+    @staticmethod
+    def _write(records: list[Captured], lines: Lines, writer: Writer) -> None:
+        out = []
+        for record in records:
+            try:
+                out.append(lines.format(record))
+            except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
+                dropped("log lines", "they cannot be formatted", 1)
+                fault("formatting a log line", error)
+        writer.write("".join(out), len(out))
+
+    def _encode(self, records: list[Captured], encoder: LogEncoder) -> None:
+        groups = self._groups
+        for record in records:
+            try:
+                item = encoder.encode(record)
+            except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
+                dropped("logs", "they cannot be encoded", 1)
+                fault("encoding a log record", error)
+                continue
+            scope = record[2].scope
+            group = groups.get(id(scope))
+            if group is None:
+                groups[id(scope)] = (scope, [item])
+            else:
+                group[1].append(item)
+            self._count += 1
+            self._bytes += len(item)
+
+    def full(self) -> bool:
+        """Whether a request's worth of records is encoded."""
+        return self._count >= _REQUEST_ITEMS or self._bytes >= _REQUEST_BYTES
+
+    def cut(self) -> list[tuple[int, bytes]]:
+        """One request of all that is encoded."""
+        if not self._count:
+            return []
+        request = (self._count, self._envelope().request(self._groups.values()))
+        self._begin()
+        return [request]

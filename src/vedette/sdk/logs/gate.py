@@ -1,0 +1,52 @@
+"""A limit on how often one message is logged, so that a loop that fails does not fill the disk."""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic, time_ns
+from typing import TYPE_CHECKING, Any
+
+from vedette.sdk.logs.records import Captured, Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Gate"]
+
+_MOST_MESSAGES = 4096
+
+
+class Gate:
+    """Lets each message of each logger through `per_second` times a second; the rest is counted.
+
+    When the message comes again in a later second, a line before it says how many were left out. Messages are told
+    apart by their text before `%` arguments and fields are put in.
+    """
+
+    def __init__(self, per_second: int) -> None:
+        self._most = per_second
+        self._seen: dict[tuple[str, int, Any], list[float]] = {}  # message → [window's begin, passed, left out]
+        self._lock = threading.Lock()
+
+    def admit(self, channel: Channel, level: int, message: Any, sink: Callable[[Any], None]) -> bool:
+        """Whether this record is logged."""
+        key = (channel.name, level, message if type(message) is str else str(message))
+        now = monotonic()
+        with self._lock:
+            state = self._seen.get(key)
+            if state is None:
+                if len(self._seen) >= _MOST_MESSAGES:
+                    self._seen.clear()
+                state = self._seen[key] = [now, 0, 0]
+            left_out = 0
+            if now - state[0] >= 1:
+                left_out = int(state[2])
+                state[:] = [now, 0, 0]
+            if state[1] >= self._most:
+                state[2] += 1
+                return False
+            state[1] += 1
+        if left_out:
+            fields = {"suppressed": left_out}
+            sink(Captured(time_ns(), level, channel, message, (), fields, None, None, None))
+        return True

@@ -1,0 +1,292 @@
+"""`get_logger`: loggers whose keyword arguments are fields.
+
+Before `configure` they write through the standard library's logger of the same name.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from vedette.sdk.context import fields as context_fields
+from vedette.sdk.guard import dropped, fault
+from vedette.sdk.logs.records import Captured, Channel
+from vedette.sdk.resource import Scope
+from vedette.sdk.traces.span import current_context, format_exception
+from vedette.sdk.values import SCALARS, clean, clean_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from vedette.sdk.logs.gate import Gate
+
+__all__ = ["LogDesk", "Logger", "describe", "desk", "get_logger", "set_level"]
+
+_DEBUG, _INFO, _WARNING, _ERROR, _CRITICAL = 10, 20, 30, 40, 50
+_OFF = 1 << 30
+_new = tuple.__new__
+
+
+class LogDesk:
+    """Where records are handed in. `sink` takes each captured record; without one the standard library does."""
+
+    def __init__(self) -> None:
+        self.sink: Callable[[Any], None] | None = None
+        self.levels: dict[str, int] = {"": _INFO}
+        self.channels: dict[str, Channel] = {}
+        self.gate: Gate | None = None
+        self._lock = threading.Lock()
+
+    def channel(self, name: str) -> Channel:
+        """The channel of a logger's name."""
+        found = self.channels.get(name)
+        if found is None:
+            with self._lock:
+                found = self.channels.setdefault(
+                    name, Channel(name, self.level_of(name), Scope(name, None, None, None))
+                )
+                found.gate = self.gate
+        return found
+
+    def level_of(self, name: str) -> int:
+        """The level that is set for `name` or the nearest of its parents (`a` of `a.b`); before `configure`, any."""
+        if self.sink is None:
+            return 0
+        while name not in self.levels:
+            name = name.rpartition(".")[0]
+        return self.levels[name]
+
+    def refresh(self) -> None:
+        """Let the channels follow a change of levels, sink or gate."""
+        for name, channel in list(self.channels.items()):
+            channel.level = self.level_of(name)
+            channel.gate = self.gate
+
+    def after_fork(self) -> None:
+        """Replace a lock that another thread of the parent may have held."""
+        self._lock = threading.Lock()
+
+
+desk = LogDesk()
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """An exception as `type`, `message` and `stack`."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - an exception's __str__ may do anything
+        message = ""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return {"type": name, "message": message, "stack": format_exception(error)}
+
+
+def _exception(exc_info: Any) -> dict[str, str] | None:
+    """What `exc_info` means in the standard library: `True`, an exception, or a triple."""
+    if isinstance(exc_info, BaseException):
+        return describe(exc_info)
+    if isinstance(exc_info, tuple):
+        return describe(exc_info[1]) if len(exc_info) == 3 and exc_info[1] is not None else None
+    error = sys.exc_info()[1] if exc_info else None
+    return describe(error) if error is not None else None
+
+
+class Logger:
+    """Logs messages with fields: ``log.info("order placed", order_id=42)``.
+
+    Positional arguments are `%` arguments of the message. `exc_info` and `extra` mean what they mean in the standard
+    library. Never raises.
+    """
+
+    __slots__ = ("_bound", "_channel")
+
+    def __init__(self, channel: Channel, bound: dict[str, Any] | None = None) -> None:
+        self._channel = channel
+        self._bound = bound
+
+    @property
+    def name(self) -> str:
+        """The logger's name."""
+        return self._channel.name
+
+    def with_context(self, **fields: Any) -> Logger:
+        """A logger that puts `fields` on each of its lines."""
+        bound = self._bound
+        return Logger(self._channel, {**bound, **clean_mapping(fields)} if bound else clean_mapping(fields))
+
+    def is_enabled_for(self, level: int) -> bool:
+        """Whether a record of `level` (the standard library's numbers) would be logged."""
+        return level >= self._channel.level
+
+    def debug(self, message: Any, /, *args: Any, **fields: Any) -> None:
+        """Log at level debug."""
+        if self._channel.level <= _DEBUG:
+            self._emit(_DEBUG, message, args, fields)
+
+    def info(self, message: Any, /, *args: Any, **fields: Any) -> None:
+        """Log at level info."""
+        if self._channel.level <= _INFO:
+            self._emit(_INFO, message, args, fields)
+
+    def warning(self, message: Any, /, *args: Any, **fields: Any) -> None:
+        """Log at level warning."""
+        if self._channel.level <= _WARNING:
+            self._emit(_WARNING, message, args, fields)
+
+    def error(self, message: Any, /, *args: Any, **fields: Any) -> None:
+        """Log at level error."""
+        if self._channel.level <= _ERROR:
+            self._emit(_ERROR, message, args, fields)
+
+    def critical(self, message: Any, /, *args: Any, **fields: Any) -> None:
+        """Log at level critical."""
+        if self._channel.level <= _CRITICAL:
+            self._emit(_CRITICAL, message, args, fields)
+
+    def exception(self, message: Any, /, *args: Any, **fields: Any) -> None:
+        """Log at level error with the exception that is being handled."""
+        if self._channel.level <= _ERROR:
+            fields.setdefault("exc_info", True)
+            self._emit(_ERROR, message, args, fields)
+
+    def log(self, level: int, message: Any, /, *args: Any, **fields: Any) -> None:
+        """Log at a level given as the standard library's number."""
+        if self._channel.level <= level:
+            self._emit(level, message, args, fields)
+
+    def _emit(self, level: int, message: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
+        sink = desk.sink
+        if sink is None:
+            self._through_stdlib(level, message, args, fields)
+            return
+        exception = None
+        if "exc_info" in fields:
+            exception = _exception(fields.pop("exc_info"))
+        if "extra" in fields and isinstance(fields["extra"], dict):
+            fields = {**fields.pop("extra"), **fields}
+        for value in fields.values():
+            if type(value) not in SCALARS:
+                fields = clean_mapping(fields)
+                break
+        for value in args:
+            if type(value) not in SCALARS:
+                args = _settled(args)
+                break
+        channel = self._channel
+        if channel.gate is not None and not channel.gate.admit(channel, level, message, sink):
+            return
+        sink(
+            _new(
+                Captured,
+                (
+                    time_ns(),
+                    level,
+                    channel,
+                    message,
+                    args,
+                    fields,
+                    self._bound,
+                    context_fields.get(),
+                    current_context().get(_SPAN_KEY),
+                    exception,
+                    "",
+                    None,
+                ),
+            )
+        )
+
+    def _through_stdlib(self, level: int, message: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
+        exc_info = fields.pop("exc_info", None)
+        logger = logging.getLogger(self._channel.name)
+        if not logger.isEnabledFor(level):
+            return
+        shown = {**(context_fields.get() or {}), **(self._bound or {}), **fields}
+        if shown:
+            pairs = " ".join(f"{key}={value!r}" for key, value in shown.items())
+            message, args = "%s %s", (message % args if args else message, pairs)
+        logger.log(level, message, *args, exc_info=exc_info, stacklevel=4)
+
+
+def _settled(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`%` arguments as they are now: what can change later is cleaned, or turned into text."""
+    if len(args) == 1 and isinstance(args[0], dict):
+        return (clean(args[0]),)
+    out: list[Any] = []
+    for value in args:
+        try:
+            if type(value) not in SCALARS and value is not None:
+                text = _Text(value)
+                text.shown = repr(value)
+                out.append(text)
+            else:
+                out.append(value)
+        except Exception:  # noqa: BLE001 - a host object's __str__ may do anything
+            out.append(f"<{type(value).__name__}>")
+    return tuple(out)
+
+
+class _Text(str):
+    """A `%` argument's text, which keeps for `%r` what the object's `repr` was."""
+
+    __slots__ = ("shown",)
+    shown: str
+
+    def __repr__(self) -> str:
+        return self.shown
+
+
+def get_logger(name: str = "", /, **fields: Any) -> Logger:
+    """The logger of this name; `fields` go on each of its lines."""
+    return Logger(desk.channel(name), clean_mapping(fields) if fields else None)
+
+
+def set_level(level: str | int, name: str = "") -> None:
+    """Log from `level` on, everywhere or for `name` and the loggers below it, at once.
+
+    Raises:
+        SettingsError: the level is not known.
+    """
+    from vedette.sdk.settings import level_number  # noqa: PLC0415 - used rarely
+
+    number = level_number(level)
+    desk.levels[name] = number
+    desk.refresh()
+    logging.getLogger(name or None).setLevel(number)
+
+
+def set_levels(levels: Mapping[str, int], sink: Callable[[Any], None] | None) -> None:
+    """Take over the levels of a configuration and its sink."""
+    desk.levels = dict(levels)
+    desk.sink = sink
+    desk.refresh()
+
+
+def bounded(append: Callable[[Any], None], queue: Any, limit: int, wake: Callable[[], None]) -> Callable[[Any], None]:
+    """A sink that appends to `queue` up to `limit` and wakes the background thread for errors."""
+
+    def sink(record: Captured) -> None:
+        if len(queue) < limit:
+            append(record)
+            if record[1] >= _ERROR:
+                wake()
+        else:
+            dropped("logs", "the queue is full", 1)
+
+    return sink
+
+
+def safely(write: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A sink whose own failure never reaches the program."""
+
+    def sink(record: Captured) -> None:
+        try:
+            write(record)
+        except Exception as error:  # noqa: BLE001 - never raised into the host
+            fault("writing a log line", error)
+
+    return sink

@@ -1,0 +1,89 @@
+"""Puts the log path together from the settings."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import _logs
+
+from vedette.sdk.logs import stdlib
+from vedette.sdk.logs.files import LogFile, LogStream, Writer
+from vedette.sdk.logs.gate import Gate
+from vedette.sdk.logs.lines import ConsoleLines, JsonLines, Lines
+from vedette.sdk.logs.logger import bounded, desk, safely, set_levels
+from vedette.sdk.logs.provider import LoggerProvider
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+
+    from vedette.sdk.logs.records import Captured
+    from vedette.sdk.redaction import Redactor
+    from vedette.sdk.settings import Settings
+
+__all__ = ["close_desk", "lines_of", "open_desk", "writer_of"]
+
+
+def lines_of(settings: Settings, service: str, redactor: Redactor) -> Lines | None:
+    """How lines look: as `log_format` says, by default coloured on a terminal and JSON elsewhere."""
+    terminal = settings.log_file is None and sys.stdout is not None and sys.stdout.isatty()
+    form = settings.log_format
+    if form == "none":
+        return None
+    if form == "console" or (form == "auto" and terminal):
+        return ConsoleLines(redactor, colour=terminal)
+    return JsonLines(service, redactor)
+
+
+def writer_of(settings: Settings) -> Writer:
+    """Where lines go: `log_file`, by default stdout."""
+    if settings.log_file is None:
+        return LogStream()
+    return LogFile(
+        Path(settings.log_file),
+        rotate_bytes=settings.log_rotate_bytes,
+        rotate_seconds=settings.log_rotate_seconds,
+        keep_files=settings.log_keep_files,
+        keep_seconds=settings.log_keep_seconds,
+    )
+
+
+def open_desk(
+    settings: Settings,
+    queue: deque[Any],
+    lines: Lines | None,
+    writer: Writer | None,
+    wake: Callable[[], None],
+) -> None:
+    """Let records in: to the queue, and with `log_buffer` off to the writer at once as well."""
+    sink = bounded(queue.append, queue, settings.queue_size, wake)
+    if lines is not None and writer is not None and not settings.log_buffer:
+        sink = _at_once(sink, lines, writer)
+    levels: dict[str, Any] = {"": settings.log_level, **settings.log_levels}
+    desk.gate = Gate(settings.log_rate) if settings.log_rate else None
+    set_levels(levels, sink)
+    if settings.log_stdlib:
+        stdlib.install(sink, levels)
+    if not isinstance(_logs.get_logger_provider(), LoggerProvider):
+        _logs.set_logger_provider(LoggerProvider())
+
+
+def _at_once(send: Callable[[Any], None], lines: Lines, writer: Writer) -> Callable[[Any], None]:
+    lock = threading.RLock()  # a signal handler that logs may run while its own thread writes
+
+    def write(record: Captured) -> None:
+        with lock:
+            writer.write(lines.format(record), 1)
+        send(record)
+
+    return safely(write)
+
+
+def close_desk() -> None:
+    """Let no more records in; loggers write through the standard library again."""
+    stdlib.remove()
+    desk.gate = None
+    set_levels(desk.levels, None)

@@ -1,0 +1,121 @@
+"""The standard library's loggers go the same way, and servers that bring their own handlers follow."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from vedette.sdk.context import fields as context_fields
+from vedette.sdk.guard import fault
+from vedette.sdk.logs.logger import describe, desk
+from vedette.sdk.logs.records import Captured
+from vedette.sdk.traces.span import current_context
+from vedette.sdk.values import SCALARS, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["StdlibHandler", "install", "remove"]
+
+# Servers whose loggers do not propagate to the root by default.
+_SERVERS = (
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+    "gunicorn.error",
+    "gunicorn.access",
+    "hypercorn.error",
+    "hypercorn.access",
+)
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "_vedette"}
+_PLAIN = len(logging.makeLogRecord({}).__dict__)
+
+
+class StdlibHandler(logging.Handler):
+    """Hands the standard library's records to the background thread: no lock, no formatting in the caller."""
+
+    def __init__(self, sink: Callable[[Any], None]) -> None:
+        super().__init__(logging.NOTSET)
+        self._sink = sink
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Capture `record`."""
+        if self.filters and not self.filter(record):
+            return False
+        try:
+            self.emit(record)
+        except Exception as error:  # noqa: BLE001 - never raised into the host
+            fault("taking a record of the standard library", error)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Capture what can change later, and pass the record on."""
+        args = record.args or ()
+        if type(record.msg) is not str or type(args) is not tuple or any(type(arg) not in SCALARS for arg in args):
+            record.msg, args = _message(record), ()
+        exception = None
+        if record.exc_info and record.exc_info[1] is not None:
+            exception = describe(record.exc_info[1])
+        held = record.__dict__
+        extra: dict[str, Any] = {}
+        if len(held) > _PLAIN:
+            extra = {key: clean(value) for key, value in held.items() if key not in _STANDARD}
+        self._sink(
+            Captured(
+                int(record.created * 1e9),
+                record.levelno,
+                desk.channel(record.name),
+                record.msg,
+                args,
+                extra,
+                None,
+                context_fields.get(),
+                current_context().get(_SPAN_KEY),
+                exception,
+            )
+        )
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - a wrong format, or a host object's __str__
+        return f"{record.msg} {record.args!r}"
+
+
+_handler: StdlibHandler | None = None
+_displaced: list[tuple[logging.Logger, logging.Handler]] = []
+
+
+def install(sink: Callable[[Any], None], levels: dict[str, int]) -> None:
+    """Let the root logger, and those of servers, write through `sink` instead of to their streams.
+
+    Only plain stream handlers are taken off; files, Sentry and the like stay.
+    """
+    global _handler  # noqa: PLW0603 - one handler per process
+    remove()
+    root = logging.getLogger()
+    _handler = StdlibHandler(sink)
+    for logger in (root, *(logging.getLogger(name) for name in _SERVERS)):
+        for handler in list(logger.handlers):
+            if type(handler) is logging.StreamHandler:
+                logger.removeHandler(handler)
+                _displaced.append((logger, handler))
+        if logger is not root:
+            logger.propagate = True
+    root.addHandler(_handler)
+    for name, level in levels.items():
+        logging.getLogger(name or None).setLevel(level)
+
+
+def remove() -> None:
+    """Give the standard library's loggers their own handlers back."""
+    global _handler  # noqa: PLW0603 - one handler per process
+    if _handler is not None:
+        logging.getLogger().removeHandler(_handler)
+        _handler = None
+    for logger, handler in _displaced:
+        logger.addHandler(handler)
+    _displaced.clear()
