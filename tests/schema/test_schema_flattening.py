@@ -11,7 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otlp_values import any_value, key_values, logs, traces
 
 if TYPE_CHECKING:
-    from conftest import Tenant
+    from schema_engine import Tenant
 
 NOW = 1_790_000_000 * 10**9
 TRACE, SPAN, PARENT = bytes(range(16)), bytes(range(8)), bytes(range(8, 16))

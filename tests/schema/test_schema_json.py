@@ -7,12 +7,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import EngineProcess, Tenant, record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from otlp_values import any_value, as_json, key_values, logs, otlp_json, traces
+from schema_engine import EngineProcess, Tenant, record
 
 from vedette.server.ingest.otlp_json import Logs, Traces, check
 
@@ -119,19 +119,22 @@ def _nested(depth: int) -> st.SearchStrategy[Any]:
     return _scalars | st.lists(inner, max_size=3) | st.dictionaries(_text, inner, max_size=3)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(values=st.lists(_nested(3), min_size=1, max_size=30))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(_nested(2), min_size=1, max_size=30))
 def test_nested_values_are_the_json_that_they_mean(schema_folder: Path, values: list[Any]) -> None:
     request = logs(*[LogRecord(time_unix_nano=i + 1, body=any_value([value])) for i, value in enumerate(values)])
     tenant = f"h{hash(json.dumps(values)) % 10**15}"
     sql = f"SELECT body FROM vedette.logs WHERE tenant = '{tenant}' ORDER BY time LIMIT {len(values)}"
 
-    async def load() -> list[Any]:
+    async def load() -> list[str]:
         shared = EngineProcess(schema_folder)
         try:
             await shared.load("otlp_logs", record(request, tenant), tenant)
-            return [json.loads(row["body"])[0] for row in await shared.rows(sql)]
+            return [row["body"] for row in await shared.rows(sql)]
         finally:
             await shared.engine.close()
 
-    assert asyncio.run(load()) == [as_json(value) for value in values]
+    # Python keeps every digit of an integer, so that a large double which is written without a point must be rounded again.
+    assert [json.loads(text, parse_int=float) for text in asyncio.run(load())] == [
+        json.loads(json.dumps([as_json(value)]), parse_int=float) for value in values
+    ]
