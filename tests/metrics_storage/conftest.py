@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import math
 import struct
 import subprocess
 import sys
@@ -23,13 +22,12 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from vedette.errors import EngineUnavailable
 from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import by_name
-from vedette.server.engine.migrate import migrate
+from vedette.server.engine.migrate import migrate, prepare_format
 from vedette.server.ingest.otlp import METRICS, from_json, from_protobuf
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-STALE_BITS = 0x7FF0000000000002
 _tenants = itertools.count(1)
 
 
@@ -105,6 +103,8 @@ class Store:
 
     async def load(self, format_name: str, segment: bytes, token: str = "") -> None:
         wire = by_name(format_name)
+        if wire.made_on_demand:
+            await prepare_format(self.engine, wire)
         settings = {**wire.settings, "insert_deduplication_token": token or uuid.uuid4().hex}
         await self.engine.insert(wire.table, wire.input_format, segment, settings=settings)
 
@@ -140,10 +140,6 @@ def named(name: str, labels: dict[str, str]) -> str:
 
 def number(bits: int) -> float:
     return struct.unpack("<d", struct.pack("<Q", bits))[0]
-
-
-def is_stale(value: float) -> bool:
-    return math.isnan(value) and struct.unpack("<Q", struct.pack("<d", value))[0] == STALE_BITS
 
 
 @pytest_asyncio.fixture

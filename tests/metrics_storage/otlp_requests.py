@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from typing import Any
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -11,6 +13,12 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ScopeMetrics
 TIME_NS = 1_790_000_000_123_456_789
 TIME_MS = 1_790_000_000_123
 DELTA, CUMULATIVE = 1, 2
+STALE_BITS = 0x7FF0000000000002
+
+
+def is_stale(value: float) -> bool:
+    """Whether a value is the stale marker, a NaN of its own."""
+    return math.isnan(value) and struct.unpack("<Q", struct.pack("<d", value))[0] == STALE_BITS
 
 
 def any_value(value: Any) -> AnyValue:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 
-from conftest import is_stale
 from otlp_requests import (
     DELTA,
     TIME_MS,
@@ -14,6 +13,7 @@ from otlp_requests import (
     exponential,
     gauge,
     histogram,
+    is_stale,
     request,
     summary,
     total,

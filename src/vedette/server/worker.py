@@ -16,7 +16,7 @@ from vedette.errors import EngineError, QueryLimit, Unavailable, VedetteError
 from vedette.server.backup import BackupClerk, remove_half_backups
 from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import LEDGER
-from vedette.server.engine.migrate import migrate
+from vedette.server.engine.migrate import migrate, prepare_format
 from vedette.server.engine.rollups import EdgeRoller
 from vedette.server.ingest.otlp import canonical
 from vedette.server.telemetry import write_exposition
@@ -71,6 +71,7 @@ async def work(settings: Settings) -> None:
             batch_bytes=settings.wal_segment_bytes,
             settle=partial(sync_filesystem, settings.data_dir / "engine") if embedded else _nothing,
             canonical=canonical,
+            prepare=partial(prepare_format, engine, cluster=settings.engine_cluster or None),
         )
         for name in await asyncio.to_thread(remove_half_backups, settings.backup_path):
             log.warning("Removed the unfinished backup %s.", name)

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from vedette.errors import EngineError, StartError
 from vedette.server.engine.cluster import created_name, render, stored_tables
-from vedette.server.engine.formats import FORMATS, fragments
+from vedette.server.engine.formats import FORMATS, Format, fragments
 from vedette.server.engine.fragments import expand, split_statements
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vedette.server.engine.client import Engine
 
-__all__ = ["Migration", "is_current", "load_migrations", "migrate"]
+__all__ = ["Migration", "is_current", "load_migrations", "migrate", "prepare_format"]
 
 _SCHEMA = files("vedette.server.engine") / "schema"
 _NUMBERED = re.compile(r"^(\d{4})_(\w+)\.sql$")
@@ -48,6 +50,8 @@ class Migration:
     number: int
     name: str
     statements: tuple[str, ...]
+    on_demand: bool = False
+    """Applied by `prepare_format` and not before."""
 
     @property
     def checksum(self) -> str:
@@ -68,11 +72,13 @@ def load_migrations() -> list[Migration]:
             found.append(Migration(int(match[1]), match[2], statements))
         else:
             views.append(Migration(0, path.name.removesuffix(".sql"), statements))
-    formats = [
-        Migration(0, f"format {item.name}", tuple(split_statements(expand(item.tables_sql, shared))))
-        for item in sorted(FORMATS.values(), key=lambda item: item.code)
-    ]
+    formats = [_of_format(item, shared) for item in sorted(FORMATS.values(), key=lambda item: item.code)]
     return [*found, *formats, *views]
+
+
+def _of_format(item: Format, shared: Mapping[str, str]) -> Migration:
+    statements = tuple(split_statements(expand(item.tables_sql, shared)))
+    return Migration(0, f"format {item.name}", statements, on_demand=item.made_on_demand)
 
 
 async def migrate(engine: Engine, *, cluster: str | None = None) -> None:
@@ -94,8 +100,20 @@ async def migrate(engine: Engine, *, cluster: str | None = None) -> None:
     statements = [text for migration in migrations for text in migration.statements]
     await _drop_strangers(engine, {created_name(text) for text in statements}, cluster)
     for migration in migrations:
-        if applied.get((migration.number, migration.name)) != migration.checksum:
+        if not _is_applied(migration, applied):
             await _apply(engine, migration, cluster, stored_tables(statements))
+
+
+async def prepare_format(engine: Engine, item: Format, *, cluster: str | None = None) -> None:
+    """Create the tables of a format that is made on demand, if they are not there. Safe to repeat."""
+    migration = _of_format(item, fragments())
+    if (await _applied(engine)).get((0, migration.name)) != migration.checksum:
+        await _apply(engine, migration, cluster, stored_tables(migration.statements))
+
+
+def _is_applied(migration: Migration, applied: Mapping[tuple[int, str], str]) -> bool:
+    found = applied.get((migration.number, migration.name))
+    return found == migration.checksum or (found is None and migration.on_demand)
 
 
 async def is_current(engine: Engine) -> bool:
@@ -104,7 +122,7 @@ async def is_current(engine: Engine) -> bool:
         applied = await _applied(engine)
     except EngineError:
         return False
-    return all(applied.get((item.number, item.name)) == item.checksum for item in load_migrations())
+    return all(_is_applied(item, applied) for item in load_migrations())
 
 
 async def _applied(engine: Engine) -> dict[tuple[int, str], str]:

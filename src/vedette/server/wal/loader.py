@@ -25,7 +25,7 @@ from vedette.server.wal.records import scan
 from vedette.server.wal.refusals import Refusal, classify, nothing_landed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from vedette.server.engine.client import Engine
     from vedette.server.engine.formats import Format
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vedette.server.wal.segments import Segment, WalFolder
 
     Canonical = Callable[[int, str, bytes], bytes | None]
+    Prepare = Callable[[Format], Awaitable[None]]
 
 __all__ = ["Loader", "LoaderStats"]
 
@@ -90,6 +91,7 @@ class Loader:
         settle: Makes what the engine wrote survive a power cut; called before segments are removed.
         canonical: Writes a record anew as a strict reader wants it, given its wire format, tenant and payload; None
             where it has no other form. Must give the same bytes for the same record.
+        prepare: Creates the tables of a format that is made on demand.
     """
 
     def __init__(
@@ -101,12 +103,15 @@ class Loader:
         batch_bytes: int,
         settle: Callable[[], None],
         canonical: Canonical,
+        prepare: Prepare,
     ) -> None:
         self.stats = LoaderStats()
         self._batches = Batches(folder, max_bytes=batch_bytes, settle=settle)
         self._engine = engine
         self._quarantine = quarantine
         self._canonical = canonical
+        self._prepare = prepare
+        self._prepared: set[str] = set()
         self._between_batches = asyncio.Lock()
         self._logged_at = 0.0
 
@@ -219,10 +224,14 @@ class Loader:
         refused_since: float | None = None
         for pause in itertools.chain(_RETRY_SECONDS, itertools.repeat(_RETRY_SECONDS[-1])):
             try:
+                if wire_format.made_on_demand and wire_format.name not in self._prepared:
+                    await self._prepare(wire_format)
+                    self._prepared.add(wire_format.name)
                 await self._engine.insert(wire_format.table, wire_format.input_format, body, settings=settings)
             except EngineUnavailable as error:
                 self.stats.last_error = str(error)
             except (EngineError, QueryLimit) as error:
+                self._prepared.discard(wire_format.name)  # a restored backup may be older than the format's first use
                 self.stats.last_error = str(error)
                 kind = classify(error)
                 now = time.monotonic()

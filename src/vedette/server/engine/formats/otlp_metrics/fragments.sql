@@ -11,6 +11,13 @@ Array(Tuple(attributes ${Labels}, start UInt64, time UInt64, flags UInt32, count
 Array(Tuple(attributes ${Labels}, start UInt64, time UInt64, flags UInt32, count UInt64, sum Nullable(Float64), scale Int32, zero_count UInt64, zero_threshold Float64, positive Tuple(offset Int32, bucket_counts Array(UInt64)), negative Tuple(offset Int32, bucket_counts Array(UInt64)), ex ${Exemplars}))
 -- fragment: SummaryPoints
 Array(Tuple(attributes ${Labels}, start UInt64, time UInt64, flags UInt32, count UInt64, sum Float64, quantiles Array(Tuple(quantile Float64, value Float64))))
+-- A point on its way to otlp_points, without names, as a cast between named tuples would go by name.
+-- fragment: Buckets
+Tuple(Array(Int32), Array(Float64))
+-- fragment: Native
+Tuple(Bool, Int8, Float64, Float64, Float64, Float64, ${Buckets}, ${Buckets})
+-- fragment: Point
+Tuple(String, UInt64, UInt64, ${Labels}, Array(String), String, Array(String), Array(Float64), ${Exemplars}, Array(Float64), ${Native})
 
 -- Functions for a WITH clause.
 --

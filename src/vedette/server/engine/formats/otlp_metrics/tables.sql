@@ -228,140 +228,84 @@ FROM
     )
 );
 
+-- Points of every kind, in one view: each view costs the analysis of all that hangs below it, however few its rows are.
+--
 -- Gauges and sums: one sample a point. Gauges keep no exemplars, by the specification.
-CREATE MATERIALIZED VIEW vedette.otlp_metrics_to_otlp_points_numbers TO vedette.otlp_points AS
-WITH
-    ${Stale},
-    bitTest(p.flags, 0) AS no_value
-SELECT
-    tenant,
-    received,
-    multiIf(m.rejected != '', m.rejected, p.time = 0, 'no_time', p.kind = 'none' AND NOT no_value, 'no_value', '') AS rejected,
-    p.time AS time,
-    p.start AS start,
-    p.attributes AS attributes,
-    target_keys,
-    target_values,
-    target_hash,
-    [name] AS names,
-    [''] AS extra_values,
-    [multiIf(no_value, stale_marker, p.kind = 'as_int', p.as_int::Float64, p.as_double)] AS samples,
-    if(is_gauge, [], p.ex) AS ex,
-    [inf] AS bounds
-FROM vedette.otlp_metrics AS m
-ARRAY JOIN numbers AS p;
-
 -- Explicit histograms: _count, _sum where there is one, and cumulative _bucket up to +Inf.
-CREATE MATERIALIZED VIEW vedette.otlp_metrics_to_otlp_points_histograms TO vedette.otlp_points AS
-WITH
-    ${BoundText},
-    ${Stale}
+-- Exponential histograms: native histograms. Scales above 8 are merged down to 8; bucket i of OTLP is i + 1 in Prometheus.
+-- Summaries: _count, _sum and one series per quantile.
+CREATE MATERIALIZED VIEW vedette.otlp_metrics_to_otlp_points TO vedette.otlp_points AS
 SELECT
     tenant,
     received,
-    rejected,
-    p.time AS time,
-    p.start AS start,
-    p.attributes AS attributes,
+    multiIf(refused != '', refused, point.2 = 0, 'no_time', point.1) AS rejected,
+    point.2 AS time,
+    point.3 AS start,
+    point.4 AS attributes,
     target_keys,
     target_values,
     target_hash,
-    arrayConcat([concat(name, '_count')], if(has_sum, [concat(name, '_sum')], []), arrayWithConstant(length(bounds), concat(name, '_bucket'))) AS names,
-    'le' AS extra_label,
-    arrayConcat(if(has_sum, ['', ''], ['']), arrayMap(b -> bound_text(b), bounds)) AS extra_values,
-    if(no_value,
-        arrayWithConstant(length(bounds) + 1 + has_sum, stale_marker),
-        arrayConcat(
-            [p.count::Float64],
-            if(has_sum, [assumeNotNull(p.sum)], []),
-            arraySlice(arrayCumSum(p.bucket_counts), 1, length(bounds) - 1)::Array(Float64),
-            [p.count::Float64])) AS samples,
-    p.ex AS ex,
-    bounds
+    point.5 AS names,
+    point.6 AS extra_label,
+    point.7 AS extra_values,
+    point.8 AS samples,
+    point.9 AS ex,
+    point.10 AS bounds,
+    point.11.1 AS is_native,
+    point.11.2 AS schema,
+    point.11.3 AS zero_threshold,
+    point.11.4 AS zero_count,
+    point.11.5 AS count,
+    point.11.6 AS sum,
+    point.11.7 AS positive,
+    point.11.8 AS negative,
+    is_delta
 FROM
 (
+    WITH
+        ${BoundText},
+        ${Stale},
+        (p -> bitTest(p.flags, 0)) AS no_value,
+        (false, 0::Int8, 0., 0., 0., 0., ([], [])::${Buckets}, ([], [])::${Buckets})::${Native} AS not_native,
+        (p -> [multiIf(no_value(p), stale_marker, p.kind = 'as_int', p.as_int::Float64, p.as_double)]) AS number,
+        (p -> no_value(p) OR isNotNull(p.sum)) AS has_sum,
+        -- A bound of +Inf would only repeat the last bucket.
+        (p -> arrayPushBack(if(empty(p.bucket_counts), [], arrayFilter(b -> b != inf, p.explicit_bounds)), inf)) AS bounds_of,
+        (p -> multiIf(
+            notEmpty(p.bucket_counts) AND length(p.bucket_counts) != length(p.explicit_bounds) + 1, 'bucket_count_mismatch',
+            arrayExists((b, next) -> NOT b < next, arrayPopBack(p.explicit_bounds), arrayPopFront(p.explicit_bounds)) OR isNaN(p.explicit_bounds[1]), 'unordered_bounds',
+            '')) AS bucket_fault,
+        ((p, bounds) -> if(no_value(p),
+            arrayWithConstant(length(bounds) + 1 + has_sum(p), stale_marker),
+            arrayConcat(
+                [p.count::Float64],
+                if(has_sum(p), [assumeNotNull(p.sum)], []),
+                arraySlice(arrayCumSum(p.bucket_counts), 1, length(bounds) - 1)::Array(Float64),
+                [p.count::Float64]))) AS buckets,
+        -- Past 40 steps down every bucket is in one of the two around 1 anyway.
+        (p -> exp2(greatest(least(p.scale, 48) - 8, 0))) AS width,
+        ((b, w) -> arrayReduce('sumMap', [arrayMap(i -> floor((b.offset::Int64 + i - 1) / w)::Int32 + 1, arrayEnumerate(b.bucket_counts))::Array(Int32)], [b.bucket_counts::Array(Float64)])) AS native_buckets,
+        (p -> multiIf(
+            p.scale < -4, 'scale_too_low',
+            greatest(p.positive.offset::Int64 + length(p.positive.bucket_counts), p.negative.offset::Int64 + length(p.negative.bucket_counts)) > 2000000000, 'buckets_out_of_range',
+            '')) AS scale_fault,
+        (p -> (true, greatest(least(p.scale, 8), -4), if(p.zero_threshold > 0, p.zero_threshold, 1e-128), if(no_value(p), 0, p.zero_count::Float64), if(no_value(p), 0, p.count::Float64), if(no_value(p), stale_marker, ifNull(p.sum, 0)), native_buckets(p.positive, width(p)), native_buckets(p.negative, width(p)))::${Native}) AS native
     SELECT
         tenant,
         received,
         target_keys,
         target_values,
         target_hash,
-        name,
-        p,
-        bitTest(p.flags, 0) AS no_value,
-        no_value OR isNotNull(p.sum) AS has_sum,
-        -- A bound of +Inf would only repeat the last bucket.
-        arrayPushBack(if(empty(p.bucket_counts), [], arrayFilter(b -> b != inf, p.explicit_bounds)), inf) AS bounds,
-        multiIf(
-            m.rejected != '', m.rejected,
-            p.time = 0, 'no_time',
-            notEmpty(p.bucket_counts) AND length(p.bucket_counts) != length(p.explicit_bounds) + 1, 'bucket_count_mismatch',
-            arrayExists((b, next) -> NOT b < next, arrayPopBack(p.explicit_bounds), arrayPopFront(p.explicit_bounds)) OR isNaN(p.explicit_bounds[1]), 'unordered_bounds',
-            '') AS rejected
-    FROM vedette.otlp_metrics AS m
-    ARRAY JOIN histograms AS p
-);
-
--- Exponential histograms: native histograms. Scales above 8 are merged down to 8; bucket i of OTLP is i + 1 in Prometheus.
-CREATE MATERIALIZED VIEW vedette.otlp_metrics_to_otlp_points_exponentials TO vedette.otlp_points AS
-WITH
-    ${Stale},
-    -- Past 40 steps down every bucket is in one of the two around 1 anyway.
-    exp2(greatest(least(p.scale, 48) - 8, 0)) AS width,
-    bitTest(p.flags, 0) AS no_value,
-    ((b, w) -> arrayReduce('sumMap', [arrayMap(i -> floor((b.offset::Int64 + i - 1) / w)::Int32 + 1, arrayEnumerate(b.bucket_counts))::Array(Int32)], [b.bucket_counts::Array(Float64)])) AS native_buckets
-SELECT
-    tenant,
-    received,
-    multiIf(
-        m.rejected != '', m.rejected,
-        p.time = 0, 'no_time',
-        p.scale < -4, 'scale_too_low',
-        greatest(p.positive.offset::Int64 + length(p.positive.bucket_counts), p.negative.offset::Int64 + length(p.negative.bucket_counts)) > 2000000000, 'buckets_out_of_range',
-        '') AS rejected,
-    p.time AS time,
-    p.start AS start,
-    p.attributes AS attributes,
-    target_keys,
-    target_values,
-    target_hash,
-    [name] AS names,
-    [''] AS extra_values,
-    p.ex AS ex,
-    [inf] AS bounds,
-    true AS is_native,
-    greatest(least(p.scale, 8), -4) AS schema,
-    if(p.zero_threshold > 0, p.zero_threshold, 1e-128) AS zero_threshold,
-    if(no_value, 0, p.zero_count::Float64) AS zero_count,
-    if(no_value, 0, p.count::Float64) AS count,
-    if(no_value, stale_marker, ifNull(p.sum, 0)) AS sum,
-    native_buckets(p.positive, width) AS positive,
-    native_buckets(p.negative, width) AS negative,
-    is_delta
-FROM vedette.otlp_metrics AS m
-ARRAY JOIN exponentials AS p;
-
--- Summaries: _count, _sum and one series per quantile.
-CREATE MATERIALIZED VIEW vedette.otlp_metrics_to_otlp_points_summaries TO vedette.otlp_points AS
-WITH
-    ${BoundText},
-    ${Stale}
-SELECT
-    tenant,
-    received,
-    multiIf(m.rejected != '', m.rejected, p.time = 0, 'no_time', '') AS rejected,
-    p.time AS time,
-    p.start AS start,
-    p.attributes AS attributes,
-    target_keys,
-    target_values,
-    target_hash,
-    arrayConcat([concat(name, '_count'), concat(name, '_sum')], arrayWithConstant(length(p.quantiles), name)) AS names,
-    'quantile' AS extra_label,
-    arrayConcat(['', ''], arrayMap(q -> bound_text(q.quantile), p.quantiles)) AS extra_values,
-    if(bitTest(p.flags, 0), arrayWithConstant(2 + length(p.quantiles), stale_marker), arrayConcat([p.count::Float64, p.sum], p.quantiles.value)) AS samples
-FROM vedette.otlp_metrics AS m
-ARRAY JOIN summaries AS p;
+        is_delta,
+        rejected::String AS refused,
+        arrayConcat(
+            arrayMap(p -> (if(p.kind = 'none' AND NOT no_value(p), 'no_value', ''), p.time, p.start, p.attributes, [name], '', [''], number(p), if(is_gauge, [], p.ex), [inf], not_native)::${Point}, numbers),
+            arrayMap((p, b) -> (bucket_fault(p), p.time, p.start, p.attributes, arrayConcat([concat(name, '_count')], if(has_sum(p), [concat(name, '_sum')], []), arrayWithConstant(length(b), concat(name, '_bucket'))), 'le', arrayConcat(if(has_sum(p), ['', ''], ['']), arrayMap(x -> bound_text(x), b)), buckets(p, b), p.ex, b, not_native)::${Point}, histograms, arrayMap(p -> bounds_of(p), histograms)),
+            arrayMap(p -> (scale_fault(p), p.time, p.start, p.attributes, [name], '', [''], [], p.ex, [inf], native(p))::${Point}, exponentials),
+            arrayMap(p -> ('', p.time, p.start, p.attributes, arrayConcat([concat(name, '_count'), concat(name, '_sum')], arrayWithConstant(length(p.quantiles), name)), 'quantile', arrayConcat(['', ''], arrayMap(q -> bound_text(q.quantile), p.quantiles)), if(no_value(p), arrayWithConstant(2 + length(p.quantiles), stale_marker), arrayConcat([p.count::Float64, p.sum], p.quantiles.value)), [], [], not_native)::${Point}, summaries)) AS points
+    FROM vedette.otlp_metrics
+)
+ARRAY JOIN points AS point;
 
 -- Resources: target_info, one sample at the latest time of the resource's points, with what describes the resource.
 CREATE MATERIALIZED VIEW vedette.in_otlp_metrics_to_otlp_points TO vedette.otlp_points AS
@@ -515,7 +459,7 @@ FROM
                     SELECT
                         * EXCEPT element_bytes,
                         arrayMap((x, e) -> elements(x, e), element_bytes, arrayMap(x -> element_ends(x), element_bytes)) AS list_elements,
-                        arrayMap((x, e) -> if(startsWith(x, '\x32'), arrayMap(y -> elements(y, element_ends(y)), e), []), list_values, list_elements) AS list_entries
+                        arrayMap((x, e) -> if(startsWith(x, '\x32'), arrayMap(y -> elements(y, element_ends(y)), arrayMap(y -> if(startsWith(y, '\x12'), concat('\x0a\x00', y), y), e)), []), list_values, list_elements) AS list_entries -- an entry without a key has an empty one
                     FROM
                     (
                         WITH
