@@ -128,10 +128,10 @@ def format_float(value: float) -> str:
 
 
 def format_general(value: float) -> str:
-    """Go's ``%g`` and ``%v`` of a float: the shortest digits, with an exponent below 1e-4 and from 1e21 on."""
+    """Go's ``%g`` and ``%v`` of a float: the shortest digits, with an exponent below 1e-4 and from 1e6 on."""
     if math.isnan(value) or math.isinf(value):
         return format_float(value)
-    if value != 0 and not 1e-4 <= abs(value) < 1e21:  # noqa: PLR2004
+    if value != 0 and not 1e-4 <= abs(value) < 1e6:  # noqa: PLR2004
         mantissa, _, exponent = f"{Decimal(repr(value)):e}".lower().partition("e")
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
         sign, digits = exponent[0], exponent[1:].lstrip("0").rjust(2, "0")

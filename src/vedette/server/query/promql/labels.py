@@ -43,6 +43,11 @@ def compile_regex(pattern: str) -> Any:  # noqa: ANN401  (google-re2 carries no 
         raise InvalidRegex(f"error parsing regexp: {reason}{shown}") from error
 
 
+def quote_regex(text: str) -> str:
+    """A regular expression that matches `text` alone."""
+    return str(re2.escape(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Matcher:
     """One condition on one label. A label that a series lacks has the value ``""``.

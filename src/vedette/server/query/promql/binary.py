@@ -1,0 +1,339 @@
+"""Operators between scalars and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from vedette.server.query.promql.ast import BinaryExpr, Cardinality, Matching
+from vedette.server.query.promql.block import (
+    METADATA_LABELS,
+    Block,
+    Bools,
+    Floats,
+    Histograms,
+    drop_metadata,
+    empty,
+    label_value,
+)
+from vedette.server.query.promql.context import Context
+from vedette.server.query.promql.errors import EvaluationError
+from vedette.server.query.promql.gotext import format_labels
+from vedette.server.query.promql.histogram_operators import combine
+from vedette.server.query.promql.labels import METRIC_NAME, Labels
+from vedette.server.query.promql.names import drop_names, settle
+from vedette.server.query.promql.typecheck import COMPARISONS, SET_OPERATORS
+
+_ARITHMETIC: Final[dict[str, Callable[[Floats, Floats], Floats]]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "%": np.fmod,
+    "^": np.power,
+    "atan2": np.arctan2,
+}
+_COMPARE: Final[dict[str, Callable[[Floats, Floats], Bools]]] = {
+    "==": np.equal,
+    "!=": np.not_equal,
+    ">": np.greater,
+    "<": np.less,
+    ">=": np.greater_equal,
+    "<=": np.less_equal,
+}
+_TRIMS: Final = frozenset({"</", ">/"})
+
+
+def scalars(op: str, left: Floats, right: Floats) -> Floats:
+    """Apply an operator to two scalars."""
+    with np.errstate(all="ignore"):
+        if op in _COMPARE:
+            return _COMPARE[op](left, right).astype(np.float64)
+        return _ARITHMETIC[op](left, right)
+
+
+def _elementwise(op: str, left: Floats, right: Floats, mask: Bools) -> tuple[Floats, Bools]:
+    """Values and the points that stay; where nothing is, anything may come out."""
+    with np.errstate(all="ignore"):
+        if op in _COMPARE:
+            return np.broadcast_to(left, mask.shape), mask & _COMPARE[op](left, right)
+        if op in _TRIMS:
+            return np.broadcast_to(left, mask.shape), np.zeros(mask.shape, np.bool_)
+        return _ARITHMETIC[op](left, right), mask
+
+
+def vector_scalar(context: Context, node: BinaryExpr, block: Block, scalar: Floats, *, swapped: bool) -> Block:
+    """Apply an operator to a vector and a scalar; `swapped` if the scalar stands on the left."""
+    op = node.op
+    left, right = (scalar, block.values) if swapped else (block.values, scalar)
+    floats = block.floats()
+    values, kept = _elementwise(op, left, right, floats)
+    if op in COMPARISONS and swapped:
+        values = block.values
+    histograms = None
+    matrix = np.broadcast_to(scalar, block.values.shape)
+    if op in _TRIMS and floats.any():
+        context.annotations.incompatible_types("float", op, "float", node)
+    if block.histograms is not None:
+        nothing = np.full(block.histograms.shape, None, np.object_)
+        pair = (nothing, block.histograms) if swapped else (block.histograms, nothing)
+        sides = (matrix, block.values) if swapped else (block.values, matrix)
+        histograms, added = combine(context, node, sides, pair, block.histogram_points())
+        if histograms is not None and op in COMPARISONS and swapped:
+            histograms = np.where(added, block.histograms, None)
+        kept = kept | added
+        if node.return_bool:
+            # A comparison that cannot be made leaves nothing, one that fails leaves 0.
+            floats = floats | added
+    if node.return_bool:
+        result = Block(block.labels, kept.astype(np.float64), floats, None, block.drop_name)
+    else:
+        result = Block(block.labels, values, kept, histograms, block.drop_name)
+    result = result.without_empty_rows()
+    if op in _ARITHMETIC or node.return_bool:
+        result = drop_names(context, result)
+    return settle(context, result)
+
+
+def vectors(context: Context, node: BinaryExpr, left: Block, right: Block) -> Block:
+    """Apply an operator to two vectors."""
+    matching = node.matching
+    if matching is None:
+        raise TypeError("two vectors without matching")
+    if node.op in SET_OPERATORS:
+        return _set_operation(context, node.op, matching, left, right)
+    swapped = matching.card is Cardinality.ONE_TO_MANY
+    many, one = (right, left) if swapped else (left, right)
+    pairs = _Pairs(context, matching, many, one)
+    context.reserve(len(pairs.many_rows), many.steps)
+    if not pairs.many_rows:
+        return empty(left.steps)
+    many_values, many_hist = pairs.samples(many, pairs.many_rows, pairs.many_fill)
+    one_values, one_hist = pairs.samples(one, pairs.one_rows, pairs.one_fill)
+    values = (one_values, many_values) if swapped else (many_values, one_values)
+    hists = (one_hist, many_hist) if swapped else (many_hist, one_hist)
+    out, kept, histograms = _apply(context, node, values, hists, pairs.present)
+    labels = [_result_labels(context, node, matching, *pair) for pair in pairs.labels(many, one)]
+    if matching.card is not Cardinality.ONE_TO_ONE:
+        _check_unique(labels, pairs)
+    drops = None
+    if context.options.delayed_name_removal:
+        drops = [node.return_bool] * len(labels)
+    if node.return_bool:
+        result = Block(labels, kept.astype(np.float64), out, None, drops)
+    else:
+        result = Block(labels, values[0] if node.op in COMPARISONS else out, kept, histograms, drops)
+    return settle(context, result.without_empty_rows())
+
+
+def _apply(
+    context: Context,
+    node: BinaryExpr,
+    values: tuple[Floats, Floats],
+    hists: tuple[Histograms | None, Histograms | None],
+    present: Bools,
+) -> tuple[Floats | Bools, Bools, Histograms | None]:
+    """Values (for `bool`: the points that were compared), the points that stay, and the histograms among them."""
+    left, right = values
+    if hists[0] is None and hists[1] is None:
+        if node.op in _TRIMS and present.any():
+            context.annotations.incompatible_types("float", node.op, "float", node)
+        out, kept = _elementwise(node.op, left, right, present)
+        return (present if node.return_bool else out), kept, None
+    nothing = np.full(present.shape, None, np.object_)
+    pair = (nothing if hists[0] is None else hists[0], nothing if hists[1] is None else hists[1])
+    involved = np.asarray((pair[0] != None) | (pair[1] != None), np.bool_) & present  # noqa: E711  (elementwise)
+    floats = present & ~involved
+    if node.op in _TRIMS and floats.any():
+        context.annotations.incompatible_types("float", node.op, "float", node)
+    out, kept = _elementwise(node.op, left, right, floats)
+    histograms, added = combine(context, node, values, pair, involved)
+    compared = floats | (involved if node.op in {"==", "!="} else added)
+    return (compared if node.return_bool else out), kept | added, histograms
+
+
+class _Pairs:
+    """Which rows of the two sides meet, and at which steps.
+
+    A side that is filled in has row -1 and its fill value. `one` is the side of which a sample may match several.
+    """
+
+    def __init__(self, context: Context, matching: Matching, many: Block, one: Block) -> None:
+        self._context = context
+        self._matching = matching
+        self.many_rows: list[int] = []
+        self.one_rows: list[int] = []
+        self.many_fill: list[float] = []
+        self.one_fill: list[float] = []
+        self._masks: list[Bools] = []
+        swapped = matching.card is Cardinality.ONE_TO_MANY
+        fill_one = matching.fill_left if swapped else matching.fill_right
+        fill_many = matching.fill_right if swapped else matching.fill_left
+        by_signature = _group(matching, many), _group(matching, one)
+        # The many side's order is the result's order.
+        for signature in dict.fromkeys([*by_signature[0], *by_signature[1]]):
+            many_rows, one_rows = by_signature[0].get(signature, []), by_signature[1].get(signature, [])
+            if one_rows:
+                self._check_one(one, one_rows)
+            any_one = _any(one, one_rows)
+            if len(many_rows) > 1 and matching.card is Cardinality.ONE_TO_ONE:
+                meets = any_one if fill_one is None else np.ones(many.steps, np.bool_)
+                if ((many.present[many_rows].sum(axis=0) > 1) & meets).any():
+                    raise EvaluationError(
+                        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                    )
+            for m in many_rows:
+                for o in one_rows:
+                    self._add(m, o, many.present[m] & one.present[o])
+                if fill_one is not None:
+                    self._add(m, -1, many.present[m] & ~any_one, one_fill=fill_one)
+            if fill_many is not None:
+                any_many = _any(many, many_rows)
+                for o in one_rows:
+                    self._add(-1, o, one.present[o] & ~any_many, many_fill=fill_many)
+
+    def _add(self, m: int, o: int, mask: Bools, *, many_fill: float = 0.0, one_fill: float = 0.0) -> None:
+        if mask.any():
+            self.many_rows.append(m)
+            self.one_rows.append(o)
+            self.many_fill.append(many_fill)
+            self.one_fill.append(one_fill)
+            self._masks.append(mask)
+
+    def _check_one(self, one: Block, rows: list[int]) -> None:
+        if len(rows) < 2:  # noqa: PLR2004
+            return
+        double = np.flatnonzero(one.present[rows].sum(axis=0) > 1)
+        if not len(double):
+            return
+        first, second = [row for row in rows if one.present[row, double[0]]][:2]
+        side = "left" if self._matching.card is Cardinality.ONE_TO_MANY else "right"
+        group = _matched_labels(self._matching, one.labels[second])
+        raise EvaluationError(
+            f"found duplicate series for the match group {format_labels(group)} on the {side} hand-side of the "
+            f"operation: [{format_labels(one.labels[first])}, {format_labels(one.labels[second])}]"
+            ";many-to-many matching not allowed: matching labels must be unique on one side"
+        )
+
+    @property
+    def present(self) -> Bools:
+        """Where both sides have a sample."""
+        return np.array(self._masks)
+
+    def samples(self, block: Block, rows: list[int], fill: list[float]) -> tuple[Floats, Histograms | None]:
+        """One side's samples for every pair."""
+        index = np.asarray(rows)
+        if not len(block.labels):
+            return np.repeat(np.asarray(fill).reshape(-1, 1), block.steps, axis=1), None
+        values = block.values[index]
+        histograms = None if block.histograms is None else block.histograms[index]
+        filled = index < 0
+        if filled.any():
+            values[filled] = np.asarray(fill)[filled][:, None]
+            if histograms is not None:
+                histograms[filled] = None
+        if histograms is not None:
+            histograms = np.where(block.present[index], histograms, None)
+        return values, histograms
+
+    def labels(self, many: Block, one: Block) -> list[tuple[Labels, Labels]]:
+        """Both sides' labels for every pair."""
+        pairs = []
+        for m, o in zip(self.many_rows, self.one_rows, strict=True):
+            many_labels = many.labels[m] if m >= 0 else _matched_labels(self._matching, one.labels[o])
+            one_labels = one.labels[o] if o >= 0 else _matched_labels(self._matching, many.labels[m])
+            pairs.append((many_labels, one_labels))
+        return pairs
+
+
+def _any(block: Block, rows: list[int]) -> Bools:
+    return block.present[rows].any(axis=0) if rows else np.zeros(block.steps, np.bool_)
+
+
+def _group(matching: Matching, block: Block) -> dict[Labels, list[int]]:
+    """The rows by the labels that are matched on."""
+    groups: dict[Labels, list[int]] = {}
+    names = set(matching.labels)
+    if matching.on:
+        for row, labels in enumerate(block.labels):
+            groups.setdefault(tuple(pair for pair in labels if pair[0] in names), []).append(row)
+    else:
+        names.add(METRIC_NAME)
+        for row, labels in enumerate(block.labels):
+            groups.setdefault(tuple(pair for pair in labels if pair[0] not in names), []).append(row)
+    return groups
+
+
+def _matched_labels(matching: Matching, labels: Labels) -> Labels:
+    if matching.on:
+        return tuple(pair for pair in labels if pair[0] in matching.labels)
+    return tuple(pair for pair in labels if pair[0] not in matching.labels and pair[0] != METRIC_NAME)
+
+
+def _result_labels(context: Context, node: BinaryExpr, matching: Matching, many: Labels, one: Labels) -> Labels:
+    labels = many
+    if node.op in _ARITHMETIC:
+        labels = drop_metadata(labels)
+    if matching.card is Cardinality.ONE_TO_ONE:
+        names = matching.labels
+        labels = tuple(pair for pair in labels if (pair[0] in names) == matching.on) if names or matching.on else labels
+    if matching.include:
+        merged = {pair[0]: pair[1] for pair in labels if pair[0] not in matching.include}
+        merged |= {name: label_value(one, name) for name in matching.include}
+        labels = tuple(sorted((name, value) for name, value in merged.items() if value))
+    if node.return_bool and not context.options.delayed_name_removal:
+        labels = tuple(pair for pair in labels if pair[0] not in METADATA_LABELS)
+    return labels
+
+
+def _check_unique(labels: list[Labels], pairs: _Pairs) -> None:
+    """Grouping labels must keep the results of one match group apart."""
+    if len(set(labels)) == len(labels):
+        return
+    seen: dict[Labels, Bools] = {}
+    for one, mask in zip(labels, pairs.present, strict=True):
+        known = seen.get(one)
+        if known is not None and (known & mask).any():
+            raise EvaluationError("multiple matches for labels: grouping labels must ensure unique matches")
+        seen[one] = mask if known is None else known | mask
+
+
+def _set_operation(context: Context, op: str, matching: Matching, left: Block, right: Block) -> Block:
+    left_groups, right_groups = _group(matching, left), _group(matching, right)
+    if op == "or":
+        mask = right.present.copy()
+        for signature, rows in right_groups.items():
+            others = left_groups.get(signature)
+            if others:
+                mask[rows] &= ~left.present[others].any(axis=0)
+        added = Block(right.labels, right.values, mask, right.histograms, right.drop_name).without_empty_rows()
+        return settle(context, _stack(left, added))
+    mask = left.present.copy()
+    for signature, rows in left_groups.items():
+        others = right_groups.get(signature)
+        found = right.present[others].any(axis=0) if others else np.zeros(left.steps, np.bool_)
+        mask[rows] &= found if op == "and" else ~found
+    return Block(left.labels, left.values, mask, left.histograms, left.drop_name).without_empty_rows()
+
+
+def _stack(left: Block, right: Block) -> Block:
+    if not right.labels:
+        return left
+    if not left.labels:
+        return right
+    histograms = None
+    if left.histograms is not None or right.histograms is not None:
+        parts = [np.full(one.values.shape, None) if one.histograms is None else one.histograms for one in (left, right)]
+        histograms = np.concatenate(parts)
+    drops = None
+    if left.drop_name is not None or right.drop_name is not None:
+        drops = [one.drops(row) for one in (left, right) for row in range(len(one.labels))]
+    return Block(
+        left.labels + right.labels,
+        np.concatenate([left.values, right.values]),
+        np.concatenate([left.present, right.present]),
+        histograms,
+        drops,
+    )

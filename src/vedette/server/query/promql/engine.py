@@ -1,0 +1,225 @@
+"""Queries from text to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, Literal
+
+import numpy as np
+
+from vedette.server.query.promql.annotations import INFO, WARNING, Annotations
+from vedette.server.query.promql.ast import Call, Node, ValueType
+from vedette.server.query.promql.block import Block, Bools, Floats, Histograms, Ints
+from vedette.server.query.promql.context import DEFAULT_LOOKBACK_MS, Context, Limits, Options, Steps
+from vedette.server.query.promql.errors import EvaluationError
+from vedette.server.query.promql.evaluator import Evaluator
+from vedette.server.query.promql.histogram import Histogram
+from vedette.server.query.promql.labels import Labels
+from vedette.server.query.promql.names import finish_names
+from vedette.server.query.promql.parser import parse as parse_text
+from vedette.server.query.promql.planner import QueryTimes, Requests, prepare
+from vedette.server.query.promql.printer import format_expr
+from vedette.server.query.promql.source import SampleSource, SelectedSeries, SelectRequest
+
+__all__ = ["DEFAULT_LOOKBACK_MS", "Limits", "Options", "QueryResult", "QueryStats", "evaluate", "format_query", "parse"]
+
+Kind = Literal["scalar", "string", "vector", "matrix"]
+_INLINE_SAMPLES: Final = 100_000
+
+
+@lru_cache(maxsize=20_000)
+def parse(text: str) -> Node:
+    """Parse an expression; trees are kept, so nobody may change one.
+
+    Raises:
+        ParseError: with Prometheus' message, the place in front.
+    """
+    return parse_text(text)
+
+
+def format_query(text: str) -> str:
+    """The expression laid out for people.
+
+    Raises:
+        ParseError: with Prometheus' message, the place in front.
+    """
+    return format_expr(parse(text))
+
+
+@dataclass(slots=True)
+class QueryStats:
+    """What a query took: the samples that were read, the most points held by one part, and seconds."""
+
+    samples: int = 0
+    peak_points: int = 0
+    select_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class QueryResult:
+    """A query's answer.
+
+    `kind` is Prometheus' result type. Of a ``string``, `string` is the value. Of a ``scalar`` and a ``vector`` the only
+    step, `times_ms[0]`, is the time of evaluation. Row `i` of `values` belongs to `labels[i]`, its points exist where
+    `present` says so; a point is a histogram where `histograms` has one. A ``matrix`` that comes from a range selector
+    has the samples' own times: every moment at which some series has a sample is a step then.
+    """
+
+    kind: Kind
+    times_ms: Ints
+    labels: Sequence[Labels] = ()
+    values: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    present: Bools = field(default_factory=lambda: np.empty((0, 0), np.bool_))
+    histograms: Histograms | None = None
+    string: str = ""
+    warnings: list[str] = field(default_factory=list)
+    infos: list[str] = field(default_factory=list)
+    stats: QueryStats = field(default_factory=QueryStats)
+
+
+async def evaluate(
+    text: str,
+    start_ms: int,
+    end_ms: int,
+    step_ms: int,
+    source: SampleSource,
+    tenant: str,
+    limits: Limits | None = None,
+    lookback_ms: int = DEFAULT_LOOKBACK_MS,
+    options: Options | None = None,
+) -> QueryResult:
+    """Evaluate an expression: an instant query if `step_ms` is 0, else a range query of every step from start to end.
+
+    Samples are read in one call. Then small queries are computed at once, others in a thread, so that the event loop
+    goes on; cancelling the task stops the computation.
+
+    Raises:
+        ParseError: the text is no expression.
+        EvaluationError: it cannot be evaluated on this data.
+        TooManySamples: a limit of samples or series is exceeded.
+        QueryTimeout: the time is over.
+    """
+    limits, options = limits or Limits(), options or Options()
+    began = time.monotonic()
+    parsed = parse(text)
+    if step_ms and parsed.type not in {ValueType.SCALAR, ValueType.VECTOR}:
+        raise EvaluationError(
+            f'invalid expression type "{parsed.type.documented}" for range query, must be Scalar or instant Vector'
+        )
+    times = QueryTimes(start_ms, end_ms, step_ms)
+    tree = prepare(parsed, times)
+    requests = Requests(lookback_ms, options.subquery_step_ms)
+    requests.collect(tree, times)
+    context = Context(Annotations(text), limits, options, lookback_ms, began + limits.timeout_seconds)
+    steps = Steps(start_ms, step_ms or 1, (end_ms - start_ms) // step_ms + 1 if step_ms else 1)
+    if requests.requests:
+        async with asyncio.timeout(limits.timeout_seconds):
+            context.data = await source.select(tenant, requests.requests, max_samples=limits.max_samples)
+    context.places = requests.places
+    samples = sum(int((one.last - one.first).sum()) for one in context.data)
+    for one in context.data:
+        if one.warnings or one.infos:
+            context.annotations.add_foreign(one.warnings, one.infos)
+    selected = time.monotonic()
+    if samples * steps.count <= _INLINE_SAMPLES and samples <= _INLINE_SAMPLES and not _has_info(tree):
+        result = _compute(tree, context, steps, instant=not step_ms)
+    else:
+        result = await _compute_in_thread(tree, context, steps, source, tenant, instant=not step_ms)
+    result.stats = QueryStats(samples, context.peak_samples, selected - began, time.monotonic() - selected)
+    result.warnings, result.infos = context.annotations.texts(WARNING), context.annotations.texts(INFO)
+    return result
+
+
+async def _compute_in_thread(
+    tree: Node, context: Context, steps: Steps, source: SampleSource, tenant: str, *, instant: bool
+) -> QueryResult:
+    loop = asyncio.get_running_loop()
+
+    def select(requests: list[SelectRequest]) -> Sequence[SelectedSeries]:
+        answer = source.select(tenant, requests, max_samples=context.limits.max_samples)
+        return asyncio.run_coroutine_threadsafe(_await(answer), loop).result(context.limits.timeout_seconds)
+
+    context.select = select
+    work = asyncio.to_thread(_compute, tree, context, steps, instant=instant)
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        context.cancelled.set()
+        raise
+
+
+async def _await(answer: object) -> Sequence[SelectedSeries]:
+    return await answer  # type: ignore[misc,no-any-return]
+
+
+def _has_info(node: Node) -> bool:
+    if isinstance(node, Call) and node.function.name == "info":
+        return True
+    below = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param")]
+    return any(isinstance(one, Node) and _has_info(one) for one in [*below, *getattr(node, "args", ())])
+
+
+def _compute(tree: Node, context: Context, steps: Steps, *, instant: bool) -> QueryResult:
+    evaluator = Evaluator(context, steps)
+    kind = tree.type
+    if kind is ValueType.STRING:
+        return QueryResult("string", steps.times, string=evaluator.string(tree))
+    if kind is ValueType.MATRIX:
+        return _raw_samples(evaluator, tree)
+    if kind is ValueType.SCALAR:
+        values = evaluator.scalar(tree)
+        block = Block([()], values.reshape(1, -1), np.ones((1, len(values)), np.bool_))
+        return _result("scalar" if instant else "matrix", block, steps)
+    block = finish_names(evaluator.vector(tree))
+    if not instant:
+        block = block.take(sorted(range(len(block.labels)), key=block.labels.__getitem__))
+    return _result("vector" if instant else "matrix", block, steps)
+
+
+def _result(kind: Kind, block: Block, steps: Steps) -> QueryResult:
+    return QueryResult(kind, steps.times, block.labels, block.values, block.present, block.histograms)
+
+
+def _raw_samples(evaluator: Evaluator, tree: Node) -> QueryResult:
+    """The samples of a range selector at their own times."""
+    windows = evaluator.windows(tree)
+    end = int(windows.ends_ms[0])
+    series: list[tuple[Labels, list[tuple[int, float | Histogram]]]] = []
+    moments: set[int] = set()
+    for row, labels in enumerate(windows.labels):
+        samples: list[tuple[int, float | Histogram]] = [
+            (int(windows.times_ms[i]), float(windows.values[i]))
+            for i in range(windows.first[row], windows.last[row])
+            if end - windows.width_ms < windows.times_ms[i] <= end
+        ]
+        pool = windows.histograms
+        if pool is not None:
+            samples += [
+                (int(pool.times_ms[i]), pool.samples[i])
+                for i in range(pool.first[row], pool.last[row])
+                if end - windows.width_ms < pool.times_ms[i] <= end
+            ]
+        if samples:
+            series.append((labels, samples))
+            moments.update(at for at, _ in samples)
+    series.sort(key=lambda one: one[0])
+    times = np.array(sorted(moments), np.int64)
+    places = {int(at): place for place, at in enumerate(times)}
+    shape = (len(series), len(times))
+    values, present, histograms = np.zeros(shape), np.zeros(shape, np.bool_), np.full(shape, None, np.object_)
+    for row, (_, samples) in enumerate(series):
+        for at, sample in samples:
+            present[row, places[at]] = True
+            if isinstance(sample, Histogram):
+                histograms[row, places[at]] = sample
+            else:
+                values[row, places[at]] = sample
+    found = (histograms != None).any()  # noqa: E711  (elementwise)
+    labels_out = [labels for labels, _ in series]
+    return QueryResult("matrix", times, labels_out, values, present, histograms if found else None)

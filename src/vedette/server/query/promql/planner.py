@@ -1,0 +1,281 @@
+"""From the parsed tree to the tree that is evaluated, and to what it needs from the storage.
+
+For one query's times, durations are computed, ``start()`` and its like become numbers, parentheses around arguments go,
+and parts that are the same at every step are marked. The parsed tree stays as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+from vedette.server.query.promql.ast import (
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Duration,
+    DurationExpr,
+    MatrixSelector,
+    Node,
+    NumberLiteral,
+    ParenExpr,
+    StepInvariant,
+    StringLiteral,
+    SubqueryExpr,
+    UnaryExpr,
+    VectorSelector,
+)
+from vedette.server.query.promql.errors import EvaluationError
+from vedette.server.query.promql.functions import UNSAFE_AT_MODIFIER
+from vedette.server.query.promql.source import SelectRequest
+
+_QUERY_FUNCTIONS: Final = frozenset({"start", "end", "step", "range"})
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTimes:
+    """When a query is evaluated, in milliseconds; an instant query has equal ends and step 0."""
+
+    start_ms: int
+    end_ms: int
+    step_ms: int
+
+
+def prepare(node: Node, times: QueryTimes) -> Node:
+    """The tree to evaluate.
+
+    Raises:
+        EvaluationError: a duration that is not positive, or divides by zero.
+    """
+    resolved = _Resolver(times).resolve(node)
+    invariant, wrap = _mark(resolved)
+    return _invariant(resolved) if invariant and wrap else resolved
+
+
+class _Resolver:
+    def __init__(self, times: QueryTimes) -> None:
+        self._times = times
+
+    def resolve(self, node: Node) -> Node:
+        """A copy of the tree in which nothing depends on the query's times any more."""
+        match node:
+            case VectorSelector():
+                return self._selector(node)
+            case MatrixSelector():
+                return replace(
+                    node,
+                    selector=self._selector(node.selector),
+                    range_ms=self._duration(node.range_ms, node.range_expr),
+                    range_expr=None,
+                )
+            case SubqueryExpr():
+                return replace(
+                    node,
+                    expr=self.resolve(node.expr),
+                    range_ms=self._duration(node.range_ms, node.range_expr),
+                    step_ms=self._duration(node.step_ms, node.step_expr),
+                    offset_ms=self._offset(node),
+                    at_ms=self._at(node),
+                    range_expr=None,
+                    step_expr=None,
+                    offset_expr=None,
+                    at_bound="",
+                )
+            case AggregateExpr():
+                param = None if node.param is None else _bare(self.resolve(node.param))
+                return replace(node, expr=_bare(self.resolve(node.expr)), param=param)
+            case BinaryExpr():
+                return replace(node, lhs=self.resolve(node.lhs), rhs=self.resolve(node.rhs))
+            case Call() if node.function.name in _QUERY_FUNCTIONS:
+                return NumberLiteral(start=node.start, end=node.end, value=self._query_value(node.function.name))
+            case Call():
+                return replace(node, args=[_bare(self.resolve(arg)) for arg in node.args])
+            case ParenExpr() | UnaryExpr():
+                return replace(node, expr=self.resolve(node.expr))
+        return node
+
+    def _selector(self, node: VectorSelector) -> VectorSelector:
+        return replace(node, offset_ms=self._offset(node), at_ms=self._at(node), offset_expr=None, at_bound="")
+
+    def _at(self, node: VectorSelector | SubqueryExpr) -> int | None:
+        if node.at_bound:
+            return self._times.start_ms if node.at_bound == "start" else self._times.end_ms
+        return node.at_ms
+
+    def _offset(self, node: VectorSelector | SubqueryExpr) -> int:
+        if node.offset_expr is None:
+            return node.offset_ms
+        return self._to_ms(self._compute(node.offset_expr), node.offset_expr)
+
+    def _duration(self, literal_ms: int, expr: DurationExpr | None) -> int:
+        if expr is None:
+            return literal_ms
+        seconds = self._compute(expr)
+        if seconds <= 0:
+            raise EvaluationError(f"{expr.start}:{expr.end}: duration must be greater than 0")
+        return self._to_ms(seconds, expr)
+
+    def _to_ms(self, seconds: float, expr: DurationExpr) -> int:
+        if not abs(seconds) < 2**63 / 1000:
+            raise EvaluationError(f"{expr.start}:{expr.end}: duration is out of range")
+        return int(seconds * 1000)
+
+    def _query_value(self, name: str) -> float:
+        times = self._times
+        match name:
+            case "start":
+                return times.start_ms / 1000
+            case "end":
+                return times.end_ms / 1000
+            case "range":
+                return (times.end_ms - times.start_ms) / 1000
+            case _:
+                return times.step_ms / 1000 if times.end_ms != times.start_ms else 0.0
+
+    def _compute(self, node: Duration | None) -> float:
+        if node is None:
+            return 0.0
+        if isinstance(node, NumberLiteral):
+            return node.value
+        if node.op == "step":
+            return self._times.step_ms / 1000
+        if node.op == "range":
+            return (self._times.end_ms - self._times.start_ms) / 1000
+        left, right = self._compute(node.lhs), self._compute(node.rhs)
+        try:
+            match node.op:
+                case "+":
+                    return left + right
+                case "-":
+                    return left - right
+                case "*":
+                    return left * right
+                case "/":
+                    return left / right
+                case "%":
+                    return math.fmod(left, right)
+                case "min_of":
+                    return min(left, right)
+                case "max_of":
+                    return max(left, right)
+                case _:
+                    return math.pow(left, right)
+        except (ZeroDivisionError, ValueError, OverflowError) as error:
+            reason = {"/": "division by zero", "%": "modulo by zero"}.get(node.op, "duration is out of range")
+            raise EvaluationError(f"{node.start}:{node.end}: {reason}") from error
+
+
+def _bare(node: Node) -> Node:
+    while isinstance(node, ParenExpr):
+        node = node.expr
+    return node
+
+
+def _invariant(node: Node) -> Node:
+    return StepInvariant(start=node.start, end=node.end, expr=node)
+
+
+def _mark(node: Node) -> tuple[bool, bool]:
+    """Mark the largest parts below `node` that are the same at every step; tell whether `node` is one, and to be marked.
+
+    Works in place, on the resolver's copy.
+    """
+    match node:
+        case VectorSelector():
+            return node.at_ms is not None, node.at_ms is not None
+        case MatrixSelector():
+            return node.selector.at_ms is not None, False
+        case NumberLiteral() | StringLiteral():
+            return True, False
+        case AggregateExpr() | ParenExpr() | UnaryExpr():
+            return _mark(node.expr)
+        case SubqueryExpr():
+            invariant, _ = _mark(node.expr)
+            if invariant and not isinstance(node.expr, NumberLiteral | StringLiteral):
+                node.expr = _invariant(node.expr)
+            return node.at_ms is not None, False
+        case BinaryExpr():
+            left, wrap_left = _mark(node.lhs)
+            right, wrap_right = _mark(node.rhs)
+            if left and right:
+                return True, True
+            if left and wrap_left:
+                node.lhs = _invariant(node.lhs)
+            if right and wrap_right:
+                node.rhs = _invariant(node.rhs)
+            return False, False
+        case Call():
+            marks = [_mark(arg) for arg in node.args]
+            if node.function.name not in UNSAFE_AT_MODIFIER and all(invariant for invariant, _ in marks):
+                return True, True
+            for index, (invariant, wrap) in enumerate(marks):
+                if invariant and wrap:
+                    node.args[index] = _invariant(node.args[index])
+            return False, False
+    raise TypeError(type(node).__name__)
+
+
+@dataclass(slots=True)
+class _Span:
+    """The times at which a part of the expression is evaluated."""
+
+    start_ms: int
+    end_ms: int
+    step_ms: int
+
+
+class Requests:
+    """What the selectors of a prepared tree need; equal requests are made once."""
+
+    def __init__(self, lookback_ms: int, default_step_ms: int) -> None:
+        self._lookback_ms = lookback_ms
+        self._default_step_ms = default_step_ms
+        self.requests: list[SelectRequest] = []
+        self.places: dict[int, int] = {}
+        self._known: dict[SelectRequest, int] = {}
+
+    def collect(self, node: Node, times: QueryTimes) -> None:
+        """Collect the requests of a tree; `places` then maps a selector's `id()` to its request's number."""
+        self._walk(node, _Span(times.start_ms, times.end_ms, times.step_ms), "")
+
+    def _walk(self, node: Node, span: _Span, function: str) -> None:
+        match node:
+            case VectorSelector():
+                self._add(node, span, function, 0)
+            case MatrixSelector():
+                self._add(node.selector, span, function, node.range_ms)
+            case SubqueryExpr():
+                start, end = (span.start_ms, span.end_ms) if node.at_ms is None else (node.at_ms, node.at_ms)
+                inner = _Span(
+                    start - node.offset_ms - node.range_ms, end - node.offset_ms, node.step_ms or self._default_step_ms
+                )
+                self._walk(node.expr, inner, "")
+            case AggregateExpr():
+                self._walk(node.expr, span, node.op)
+                if node.param is not None:
+                    self._walk(node.param, span, "")
+            case BinaryExpr():
+                self._walk(node.lhs, span, "")
+                self._walk(node.rhs, span, "")
+            case Call():
+                args = node.args[:1] if node.function.name == "info" else node.args
+                for arg in args:
+                    self._walk(arg, span, node.function.name)
+            case ParenExpr() | UnaryExpr() | StepInvariant():
+                self._walk(node.expr, span, function)
+
+    def _add(self, node: VectorSelector, span: _Span, function: str, range_ms: int) -> None:
+        start, end = (span.start_ms, span.end_ms) if node.at_ms is None else (node.at_ms, node.at_ms)
+        start, end = start - node.offset_ms, end - node.offset_ms
+        if not range_ms or node.anchored or node.smoothed:
+            start -= self._lookback_ms
+        if node.smoothed:
+            end += self._lookback_ms
+        request = SelectRequest(
+            node.matchers, start - range_ms + 1, end, step_ms=span.step_ms, range_ms=range_ms, function=function
+        )
+        place = self._known.setdefault(request, len(self.requests))
+        if place == len(self.requests):
+            self.requests.append(request)
+        self.places[id(node)] = place

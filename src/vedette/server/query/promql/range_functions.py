@@ -1,0 +1,196 @@
+"""Functions of range vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from vedette.server.query.promql.ast import Call, MatrixSelector, Node
+from vedette.server.query.promql.block import (
+    SAME_LABELS,
+    Block,
+    Bools,
+    Floats,
+    Windows,
+    drop_metadata,
+    has_duplicates,
+    label_value,
+    single,
+)
+from vedette.server.query.promql.errors import EvaluationError
+from vedette.server.query.promql.histogram_windows import apply_histograms
+from vedette.server.query.promql.instant_functions import absent_labels
+from vedette.server.query.promql.kernels import rates
+from vedette.server.query.promql.kernels import windows as over
+from vedette.server.query.promql.labels import METRIC_NAME
+
+if TYPE_CHECKING:
+    from vedette.server.query.promql.evaluator import Evaluator
+
+_OVER_TIME: Final = {
+    "sum_over_time": over.SUM,
+    "avg_over_time": over.AVG,
+    "min_over_time": over.MIN,
+    "max_over_time": over.MAX,
+    "count_over_time": over.COUNT,
+    "stddev_over_time": over.STDDEV,
+    "stdvar_over_time": over.STDVAR,
+    "last_over_time": over.LAST,
+    "first_over_time": over.FIRST,
+    "present_over_time": over.PRESENT,
+    "absent_over_time": over.PRESENT,
+    "changes": over.CHANGES,
+    "ts_of_first_over_time": over.TS_FIRST,
+    "ts_of_last_over_time": over.TS_LAST,
+    "ts_of_min_over_time": over.TS_MIN,
+    "ts_of_max_over_time": over.TS_MAX,
+    "mad_over_time": over.MAD,
+    "deriv": over.DERIV,
+    "predict_linear": over.PREDICT,
+    "double_exponential_smoothing": over.SMOOTH,
+}
+_RATES: Final = {"rate": (True, True), "increase": (True, False), "delta": (False, False)}
+_KEEPS_NAME: Final = frozenset({"last_over_time", "first_over_time"})
+_COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
+_CHUNK_SAMPLES: Final = 4_000_000
+
+
+def apply_to_windows(
+    evaluator: Evaluator, node: Call, argument: Node, windows: Windows, parameters: list[Floats]
+) -> Block:
+    """Apply a function to every window of a range vector."""
+    context, steps = evaluator.context, evaluator.steps
+    name = node.function.name
+    context.reserve(len(windows.labels), steps.count)
+    _check_parameters(evaluator, node, argument, windows, parameters)
+    out = np.zeros((len(windows.labels), steps.count))
+    present = np.zeros(out.shape, np.bool_)
+    overlaps = np.zeros(len(windows.labels), np.bool_)
+    for part in _chunks(windows):
+        context.checkpoint()
+        _run(evaluator, name, windows, parameters, part, out, present, overlaps)
+    block = Block(windows.labels, out, present)
+    if windows.histograms is not None:
+        apply_histograms(context, node, argument, windows, block)
+    if name == "absent_over_time":
+        return _absent(argument, block)
+    for row in np.flatnonzero(overlaps):
+        context.annotations.start_time_overlap(label_value(windows.labels[row], METRIC_NAME), argument)
+    block.drop_name = windows.drop_name
+    block = block.without_empty_rows()
+    if name in {"rate", "increase"}:
+        _annotate_counters(evaluator, argument, block)
+    return _name(evaluator, name, block)
+
+
+def _chunks(windows: Windows) -> list[slice]:
+    """Parts of the series after each of which the evaluation may be stopped."""
+    sizes = np.cumsum(windows.last - windows.first)
+    if not len(sizes) or sizes[-1] <= _CHUNK_SAMPLES:
+        return [slice(0, len(sizes))] if len(sizes) else []
+    cuts = np.unique(np.searchsorted(sizes, np.arange(0, sizes[-1], _CHUNK_SAMPLES), side="right"))
+    return [slice(int(a), int(b)) for a, b in zip(cuts, [*cuts[1:], len(sizes)], strict=True) if a < b]
+
+
+def _run(
+    evaluator: Evaluator,
+    name: str,
+    windows: Windows,
+    parameters: list[Floats],
+    part: slice,
+    out: Floats,
+    present: Bools,
+    overlaps: Bools,
+) -> None:
+    first, last = windows.first[part], windows.last[part]
+    times, values, starts = windows.times_ms, windows.values, windows.starts_ms
+    ends, width = windows.ends_ms, windows.width_ms
+    rows, mask = out[part], present[part]
+    if name in _RATES:
+        counter, per_second = _RATES[name]
+        if windows.anchored or windows.smoothed:
+            lookback = evaluator.context.lookback_ms
+            rates.extended(
+                counter, per_second, windows.smoothed, first, last, times, values, ends, width, lookback, rows, mask
+            )
+        else:
+            rates.extrapolated(
+                counter, per_second, first, last, times, values, starts, ends, width, rows, mask, overlaps[part]
+            )
+    elif name in {"irate", "idelta"}:
+        rates.last_two(name == "irate", first, last, times, values, starts, ends, width, rows, mask)
+    elif name == "resets":
+        lookback = evaluator.context.lookback_ms if windows.anchored else 0
+        rates.count_resets(first, last, times, values, starts, ends, width, lookback, rows, mask)
+    elif name == "quantile_over_time":
+        over.quantile_over_time(first, last, times, values, ends, width, parameters[0], rows, mask)
+    else:
+        nothing = np.zeros(evaluator.steps.count)
+        given = [*parameters, nothing, nothing]
+        lookback = evaluator.context.lookback_ms if windows.anchored else 0
+        over.over_time(
+            _OVER_TIME[name],
+            first,
+            last,
+            times,
+            values,
+            ends,
+            width,
+            lookback,
+            evaluator.steps.times,
+            given[0],
+            given[1],
+            rows,
+            mask,
+        )
+
+
+def _check_parameters(
+    evaluator: Evaluator, node: Call, argument: Node, windows: Windows, parameters: list[Floats]
+) -> None:
+    if not windows.labels:
+        return
+    if node.function.name == "double_exponential_smoothing":
+        for values, kind, short in ((parameters[0], "smoothing", "sf"), (parameters[1], "trend", "tf")):
+            wrong = values[~((values > 0) & (values < 1))]
+            if len(wrong):
+                raise EvaluationError(f"invalid {kind} factor. Expected: 0 < {short} < 1, got: {wrong[0]:f}")
+    elif node.function.name == "quantile_over_time":
+        for q in np.unique(parameters[0][~((parameters[0] >= 0) & (parameters[0] <= 1))]):
+            evaluator.context.annotations.invalid_quantile(float(q), argument)
+
+
+def _absent(argument: Node, block: Block) -> Block:
+    missing = ~block.present.any(axis=0)
+    selector = argument.selector if isinstance(argument, MatrixSelector) else None
+    return single(absent_labels(selector), np.ones(len(missing)), missing).without_empty_rows()
+
+
+def _annotate_counters(evaluator: Evaluator, argument: Node, block: Block) -> None:
+    annotations = evaluator.context.annotations
+    floats = block.present if block.histograms is None else block.floats()
+    names: dict[tuple[str, str], None] = {}
+    typed = evaluator.context.options.type_and_unit_labels
+    for row, labels in enumerate(block.labels):
+        name = label_value(labels, METRIC_NAME)
+        if name and (block.histograms is None or floats[row].any()):
+            names[name, label_value(labels, "__type__") if typed else ""] = None
+    for name, kind in names:
+        if typed:
+            if kind not in {"counter", "histogram"}:
+                annotations.possible_non_counter_type(name, kind, argument)
+        elif not name.endswith(_COUNTER_SUFFIXES):
+            annotations.possible_non_counter(name, argument)
+
+
+def _name(evaluator: Evaluator, name: str, block: Block) -> Block:
+    if evaluator.context.options.delayed_name_removal:
+        if name not in _KEEPS_NAME:
+            block.drop_name = [True] * len(block.labels)
+        return block
+    if name not in _KEEPS_NAME:
+        block = Block([drop_metadata(one) for one in block.labels], block.values, block.present, block.histograms)
+    if has_duplicates(block.labels):
+        raise EvaluationError(SAME_LABELS)
+    return block

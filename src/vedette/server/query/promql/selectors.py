@@ -1,0 +1,165 @@
+"""Instant and range selectors: from the storage's samples to vectors and windows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from vedette.server.query.promql.ast import MatrixSelector, VectorSelector
+from vedette.server.query.promql.block import Block, Bools, HistogramPool, Histograms, Ints, Windows
+from vedette.server.query.promql.context import Context, Steps
+from vedette.server.query.promql.histogram import CounterReset, Histogram
+from vedette.server.query.promql.kernels import common, rates
+from vedette.server.query.promql.source import SelectedSeries
+
+_NOTHING: Final = np.empty(0, np.int64)
+_NOTHING_HIDDEN: Final = np.empty(0, np.bool_)
+
+
+def window_ends(node: VectorSelector, steps: Steps) -> Ints:
+    """The moment that a selector looks at, for every step."""
+    if node.at_ms is None:
+        return steps.times - node.offset_ms
+    return np.full(steps.count, node.at_ms - node.offset_ms, np.int64)
+
+
+def latest_samples(context: Context, node: VectorSelector, steps: Steps) -> tuple[SelectedSeries, Ints]:
+    """The selector's series, and for each of them and every step the index of the sample that is seen, or -1."""
+    selected = context.selected(node)
+    context.reserve(len(selected.labels), steps.count)
+    chosen = np.empty((len(selected.labels), steps.count), np.int64)
+    if chosen.size:
+        ends = window_ends(node, steps)
+        bits = selected.values.view(np.int64)
+        rates.latest(selected.first, selected.last, selected.times_ms, bits, ends, context.lookback_ms, chosen)
+    return selected, chosen
+
+
+def instant_vector(context: Context, node: VectorSelector, steps: Steps) -> Block:
+    """Evaluate an instant selector."""
+    if node.smoothed:
+        return _smoothed_vector(context, node, steps)
+    selected, chosen = latest_samples(context, node, steps)
+    present = chosen >= 0
+    if not len(selected.values):
+        return Block(list(selected.labels), np.zeros(chosen.shape), np.zeros(chosen.shape, np.bool_)).take([])
+    values = selected.values[chosen]
+    histograms = None if selected.histograms is None else gather_histograms(selected, chosen)
+    return Block(list(selected.labels), values, present, histograms).without_empty_rows()
+
+
+def gather_histograms(selected: SelectedSeries, chosen: Ints) -> Histograms | None:
+    """The histograms among the chosen samples, or None if there is none."""
+    pool = selected.histograms
+    if pool is None:
+        return None
+    out = np.full(chosen.shape, None, np.object_)
+    found = False
+    for i, j in zip(*np.nonzero(chosen >= 0), strict=True):
+        histogram = pool[chosen[i, j]]
+        if histogram is not None:
+            out[i, j] = histogram
+            found = True
+    return out if found else None
+
+
+def _smoothed_vector(context: Context, node: VectorSelector, steps: Steps) -> Block:
+    selected = context.selected(node)
+    windows = _clean(selected, use_starts=False)
+    context.reserve(len(windows.labels), steps.count)
+    out = np.zeros((len(windows.labels), steps.count))
+    present = np.zeros(out.shape, np.bool_)
+    ends = window_ends(node, steps)
+    rates.smoothed_latest(
+        windows.first, windows.last, windows.times_ms, windows.values, ends, context.lookback_ms, out, present
+    )
+    block = Block(windows.labels, out, present)
+    if windows.histograms is not None:
+        from vedette.server.query.promql.histogram_windows import smooth_histograms  # noqa: PLC0415
+
+        smooth_histograms(context, node, windows, ends, block)
+    return block.without_empty_rows()
+
+
+def range_vector(context: Context, node: MatrixSelector, steps: Steps) -> Windows:
+    """Evaluate a range selector."""
+    selector = node.selector
+    windows = _clean(context.selected(selector), use_starts=context.options.start_times)
+    windows.ends_ms = window_ends(selector, steps)
+    windows.width_ms = node.range_ms
+    windows.anchored, windows.smoothed = selector.anchored, selector.smoothed
+    return windows
+
+
+def _clean(selected: SelectedSeries, *, use_starts: bool) -> Windows:
+    """The samples without stale markers, floats and histograms apart."""
+    labels = list(selected.labels)
+    starts = selected.start_times_ms if use_starts and selected.start_times_ms is not None else _NOTHING
+    bits = selected.values.view(np.int64)
+    hidden = _histogram_samples(selected)
+    if not len(hidden) and not common.has_stale(selected.first, selected.last, bits):
+        return Windows(labels, selected.first, selected.last, selected.times_ms, selected.values, starts, _NOTHING, 0)
+    first, last = np.empty_like(selected.first), np.empty_like(selected.last)
+    chosen = np.empty(int((selected.last - selected.first).sum()), np.int64)
+    count = common.drop_stale(selected.first, selected.last, bits, hidden, first, last, chosen)
+    chosen = chosen[:count]
+    kept_starts = starts[chosen] if len(starts) else starts
+    pool = _histogram_pool(selected, starts) if len(hidden) else None
+    return Windows(
+        labels, first, last, selected.times_ms[chosen], selected.values[chosen], kept_starts, _NOTHING, 0, pool
+    )
+
+
+def _histogram_samples(selected: SelectedSeries) -> Bools:
+    if selected.histograms is None:
+        return _NOTHING_HIDDEN
+    hidden = np.fromiter((one is not None for one in selected.histograms), np.bool_, len(selected.histograms))
+    return hidden if hidden.any() else _NOTHING_HIDDEN
+
+
+def _histogram_pool(selected: SelectedSeries, starts: Ints) -> HistogramPool:
+    samples: list[Histogram] = []
+    indices: list[int] = []
+    first, last = np.empty_like(selected.first), np.empty_like(selected.last)
+    pool = selected.histograms or ()
+    for k in range(len(first)):
+        first[k] = len(samples)
+        for i in range(selected.first[k], selected.last[k]):
+            one = pool[i]
+            if one is not None:
+                samples.append(one)
+                indices.append(i)
+        last[k] = len(samples)
+    index = np.asarray(indices, np.int64)
+    return HistogramPool(first, last, selected.times_ms[index], starts[index] if len(starts) else starts, samples)
+
+
+def windows_of_block(block: Block, steps: Steps) -> Windows:
+    """A subquery's points as samples; what is known of counter resets between histograms does not hold any more."""
+    floats = block.floats()
+    first, last, times = _compress(floats, steps.times)
+    pool = None
+    if block.histograms is not None:
+        points = block.histogram_points()
+        if points.any():
+            hist_first, hist_last, hist_times = _compress(points, steps.times)
+            samples = [_without_reset_hint(one) for one in block.histograms[points]]
+            pool = HistogramPool(hist_first, hist_last, hist_times, _NOTHING, samples)
+    return Windows(
+        block.labels, first, last, times, block.values[floats], _NOTHING, _NOTHING, 0, pool, drop_name=block.drop_name
+    )
+
+
+def _compress(mask: Bools, times: Ints) -> tuple[Ints, Ints, Ints]:
+    counts = mask.sum(axis=1)
+    last = np.cumsum(counts, dtype=np.int64)
+    return last - counts, last, times[np.nonzero(mask)[1]]
+
+
+def _without_reset_hint(histogram: Histogram) -> Histogram:
+    if histogram.counter_reset in {CounterReset.RESET, CounterReset.NOT_RESET}:
+        changed = histogram.copy()
+        changed.counter_reset = CounterReset.UNKNOWN
+        return changed
+    return histogram
