@@ -20,7 +20,10 @@ __all__ = [
     "Operations",
     "RedSeries",
     "ServiceList",
+    "SpanDetail",
+    "SpanIds",
     "Trace",
+    "TraceOutline",
     "TracePage",
     "UsageAnswer",
 ]
@@ -81,8 +84,8 @@ class SpanLink(TypedDict):
     attributes: dict[str, Any]
 
 
-class Span(TypedDict):
-    """One span with everything that is kept of it; `resource` and `scope` are keys of the trace's tables."""
+class SpanBody(TypedDict):
+    """One span without what it shares with others."""
 
     trace_id: str
     span_id: str
@@ -97,8 +100,6 @@ class Span(TypedDict):
     status_message: str
     attributes: dict[str, Any]
     attribute_types: dict[str, Literal["bool", "int", "double", "json", "bytes"]]
-    resource: str
-    scope: str
     events: list[SpanEvent]
     links: list[SpanLink]
     trace_state: str
@@ -108,6 +109,13 @@ class Span(TypedDict):
     dropped_links: int
 
 
+class Span(SpanBody):
+    """One span in a trace; `resource` and `scope` are keys of the trace's tables."""
+
+    resource: str
+    scope: str
+
+
 class Scope(TypedDict):
     """The instrumentation that made a span or a line."""
 
@@ -115,6 +123,41 @@ class Scope(TypedDict):
     version: str
     attributes: dict[str, Any]
     schema_url: NotRequired[str]
+
+
+class SpanDetail(SpanBody):
+    """One span with everything that is kept of it."""
+
+    resource: dict[str, Any]
+    scope: Scope
+
+
+class SpanIds(TypedDict):
+    """Ids of spans."""
+
+    span_id: list[str]
+
+
+class SpanColumns(TypedDict):
+    """Spans as columns of equal length; `start_ns` counts from the trace's start, an empty parent is none."""
+
+    span_id: list[str]
+    parent_span_id: list[str]
+    name: list[str]
+    service: list[str]
+    kind: list[SpanKind]
+    start_ns: list[int]
+    duration_ns: list[int]
+    status: list[SpanStatus]
+    event_count: list[int]
+
+
+class TraceOutline(TypedDict):
+    """All spans of one trace in few columns."""
+
+    trace_id: str
+    start_time_unix_nano: str
+    columns: SpanColumns
 
 
 class Trace(TypedDict):

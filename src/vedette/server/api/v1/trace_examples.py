@@ -49,7 +49,7 @@ _SPAN: Final = {
     "dropped_events": 0,
     "dropped_links": 0,
 }
-TRACE: Final = {
+TRACE: Final[dict[str, Any]] = {
     "trace_id": _TRACE_ID,
     "spans": [_SPAN],
     "start_time": "2026-07-01T12:00:00.000000001Z",

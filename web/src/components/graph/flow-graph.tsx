@@ -1,0 +1,178 @@
+import "@xyflow/react/dist/style.css";
+import {
+  Background,
+  BaseEdge,
+  Controls,
+  type Edge,
+  EdgeLabelRenderer,
+  type EdgeProps,
+  getBezierPath,
+  Handle,
+  MarkerType,
+  MiniMap,
+  type Node,
+  type NodeProps,
+  Position,
+  ReactFlow,
+} from "@xyflow/react";
+import { type ReactNode, useEffect, useMemo, useState } from "react";
+import { serviceColor } from "../../lib/color";
+import { useScheme } from "../view/service-name";
+import classes from "./graph.module.css";
+import { layOut, NODE_HEIGHT, NODE_WIDTH, type Places } from "./layout";
+
+export interface GraphNode {
+  id: string;
+  label: string;
+  /** A line of figures under the name. */
+  note: string;
+  tone: "calm" | "warn" | "error";
+  /** A database, a queue: something that is called and sends no spans. */
+  passive?: boolean;
+}
+
+export interface GraphLink {
+  from: string;
+  to: string;
+  note: string;
+  tone: "calm" | "warn" | "error";
+  /** Requests, which decide the line's strength. */
+  weight: number;
+}
+
+export interface FlowGraphProps {
+  nodes: GraphNode[];
+  links: GraphLink[];
+  label: string;
+  /** Nodes whose name contains this stand out, with their neighbours. */
+  highlight?: string;
+  onNode?: (id: string) => void;
+}
+
+const NOTES_UP_TO = 60;
+const nodeTypes = { service: ServiceNode };
+const edgeTypes = { call: CallEdge };
+
+/** Services as boxes in layers, callers left of whom they call. */
+export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowGraphProps): ReactNode {
+  const scheme = useScheme();
+  const [places, setPlaces] = useState<Places | null>(null);
+  const shape = `${nodes.map(({ id }) => id).join("\n")}\n\n${links.map(({ from, to }) => `${from}>${to}`).join("\n")}`;
+  useEffect(() => {
+    let current = true;
+    void layOut(shape).then((found) => {
+      if (current) setPlaces(found);
+    });
+    return () => {
+      current = false;
+    };
+  }, [shape]);
+
+  const near = useMemo(() => neighbourhood(nodes, links, highlight), [nodes, links, highlight]);
+  const top = Math.max(1, ...links.map(({ weight }) => weight));
+  const shownNodes: Node[] = nodes.map((node) => ({
+    id: node.id,
+    type: "service",
+    position: places?.get(node.id) ?? { x: 0, y: 0 },
+    width: NODE_WIDTH,
+    height: NODE_HEIGHT,
+    data: { ...node, color: serviceColor(node.id, scheme), pale: near !== null && !near.has(node.id) },
+    draggable: true,
+    connectable: false,
+    deletable: false,
+    ariaLabel: `${node.label}: ${node.note}`,
+  }));
+  const shownLinks: Edge[] = links.map((link) => {
+    const pale = near !== null && !(near.has(link.from) && near.has(link.to));
+    return {
+      id: `${link.from}>${link.to}>${link.note}`,
+      source: link.from,
+      target: link.to,
+      type: "call",
+      data: { note: links.length <= NOTES_UP_TO || (near !== null && !pale) ? link.note : "", tone: link.tone },
+      markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: stroke(link.tone) },
+      style: {
+        stroke: stroke(link.tone),
+        strokeWidth: 1 + 2.2 * Math.sqrt(link.weight / top),
+        opacity: pale ? 0.12 : 0.9,
+      },
+      focusable: false,
+      ariaLabel: `${link.from} calls ${link.to}: ${link.note}`,
+    };
+  });
+  return (
+    <section className={classes["graph"]} aria-label={label} data-ready={places !== null}>
+      {places && (
+        <ReactFlow
+          key={shape}
+          nodes={shownNodes}
+          edges={shownLinks}
+          nodeTypes={nodeTypes}
+          edgeTypes={edgeTypes}
+          colorMode={scheme}
+          fitView
+          fitViewOptions={{ padding: 0.12, maxZoom: 1.1 }}
+          minZoom={0.05}
+          maxZoom={2}
+          nodesConnectable={false}
+          onlyRenderVisibleElements={nodes.length > 80}
+          onNodeClick={(_event, node) => onNode?.(node.id)}
+        >
+          <Background gap={24} />
+          <Controls showInteractive={false} />
+          {nodes.length > 25 && <MiniMap pannable zoomable nodeColor={(node) => String(node.data["color"])} ariaLabel="The whole map in small" />}
+        </ReactFlow>
+      )}
+    </section>
+  );
+}
+
+function stroke(tone: GraphLink["tone"]): string {
+  return { calm: "var(--v-line-strong)", warn: "var(--v-warn)", error: "var(--v-error)" }[tone];
+}
+
+function neighbourhood(nodes: GraphNode[], links: GraphLink[], text: string): Set<string> | null {
+  const wanted = text.trim().toLowerCase();
+  if (wanted === "") return null;
+  const found = new Set(nodes.filter(({ label }) => label.toLowerCase().includes(wanted)).map(({ id }) => id));
+  const near = new Set(found);
+  for (const { from, to } of links) {
+    if (found.has(from)) near.add(to);
+    if (found.has(to)) near.add(from);
+  }
+  return near;
+}
+
+function ServiceNode({ data }: NodeProps): ReactNode {
+  const node = data as unknown as GraphNode & { color: string; pale: boolean };
+  return (
+    <div className={classes["node"]} data-tone={node.tone} data-passive={node.passive || undefined} data-pale={node.pale || undefined}>
+      <Handle type="target" position={Position.Left} className={classes["handle"]} />
+      <span className={classes["stripe"]} style={{ background: node.color }} />
+      <strong title={node.label}>{node.label}</strong>
+      <small>{node.note}</small>
+      <Handle type="source" position={Position.Right} className={classes["handle"]} />
+    </div>
+  );
+}
+
+function CallEdge(props: EdgeProps): ReactNode {
+  const [path, x, y] = getBezierPath(props);
+  const { note, tone } = props.data as { note: string; tone: GraphLink["tone"] };
+  return (
+    <>
+      <BaseEdge path={path} markerEnd={props.markerEnd} style={props.style} />
+      {note !== "" && (
+        <EdgeLabelRenderer>
+          <div
+            className={classes["note"]}
+            data-tone={tone}
+            style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}
+          >
+            {note}
+          </div>
+        </EdgeLabelRenderer>
+      )}
+    </>
+  );
+}
