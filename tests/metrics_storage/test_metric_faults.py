@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -149,7 +150,7 @@ async def _contents(store) -> list[object]:
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_request_is_taken_once_whole_and_again_without_effect(store, wild):
     """Whatever passes the parser: the segment loads, each point is kept or in the ledger, a repeat changes nothing."""
-    store.tenant = f"wild-{id(wild)}-{abs(hash(str(wild)))}"
+    store.tenant = f"wild-{uuid.uuid4().hex}"
     await store.insert(request(*wild), request(gauge("witness", 1.0)), token=store.tenant)
     first = await _counts(store)
     assert (await store.rows(
@@ -168,7 +169,7 @@ async def test_any_request_is_taken_once_whole_and_again_without_effect(store, w
 @given(st.lists(metrics(), min_size=1, max_size=8))
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_json_and_protobuf_come_to_the_same_rows(store, wild):
-    store.tenant = f"pb-{id(wild)}-{abs(hash(str(wild)))}"
+    store.tenant = f"pb-{uuid.uuid4().hex}"
     built = request(*wild, resource={"service.name": "s", "list": ["a", 1], "host": "h"}, scope="lib")
     await store.insert(built)
     by_protobuf = await _contents(store)
