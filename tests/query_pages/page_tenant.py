@@ -123,7 +123,7 @@ class PageTenant:
                 answer = self.platform.otlp(signal, body, **headers)
                 assert answer.status == 200, answer.body
                 self._kept[table] += len(sent)
-                self.platform.eventually(f"SELECT toInt64(count()) FROM {table}", str(self._kept[table]), self.name)
+                self.platform.eventually(f"SELECT count() FROM {table}", self._kept[table], self.name)
 
     def ask(self, path: str, *, method: str | None = None, body: Any = None, **params: Any) -> Any:
         """The answer; `from_` stands for the parameter `from`."""

@@ -13,7 +13,19 @@ from vedette.server.api.compat import jaeger
 from vedette.server.api.disconnect import cancelled_on_disconnect
 from vedette.server.api.problems import add_problem_handlers
 from vedette.server.api.ui import Pages
-from vedette.server.api.v1 import backups, ledger, logs, monitoring, services, session, sql, traces, views
+from vedette.server.api.v1 import (
+    backups,
+    deltas,
+    ledger,
+    logs,
+    monitoring,
+    patterns,
+    services,
+    session,
+    sql,
+    traces,
+    views,
+)
 from vedette.server.ingest.body import too_large
 
 if TYPE_CHECKING:
@@ -27,8 +39,11 @@ _ROUTERS = (
     health.router,
     session.router,
     services.router,
+    # Before the traces, whose ids would be taken for any name.
+    deltas.router,
     traces.router,
     logs.router,
+    patterns.router,
     sql.router,
     ledger.router,
     views.router,

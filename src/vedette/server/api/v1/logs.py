@@ -36,7 +36,7 @@ from vedette.server.query.traces.documents import find_bounds, parse_trace_id
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["router"]
+__all__ = ["From", "Q", "To", "router"]
 
 router = APIRouter(prefix="/api/v1", tags=["logs"])
 

@@ -30,7 +30,7 @@ from vedette.server.query.traces.search import MAX_LIMIT, TraceSearch, find_trac
 if TYPE_CHECKING:
     from vedette.server.query.reader import Reader
 
-__all__ = ["router"]
+__all__ = ["Filter", "From", "To", "router"]
 
 router = APIRouter(prefix="/api/v1/traces", tags=["traces"])
 

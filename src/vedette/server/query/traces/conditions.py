@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ATTRIBUTE_PAIRS",
     "KINDS",
+    "OWN_KEYS",
     "RANGE",
     "STATUSES",
     "Conditions",
@@ -76,6 +77,9 @@ _TEXT_COLUMNS: Final = {
 _ID_COLUMNS: Final = {"trace_id": 32, "span_id": 16, "parent_span_id": 16}
 _ENUM_COLUMNS: Final = {"kind": KINDS, "status": STATUSES}
 _BOOLEANS: Final = {"error": "status = 'error'", "root": "parent_span_id = toFixedString('', 8)"}
+
+OWN_KEYS: Final = frozenset({*_TEXT_COLUMNS, *_ID_COLUMNS, *_ENUM_COLUMNS, *_BOOLEANS, "duration", "event"})
+"""Keys that mean something of the span itself. An attribute of such a name is reached as ``attribute.KEY``."""
 
 
 @dataclass(slots=True)
@@ -309,7 +313,6 @@ def _unfit(term: Term, requirement: str) -> InvalidInput:
 
 def attribute_key(key: str) -> str:
     """How the language names an attribute that is called `key`, whatever `key` means by itself."""
-    own = key in _TEXT_COLUMNS or key in _ENUM_COLUMNS or key in _ID_COLUMNS or key in _BOOLEANS
-    if own or key in {"duration", "event"} or key.startswith(("attribute.", "resource.")):
+    if key in OWN_KEYS or key.startswith(("attribute.", "resource.")):
         return f"attribute.{key}"
     return key

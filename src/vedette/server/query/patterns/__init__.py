@@ -1,0 +1,1 @@
+"""Messages that differ in their variable parts only, taken together."""
