@@ -1,3 +1,4 @@
+import "@fontsource-variable/inter";
 import "@mantine/core/styles.css";
 import "./style.css";
 import { MantineProvider } from "@mantine/core";

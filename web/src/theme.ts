@@ -14,7 +14,7 @@ export const theme = createTheme({
   primaryColor: "sea",
   primaryShade: { light: 6, dark: 4 },
   colors: { sea, dark: slate, red: signal },
-  fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif',
+  fontFamily: '"Inter Variable", system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif',
   fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace',
   fontSizes: { xs: "11.5px", sm: "13px", md: "14px", lg: "16px", xl: "20px" },
   spacing: { xs: "6px", sm: "10px", md: "14px", lg: "20px", xl: "28px" },
@@ -22,7 +22,7 @@ export const theme = createTheme({
   autoContrast: true,
   headings: { fontWeight: "600", sizes: { h1: { fontSize: "17px" }, h2: { fontSize: "14px" }, h3: { fontSize: "13px" } } },
   components: {
-    Button: { defaultProps: { size: "xs" } },
+    Button: { defaultProps: { size: "xs", fw: 500 } },
     ActionIcon: { defaultProps: { size: 28, variant: "subtle", color: "gray" } },
     TextInput: { defaultProps: { size: "xs" } },
     Select: { defaultProps: { size: "xs" } },

@@ -1,7 +1,7 @@
 /** Colours that mean the same everywhere: a service has one, whatever page it is on. */
 
 /** Hues at even perceptual distance, none of them the red and amber that mean trouble. */
-const HUES = [215, 165, 285, 95, 190, 250, 130, 320, 230, 145, 265, 110, 200, 305] as const;
+const HUES = [225, 165, 300, 135, 195, 265, 330, 150, 245, 180, 285, 120, 210, 315] as const;
 
 function hash(text: string): number {
   let h = 0x811c9dc5;

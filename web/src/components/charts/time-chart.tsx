@@ -137,7 +137,7 @@ function build(element: HTMLElement, wanted: Build): uPlot {
   const grid = { stroke: resolved("--v-line"), width: 1 };
   const axis = {
     stroke: resolved("--mantine-color-dimmed"),
-    font: "11px system-ui, sans-serif",
+    font: "11px 'Inter Variable', system-ui, sans-serif",
     grid,
     ticks: { show: false },
   };

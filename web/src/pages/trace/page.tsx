@@ -136,6 +136,7 @@ function Head({ trace }: { trace: TraceModel }): ReactNode {
       <h1>
         {at(trace.columns.service, root)} {at(trace.columns.name, root)}
       </h1>
+      <TraceActions traceId={trace.traceId} />
       <div className={classes["facts"]}>
         <span>
           <When time={Number(trace.startUnixNs / 1_000_000n)} fraction />
@@ -157,7 +158,6 @@ function Head({ trace }: { trace: TraceModel }): ReactNode {
           {trace.traceId} <Copy value={trace.traceId} what="the trace id" size={18} />
         </span>
       </div>
-      <TraceActions traceId={trace.traceId} />
     </div>
   );
 }
