@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from vedette.server.query.promql.ast import Call, MatrixSelector, Node, SubqueryExpr, VectorSelector
 from vedette.server.query.promql.engine import Options, QueryResult
 from vedette.server.query.promql.functions import UNSAFE_AT_MODIFIER
 from vedette.server.query.promql.histogram import CUSTOM_BUCKETS_SCHEMA, CounterReset, Histogram
+from vedette.server.query.promql.histogram_series import with_reset_hints
 from vedette.server.query.promql.labels import Labels
 from vedette.server.query.promql.parser import parse
 from vedette.server.query.promql.printer import print_expr
@@ -101,21 +103,21 @@ class CaseSource:
         first, last = [], []
         for samples in self._series.values():
             first.append(len(times))
+            found = []
             for at in sorted(samples):
                 value, start = samples[at]
                 times.append(at)
                 starts.append(start)
                 values.append(0.0 if isinstance(value, Histogram) else value)
-                histograms.append(value if isinstance(value, Histogram) else None)
+                found.append(value if isinstance(value, Histogram) else None)
+            histograms += with_reset_hints(found)
             last.append(len(times))
         self.first, self.last = np.array(first, np.int64), np.array(last, np.int64)
         self.times, self.values = np.array(times, np.int64), np.array(values, np.float64)
         self.starts = np.array(starts, np.int64)
         self.histograms = histograms if any(one is not None for one in histograms) else None
 
-    async def select(
-        self, tenant: str, requests: list[SelectRequest], *, max_samples: int
-    ) -> list[SelectedSeries]:
+    async def select(self, tenant: str, requests: list[SelectRequest], *, max_samples: int) -> list[SelectedSeries]:
         assert tenant == "acme"
         assert max_samples > 0
         return [self._select(request) for request in requests]
@@ -264,8 +266,7 @@ def points_of(result: QueryResult) -> dict[Labels, list[float | Histogram | None
 
 def expected_points(case: dict[str, Any]) -> dict[Labels, list[Any]]:
     return {
-        tuple(sorted((k, v) for k, v in one["labels"].items() if v)): one["values"]
-        for one in case["expect"]["series"]
+        tuple(sorted((k, v) for k, v in one["labels"].items() if v)): one["values"] for one in case["expect"]["series"]
     }
 
 
@@ -277,6 +278,7 @@ def differences(expected: dict[Labels, list[Any]], found: dict[Labels, list[Any]
     problems += [f"unexpected {labels}: {found[labels]}" for labels in found.keys() - expected.keys()]
     for labels in expected.keys() & found.keys():
         left, right = expected[labels], found[labels]
+        left = [*left, *[None] * (len(right) - len(left))]
         if len(left) != len(right) or not all(map(same_point, left, right)):
             problems.append(f"{labels}: expected {left}, found {right}")
     return problems

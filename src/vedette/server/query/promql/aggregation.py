@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vedette.server.query.promql.ast import AggregateExpr
 from vedette.server.query.promql.block import (
     Block,
     Bools,
@@ -19,7 +17,6 @@ from vedette.server.query.promql.block import (
     label_value,
     set_labels,
 )
-from vedette.server.query.promql.context import Context, Steps
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.gotext import format_float, format_general, is_utf8_label, quote
 from vedette.server.query.promql.hashing import hash_labels
@@ -29,6 +26,12 @@ from vedette.server.query.promql.histogram_windows import mean_of
 from vedette.server.query.promql.kernels import groups
 from vedette.server.query.promql.labels import METRIC_NAME, Labels
 from vedette.server.query.promql.names import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vedette.server.query.promql.ast import AggregateExpr
+    from vedette.server.query.promql.context import Context, Steps
 
 _CHOOSING: Final = frozenset({"topk", "bottomk", "limitk", "limit_ratio"})
 _IGNORES_HISTOGRAMS: Final = frozenset({"min", "max", "stddev", "stdvar", "quantile", "topk", "bottomk"})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from vedette.server.query.promql.ast import Node
 from vedette.server.query.promql.gotext import format_general, quote
 from vedette.server.query.promql.parser_base import position_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vedette.server.query.promql.ast import Node
 
 INFO: Final = "PromQL info: "
 WARNING: Final = "PromQL warning: "

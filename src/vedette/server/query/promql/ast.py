@@ -103,7 +103,8 @@ class VectorSelector(Node):
     """Series chosen by matchers, at one moment.
 
     `matchers` has the name's own matcher last when `name` stands before the braces. `at_ms` is the time of an `@`,
-    `at_bound` is ``start`` or ``end`` for ``@ start()`` and ``@ end()``.
+    `at_bound` is ``start`` or ``end`` for ``@ start()`` and ``@ end()``. The planner sets `statistics_only` where
+    nothing but counts and sums of histograms is asked for.
     """
 
     name: str = ""
@@ -115,6 +116,7 @@ class VectorSelector(Node):
     anchored: bool = False
     smoothed: bool = False
     may_match_everything: bool = False
+    statistics_only: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,15 +15,21 @@ from vedette.server.query.promql.block import (
     Histograms,
     drop_metadata,
     empty,
+    is_set,
     label_value,
+    masked,
 )
-from vedette.server.query.promql.context import Context
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.gotext import format_labels
 from vedette.server.query.promql.histogram_operators import combine
 from vedette.server.query.promql.labels import METRIC_NAME, Labels
 from vedette.server.query.promql.names import drop_names, settle
 from vedette.server.query.promql.typecheck import COMPARISONS, SET_OPERATORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vedette.server.query.promql.context import Context
 
 _ARITHMETIC: Final[dict[str, Callable[[Floats, Floats], Floats]]] = {
     "+": np.add,
@@ -80,13 +85,13 @@ def vector_scalar(context: Context, node: BinaryExpr, block: Block, scalar: Floa
         nothing = np.full(block.histograms.shape, None, np.object_)
         pair = (nothing, block.histograms) if swapped else (block.histograms, nothing)
         sides = (matrix, block.values) if swapped else (block.values, matrix)
-        histograms, added = combine(context, node, sides, pair, block.histogram_points())
+        histograms, added, compared = combine(context, node, sides, pair, block.histogram_points())
         if histograms is not None and op in COMPARISONS and swapped:
-            histograms = np.where(added, block.histograms, None)
+            histograms = masked(block.histograms, added)
         kept = kept | added
         if node.return_bool:
             # A comparison that cannot be made leaves nothing, one that fails leaves 0.
-            floats = floats | added
+            floats = floats | compared
     if node.return_bool:
         result = Block(block.labels, kept.astype(np.float64), floats, None, block.drop_name)
     else:
@@ -114,7 +119,7 @@ def vectors(context: Context, node: BinaryExpr, left: Block, right: Block) -> Bl
     one_values, one_hist = pairs.samples(one, pairs.one_rows, pairs.one_fill)
     values = (one_values, many_values) if swapped else (many_values, one_values)
     hists = (one_hist, many_hist) if swapped else (many_hist, one_hist)
-    out, kept, histograms = _apply(context, node, values, hists, pairs.present)
+    out, compared, kept, histograms = _apply(context, node, values, hists, pairs.present)
     labels = [_result_labels(context, node, matching, *pair) for pair in pairs.labels(many, one)]
     if matching.card is not Cardinality.ONE_TO_ONE:
         _check_unique(labels, pairs)
@@ -122,9 +127,9 @@ def vectors(context: Context, node: BinaryExpr, left: Block, right: Block) -> Bl
     if context.options.delayed_name_removal:
         drops = [node.return_bool] * len(labels)
     if node.return_bool:
-        result = Block(labels, kept.astype(np.float64), out, None, drops)
+        result = Block(labels, kept.astype(np.float64), compared, None, drops)
     else:
-        result = Block(labels, values[0] if node.op in COMPARISONS else out, kept, histograms, drops)
+        result = Block(labels, out, kept, histograms, drops)
     return settle(context, result.without_empty_rows())
 
 
@@ -134,24 +139,23 @@ def _apply(
     values: tuple[Floats, Floats],
     hists: tuple[Histograms | None, Histograms | None],
     present: Bools,
-) -> tuple[Floats | Bools, Bools, Histograms | None]:
-    """Values (for `bool`: the points that were compared), the points that stay, and the histograms among them."""
+) -> tuple[Floats, Bools, Bools, Histograms | None]:
+    """Values, the points to which the operator applies, the points that stay, and the histograms among them."""
     left, right = values
     if hists[0] is None and hists[1] is None:
         if node.op in _TRIMS and present.any():
             context.annotations.incompatible_types("float", node.op, "float", node)
         out, kept = _elementwise(node.op, left, right, present)
-        return (present if node.return_bool else out), kept, None
+        return out, present, kept, None
     nothing = np.full(present.shape, None, np.object_)
     pair = (nothing if hists[0] is None else hists[0], nothing if hists[1] is None else hists[1])
-    involved = np.asarray((pair[0] != None) | (pair[1] != None), np.bool_) & present  # noqa: E711  (elementwise)
+    involved = (is_set(pair[0]) | is_set(pair[1])) & present
     floats = present & ~involved
     if node.op in _TRIMS and floats.any():
         context.annotations.incompatible_types("float", node.op, "float", node)
     out, kept = _elementwise(node.op, left, right, floats)
-    histograms, added = combine(context, node, values, pair, involved)
-    compared = floats | (involved if node.op in {"==", "!="} else added)
-    return (compared if node.return_bool else out), kept | added, histograms
+    histograms, added, compared = combine(context, node, values, pair, involved)
+    return out, floats | compared, kept | added, histograms
 
 
 class _Pairs:
@@ -168,10 +172,9 @@ class _Pairs:
         self.many_fill: list[float] = []
         self.one_fill: list[float] = []
         self._masks: list[Bools] = []
-        swapped = matching.card is Cardinality.ONE_TO_MANY
-        fill_one = matching.fill_left if swapped else matching.fill_right
-        fill_many = matching.fill_right if swapped else matching.fill_left
-        by_signature = _group(matching, many), _group(matching, one)
+        # As in Prometheus, `fill_right` stands in for the "one" side of a grouped match, whichever side that is.
+        fill_one, fill_many = matching.fill_right, matching.fill_left
+        by_signature = _group(context, matching, many), _group(context, matching, one)
         # The many side's order is the result's order.
         for signature in dict.fromkeys([*by_signature[0], *by_signature[1]]):
             many_rows, one_rows = by_signature[0].get(signature, []), by_signature[1].get(signature, [])
@@ -203,7 +206,7 @@ class _Pairs:
             self._masks.append(mask)
 
     def _check_one(self, one: Block, rows: list[int]) -> None:
-        if len(rows) < 2:  # noqa: PLR2004
+        if len(rows) < 2:
             return
         double = np.flatnonzero(one.present[rows].sum(axis=0) > 1)
         if not len(double):
@@ -235,7 +238,7 @@ class _Pairs:
             if histograms is not None:
                 histograms[filled] = None
         if histograms is not None:
-            histograms = np.where(block.present[index], histograms, None)
+            histograms = masked(histograms, block.present[index])
         return values, histograms
 
     def labels(self, many: Block, one: Block) -> list[tuple[Labels, Labels]]:
@@ -249,10 +252,14 @@ class _Pairs:
 
 
 def _any(block: Block, rows: list[int]) -> Bools:
-    return block.present[rows].any(axis=0) if rows else np.zeros(block.steps, np.bool_)
+    return (
+        np.any(block.present[rows], axis=0, out=np.zeros(block.steps, np.bool_))
+        if rows
+        else np.zeros(block.steps, np.bool_)
+    )
 
 
-def _group(matching: Matching, block: Block) -> dict[Labels, list[int]]:
+def _group(context: Context, matching: Matching, block: Block) -> dict[Labels, list[int]]:
     """The rows by the labels that are matched on."""
     groups: dict[Labels, list[int]] = {}
     names = set(matching.labels)
@@ -260,7 +267,7 @@ def _group(matching: Matching, block: Block) -> dict[Labels, list[int]]:
         for row, labels in enumerate(block.labels):
             groups.setdefault(tuple(pair for pair in labels if pair[0] in names), []).append(row)
     else:
-        names.add(METRIC_NAME)
+        names |= METADATA_LABELS if context.options.type_and_unit_labels else {METRIC_NAME}
         for row, labels in enumerate(block.labels):
             groups.setdefault(tuple(pair for pair in labels if pair[0] not in names), []).append(row)
     return groups
@@ -301,7 +308,7 @@ def _check_unique(labels: list[Labels], pairs: _Pairs) -> None:
 
 
 def _set_operation(context: Context, op: str, matching: Matching, left: Block, right: Block) -> Block:
-    left_groups, right_groups = _group(matching, left), _group(matching, right)
+    left_groups, right_groups = _group(context, matching, left), _group(context, matching, right)
     if op == "or":
         mask = right.present.copy()
         for signature, rows in right_groups.items():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from vedette.server.query.promql.errors import EvaluationError
-from vedette.server.query.promql.histogram import Histogram
 from vedette.server.query.promql.labels import METRIC_NAME, Labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vedette.server.query.promql.histogram import Histogram
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -52,7 +55,7 @@ class Block:
         """Where the histograms are."""
         if self.histograms is None:
             return np.zeros(self.present.shape, np.bool_)
-        return np.asarray(self.histograms != None, np.bool_) & self.present  # noqa: E711  (elementwise)
+        return is_set(self.histograms) & self.present
 
     def drops(self, row: int) -> bool:
         """Tell whether the name of a row goes in the end."""
@@ -71,11 +74,20 @@ class Block:
 
     def without_empty_rows(self) -> Block:
         """The rows that have a point."""
-        if self.steps == 1:
-            used = self.present[:, 0]
-        else:
-            used = self.present.any(axis=1)
+        used = self.present[:, 0] if self.steps == 1 else self.present.any(axis=1)
         return self if used.all() else self.take(np.flatnonzero(used))
+
+
+def is_set(histograms: Histograms) -> Bools:
+    """Where an array of objects has one."""
+    return np.not_equal(histograms, np.array(None, np.object_)).astype(np.bool_)
+
+
+def masked(histograms: Histograms, mask: Bools) -> Histograms:
+    """The histograms at the points of a mask, and nothing elsewhere."""
+    out = np.full(mask.shape, None, np.object_)
+    out[mask] = histograms[mask]
+    return out
 
 
 def empty(steps: int) -> Block:

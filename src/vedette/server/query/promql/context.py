@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vedette.server.query.promql.annotations import Annotations
-from vedette.server.query.promql.ast import VectorSelector
-from vedette.server.query.promql.block import Ints
 from vedette.server.query.promql.errors import QueryCancelled, QueryTimeout, TooManySamples
-from vedette.server.query.promql.source import SelectedSeries, SelectRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vedette.server.query.promql.annotations import Annotations
+    from vedette.server.query.promql.ast import VectorSelector
+    from vedette.server.query.promql.block import Ints
+    from vedette.server.query.promql.source import SelectedSeries, SelectRequest
 
 DEFAULT_LOOKBACK_MS: Final = 300_000
 _EXECUTION: Final = "query execution"

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from vedette.server.query.promql.annotations import INFO, WARNING, Annotations
 from vedette.server.query.promql.ast import Call, Node, ValueType
-from vedette.server.query.promql.block import Block, Bools, Floats, Histograms, Ints
+from vedette.server.query.promql.block import Block, Bools, Floats, Histograms, Ints, is_set
 from vedette.server.query.promql.context import DEFAULT_LOOKBACK_MS, Context, Limits, Options, Steps
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.evaluator import Evaluator
 from vedette.server.query.promql.histogram import Histogram
-from vedette.server.query.promql.labels import Labels
 from vedette.server.query.promql.names import finish_names
 from vedette.server.query.promql.parser import parse as parse_text
 from vedette.server.query.promql.planner import QueryTimes, Requests, prepare
 from vedette.server.query.promql.printer import format_expr
-from vedette.server.query.promql.source import SampleSource, SelectedSeries, SelectRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vedette.server.query.promql.labels import Labels
+    from vedette.server.query.promql.source import SampleSource, SelectedSeries, SelectRequest
 
 __all__ = ["DEFAULT_LOOKBACK_MS", "Limits", "Options", "QueryResult", "QueryStats", "evaluate", "format_query", "parse"]
 
@@ -220,6 +223,6 @@ def _raw_samples(evaluator: Evaluator, tree: Node) -> QueryResult:
                 histograms[row, places[at]] = sample
             else:
                 values[row, places[at]] = sample
-    found = (histograms != None).any()  # noqa: E711  (elementwise)
+    found = bool(is_set(histograms).any())
     labels_out = [labels for labels, _ in series]
     return QueryResult("matrix", times, labels_out, values, present, histograms if found else None)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
-
 import numpy as np
 
 from vedette.server.query.promql import aggregation, binary, instant_functions, label_functions
@@ -44,7 +41,22 @@ class Evaluator:
     def vector(self, node: Node) -> Block:
         """Evaluate an expression of type instant vector."""
         self.context.checkpoint()
-        return _VECTORS[type(node)](self, node)
+        match node:
+            case VectorSelector():
+                return instant_vector(self.context, node, self.steps)
+            case Call():
+                return self._call(node)
+            case AggregateExpr():
+                return self._aggregate(node)
+            case BinaryExpr():
+                return self._binary(node)
+            case ParenExpr():
+                return self.vector(node.expr)
+            case StepInvariant():
+                return self._invariant(node)
+            case UnaryExpr():
+                return self._unary(node)
+        raise TypeError(type(node).__name__)
 
     def scalar(self, node: Node) -> Floats:
         """Evaluate an expression of type scalar."""
@@ -95,12 +107,6 @@ class Evaluator:
         windows = windows_of_block(block, inner)
         windows.ends_ms, windows.width_ms = ends, node.range_ms
         return windows
-
-    def _selector(self, node: VectorSelector) -> Block:
-        return instant_vector(self.context, node, self.steps)
-
-    def _paren(self, node: ParenExpr) -> Block:
-        return self.vector(node.expr)
 
     def _invariant(self, node: StepInvariant) -> Block:
         block = Evaluator(self.context, self.steps.first).vector(node.expr)
@@ -168,14 +174,3 @@ class Evaluator:
                 raise EvaluationError(f"{modifier} modifier can only be used with: {allowed} - not with {name}")
         parameters = [self.scalar(arg) for place, arg in enumerate(node.args) if place != index]
         return apply_to_windows(self, node, node.args[index], windows, parameters)
-
-
-_VECTORS: Final[dict[type[Node], Callable[[Evaluator, Any], Block]]] = {
-    VectorSelector: Evaluator._selector,  # noqa: SLF001
-    ParenExpr: Evaluator._paren,  # noqa: SLF001
-    StepInvariant: Evaluator._invariant,  # noqa: SLF001
-    UnaryExpr: Evaluator._unary,  # noqa: SLF001
-    BinaryExpr: Evaluator._binary,  # noqa: SLF001
-    AggregateExpr: Evaluator._aggregate,  # noqa: SLF001
-    Call: Evaluator._call,  # noqa: SLF001
-}

@@ -70,13 +70,13 @@ def _escape(char: str, quote_char: str) -> str:
     if char in _ESCAPES:
         return _ESCAPES[char]
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004  (a byte that is no UTF-8)
+    if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
     if char.isprintable():
         return char
-    if code < 0x80:  # noqa: PLR2004
+    if code < 0x80:
         return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def unquote(literal: str) -> str:
@@ -131,7 +131,7 @@ def format_general(value: float) -> str:
     """Go's ``%g`` and ``%v`` of a float: the shortest digits, with an exponent below 1e-4 and from 1e6 on."""
     if math.isnan(value) or math.isinf(value):
         return format_float(value)
-    if value != 0 and not 1e-4 <= abs(value) < 1e6:  # noqa: PLR2004
+    if value != 0 and not 1e-4 <= abs(value) < 1e6:
         mantissa, _, exponent = f"{Decimal(repr(value)):e}".lower().partition("e")
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
         sign, digits = exponent[0], exponent[1:].lstrip("0").rjust(2, "0")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from vedette.server.query.promql.labels import Labels
+if TYPE_CHECKING:
+    from vedette.server.query.promql.labels import Labels
 
 _MASK: Final = (1 << 64) - 1
 _P1: Final = 11400714785074694791
@@ -39,7 +40,7 @@ def _round(accumulator: int, lane: int) -> int:
 def xxhash64(data: bytes) -> int:
     """XXH64 with seed 0."""
     length, position = len(data), 0
-    if length >= 32:  # noqa: PLR2004
+    if length >= 32:
         lanes = [(_P1 + _P2) & _MASK, _P2, 0, -_P1 & _MASK]
         while position + 32 <= length:
             block = struct.unpack_from("<4Q", data, position)

@@ -33,9 +33,9 @@ def exponential_bound(index: int, schema: int) -> float:
     """The upper end of an exponential bucket."""
     if schema < 0:
         exponent = index << -schema
-        return _LARGEST if exponent >= 1024 else math.ldexp(1.0, exponent)  # noqa: PLR2004
+        return _LARGEST if exponent >= 1024 else math.ldexp(1.0, exponent)
     whole, part = index >> schema, index & ((1 << schema) - 1)
-    if whole >= 1024:  # noqa: PLR2004
+    if whole >= 1024:
         return _LARGEST
     return math.ldexp(2.0 ** (part / (1 << schema)), whole)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vedette.server.query.promql.ast import Call, Node
 from vedette.server.query.promql.block import (
     Block,
     Bools,
@@ -19,7 +17,6 @@ from vedette.server.query.promql.block import (
     label_value,
     set_labels,
 )
-from vedette.server.query.promql.context import Context
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.gotext import format_float, format_general, is_utf8_label
 from vedette.server.query.promql.histogram import Bucket, Histogram
@@ -28,6 +25,10 @@ from vedette.server.query.promql.labels import METRIC_NAME, Labels
 from vedette.server.query.promql.names import drop_names, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vedette.server.query.promql.ast import Call, Node
+    from vedette.server.query.promql.context import Context
     from vedette.server.query.promql.evaluator import Evaluator
 
 
@@ -87,8 +88,7 @@ class _Classic:
 
 
 def _split(context: Context, block: Block, argument: Node) -> tuple[_Classic, Bools]:
-    """The classic histograms of a vector, and where its native ones count: those without classic buckets beside them."""
-    named = context.options.delayed_name_removal
+    """The classic histograms of a vector, and where its native ones count: not beside classic buckets."""
     native = block.histogram_points()
     floats = block.present & ~native
     uppers = np.full(len(block.labels), np.nan)
@@ -100,18 +100,18 @@ def _split(context: Context, block: Block, argument: Node) -> tuple[_Classic, Bo
         try:
             uppers[row] = _parse_bound(text)
         except ValueError:
-            name = label_value(labels, METRIC_NAME) if named else ""
+            name = label_value(labels, METRIC_NAME)
             context.annotations.bad_bucket_label(name, text, argument)
             continue
         rows.setdefault(tuple(pair for pair in labels if pair[0] != "le"), []).append(row)
     if native.any():
-        for row in np.flatnonzero(native.any(axis=1)):
+        for row in map(int, np.flatnonzero(native.any(axis=1))):
             beside = rows.get(block.labels[row])
             if not beside:
                 continue
             both = native[row] & floats[beside].any(axis=0)
             if both.any():
-                name = label_value(block.labels[row], METRIC_NAME) if named else ""
+                name = label_value(block.labels[row], METRIC_NAME)
                 context.annotations.mixed_classic_native(name, argument)
                 native[row] &= ~both
                 floats[beside] &= ~both
@@ -153,7 +153,7 @@ def _quantile(evaluator: Evaluator, node: Call) -> Block:
     block = evaluator.vector(node.args[1])
     _check_quantiles(evaluator.context, quantiles, node.args[0])
     classic, native = _split(evaluator.context, block, node.args[1])
-    result = _quantiles_of(evaluator, node, block, classic, native, quantiles, node.args[0], node.args[1])
+    result = _quantiles_of(evaluator, block, classic, native, quantiles, node.args[1])
     return settle(evaluator.context, result)
 
 
@@ -163,20 +163,13 @@ def _check_quantiles(context: Context, quantiles: Floats, node: Node) -> None:
 
 
 def _quantiles_of(
-    evaluator: Evaluator,
-    node: Call,
-    block: Block,
-    classic: _Classic,
-    native: Bools,
-    quantiles: Floats,
-    place: Node,
-    classic_place: Node,
+    evaluator: Evaluator, block: Block, classic: _Classic, native: Bools, quantiles: Floats, place: Node
 ) -> Block:
     context = evaluator.context
     native_values = np.zeros(block.values.shape)
     if block.histograms is not None:
         for i, j in zip(*np.nonzero(native), strict=True):
-            name = label_value(block.labels[i], METRIC_NAME) if context.options.delayed_name_removal else ""
+            name = label_value(block.labels[i], METRIC_NAME)
             native_values[i, j] = quantile(block.histograms[i, j], float(quantiles[j]), context, name, place)
     count = len(classic.labels)
     values, found = np.zeros((count, block.steps)), np.zeros((count, block.steps), np.bool_)
@@ -195,11 +188,11 @@ def _quantiles_of(
         )
     times = evaluator.steps.times
     for row in np.flatnonzero(forced[:, 0]):
-        name = label_value(classic.labels[row], METRIC_NAME) if context.options.delayed_name_removal else ""
+        name = label_value(classic.labels[row], METRIC_NAME)
         often, lowest, highest, difference, first, last = forced[row]
         context.annotations.forced_monotonicity(
             name,
-            classic_place,
+            place,
             lowest=lowest,
             highest=highest,
             difference=difference,
@@ -220,7 +213,7 @@ def _quantiles(evaluator: Evaluator, node: Call) -> Block:
     classic, native = _split(evaluator.context, block, node.args[0])
     parts = []
     for q in wanted:
-        part = _quantiles_of(evaluator, node, block, classic, native, q, node.args[0], node.args[0])
+        part = _quantiles_of(evaluator, block, classic, native, q, node.args[0])
         for value in np.unique(q):
             steps = (q == value) | (np.isnan(q) & np.isnan(value))
             named = [set_labels(labels, {label: _open_metrics(float(value))}) for labels in part.labels]
@@ -253,12 +246,12 @@ def quantile(histogram: Histogram, q: float, context: Context, name: str, node: 
     if histogram.count == 0 or math.isnan(q):
         return math.nan
     has_nan = math.isnan(histogram.sum)
-    forward = has_nan or q < 0.5  # noqa: PLR2004
+    forward = has_nan or q < 0.5
     buckets = [one for one in histogram.buckets() if one.count]
     rank = (q if forward else 1 - q) * histogram.count
     count = 0.0
     bucket = Bucket(0.0, 0.0, 0.0)
-    for bucket in buckets if forward else reversed(buckets):  # noqa: B007
+    for bucket in buckets if forward else reversed(buckets):
         count += bucket.count
         if count >= rank:
             break
@@ -285,8 +278,8 @@ def quantile(histogram: Histogram, q: float, context: Context, name: str, node: 
         return bucket.lower + (bucket.upper - bucket.lower) * fraction
     low, high = math.log2(abs(bucket.lower)), math.log2(abs(bucket.upper))
     if bucket.lower > 0:
-        return 2.0 ** (low + (high - low) * fraction)
-    return -(2.0 ** (high + (low - high) * (1 - fraction)))
+        return math.exp2(low + (high - low) * fraction)
+    return -math.exp2(high + (low - high) * (1 - fraction))
 
 
 def _narrow(histogram: Histogram, bucket: Bucket) -> None:
@@ -305,9 +298,9 @@ def _fraction(evaluator: Evaluator, node: Call) -> Block:
     native_values = np.zeros(block.values.shape)
     if block.histograms is not None:
         for i, j in zip(*np.nonzero(native), strict=True):
-            name = label_value(block.labels[i], METRIC_NAME) if context.options.delayed_name_removal else ""
+            name = label_value(block.labels[i], METRIC_NAME)
             native_values[i, j] = fraction(
-                block.histograms[i, j], float(lowers[j]), float(uppers[j]), context, name, node.args[0]
+                block.histograms[i, j], float(lowers[j]), float(uppers[j]), context, name, node.args[2]
             )
     count = len(classic.labels)
     values, found = np.zeros((count, block.steps)), np.zeros((count, block.steps), np.bool_)

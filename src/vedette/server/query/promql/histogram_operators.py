@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vedette.server.query.promql.ast import BinaryExpr
-from vedette.server.query.promql.block import Bools, Floats, Histograms
-from vedette.server.query.promql.context import Context
 from vedette.server.query.promql.histogram import Bucket, CounterReset, Histogram, IncompatibleSchemas
 from vedette.server.query.promql.histogram_sum import add, subtract
+
+if TYPE_CHECKING:
+    from vedette.server.query.promql.ast import BinaryExpr
+    from vedette.server.query.promql.block import Bools, Floats, Histograms
+    from vedette.server.query.promql.context import Context
 
 _OPERATIONS: Final = {"+": "addition", "-": "subtraction"}
 
@@ -22,16 +24,17 @@ def combine(
     values: tuple[Floats, Floats],
     histograms: tuple[Histograms, Histograms],
     mask: Bools,
-) -> tuple[Histograms | None, Bools]:
-    """Apply an operator to the points in `mask`: the histograms that come out, and where they stay."""
-    kept = np.zeros(mask.shape, np.bool_)
+) -> tuple[Histograms | None, Bools, Bools]:
+    """Apply an operator to the points in `mask`: what comes out, where it stays, and where the operator applies."""
+    kept, applied = np.zeros(mask.shape, np.bool_), np.zeros(mask.shape, np.bool_)
     out = np.full(mask.shape, None, np.object_)
     for i, j in zip(*np.nonzero(mask), strict=True):
         left, right = histograms[0][i, j], histograms[1][i, j]
         result = _combine_point(context, node, left, right, values[0][i, j], values[1][i, j])
         if result is not None:
             out[i, j], kept[i, j] = result
-    return (out if kept.any() else None), kept
+            applied[i, j] = True
+    return (out if kept.any() else None), kept, applied
 
 
 def _combine_point(

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vedette.server.query.promql.ast import Call, Node, VectorSelector
+from vedette.server.query.promql.ast import Call, Node, SubqueryExpr, VectorSelector
 from vedette.server.query.promql.block import Block, Bools, Ints, label_value, merge_same_labels, set_labels
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.gotext import format_labels
 from vedette.server.query.promql.kernels import rates
 from vedette.server.query.promql.labels import METRIC_NAME, Labels, Matcher, quote_regex
-from vedette.server.query.promql.selectors import window_ends
 from vedette.server.query.promql.source import SelectRequest
 
 if TYPE_CHECKING:
     from vedette.server.query.promql.evaluator import Evaluator
 
 _TARGET_INFO: Final = Matcher(METRIC_NAME, "=", "target_info")
+_ANY_INFO: Final = Matcher(METRIC_NAME, "=~", ".+_info")
 _IDENTIFYING: Final = ("instance", "job")
 
 
@@ -39,13 +39,15 @@ def enrich(evaluator: Evaluator, node: Call) -> Block:
     matchers = selector.matchers if isinstance(selector, VectorSelector) else ()
     name_matchers = [one for one in matchers if one.name == METRIC_NAME]
     data_matchers = [one for one in matchers if one.name != METRIC_NAME]
+    if name_matchers and all(one.op in {"!=", "!~"} for one in name_matchers):
+        name_matchers.append(_ANY_INFO)
     ignored_by = name_matchers if selector is not None else [_TARGET_INFO]
     ignored = [
         bool(ignored_by) and all(one.matches(label_value(labels, METRIC_NAME)) for one in ignored_by)
         for labels in block.labels
     ]
     found = _fetch(evaluator, node, block, ignored, name_matchers or [_TARGET_INFO], data_matchers)
-    return _join(evaluator, block, ignored, found, data_matchers)
+    return _join(block, ignored, found, data_matchers)
 
 
 def _fetch(
@@ -65,8 +67,8 @@ def _fetch(
             identities.append(Matcher(name, "=~", "|".join(quote_regex(value) for value in sorted(values))))
     if not identities or context.select is None:
         return _InfoSeries([], np.empty((0, steps.count), np.int64), np.empty((0, steps.count), np.bool_))
-    first = _first_selector(node.args[0])
-    ends = steps.times if first is None else window_ends(first, steps)
+    ends = _seen_times(node.args[0], steps.times)
+    ends = steps.times if ends is None else ends
     request = SelectRequest(
         (*name_matchers, *identities, *data_matchers),
         int(ends.min()) - context.lookback_ms + 1,
@@ -82,7 +84,7 @@ def _fetch(
             selected.last,
             selected.times_ms,
             selected.values.view(np.int64),
-            steps.times,
+            ends,
             context.lookback_ms,
             chosen,
         )
@@ -97,24 +99,21 @@ def _fetch(
     return _InfoSeries(list(selected.labels), times, present)
 
 
-def _first_selector(node: Node) -> VectorSelector | None:
+def _seen_times(node: Node, times: Ints) -> Ints | None:
+    """The moments that the first selector of an expression looks at; None if there is none."""
+    if isinstance(node, VectorSelector | SubqueryExpr):
+        times = (times if node.at_ms is None else np.full_like(times, node.at_ms)) - node.offset_ms
     if isinstance(node, VectorSelector):
-        return node
-    for name in ("selector", "expr", "lhs", "rhs"):
-        below = getattr(node, name, None)
-        found = _first_selector(below) if isinstance(below, Node) else None
-        if found is not None:
-            return found
-    for below in getattr(node, "args", ()):
-        found = _first_selector(below)
+        return times
+    below = [getattr(node, name, None) for name in ("selector", "expr", "lhs", "rhs")]
+    for one in [*below, *getattr(node, "args", ())]:
+        found = _seen_times(one, times) if isinstance(one, Node) else None
         if found is not None:
             return found
     return None
 
 
-def _join(
-    evaluator: Evaluator, block: Block, ignored: list[bool], found: _InfoSeries, data_matchers: list[Matcher]
-) -> Block:
+def _join(block: Block, ignored: list[bool], found: _InfoSeries, data_matchers: list[Matcher]) -> Block:
     """For every row and every combination of info series that it meets, one row."""
     by_identity: dict[Labels, dict[str, list[int]]] = {}
     for row, labels in enumerate(found.labels):

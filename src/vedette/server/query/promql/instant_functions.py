@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cmp_to_key
 from typing import TYPE_CHECKING, Final
 
@@ -11,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.server.query.promql.ast import Call, Node, ParenExpr, StepInvariant, VectorSelector
-from vedette.server.query.promql.block import Block, Floats, Ints, empty, label_value, single
+from vedette.server.query.promql.block import Block, Bools, Floats, Ints, empty, label_value, single
 from vedette.server.query.promql.labels import METRIC_NAME, Labels
 from vedette.server.query.promql.names import drop_names, settle
 from vedette.server.query.promql.selectors import latest_samples
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vedette.server.query.promql.evaluator import Evaluator
 
 _DEGREES: Final = 180 / np.pi
@@ -64,7 +65,8 @@ def _month_start(seconds: Ints) -> npt.NDArray[np.datetime64]:
 
 def _days_in_month(seconds: Ints) -> npt.NDArray[np.int64]:
     month = _month_start(seconds)
-    return ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
+    days = (month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")
+    return np.asarray(days).astype(np.int64)
 
 
 def _year_start(seconds: Ints) -> npt.NDArray[np.datetime64]:
@@ -85,7 +87,7 @@ _CALENDAR: Final[dict[str, Callable[[Ints], npt.NDArray[np.int64]]]] = {
 
 def _calendar(name: str, values: Floats) -> Floats:
     """A part of the date, of times in seconds; NaN for what is no date."""
-    usable = np.isfinite(values) & (np.abs(values) < 1e15)  # noqa: PLR2004  (thirty million years)
+    usable = np.isfinite(values) & (np.abs(values) < 1e15)
     seconds = np.where(usable, values, 0).astype(np.int64)
     return np.where(usable, _CALENDAR[name](seconds).astype(np.float64), np.nan)
 
@@ -163,7 +165,7 @@ def _vector(evaluator: Evaluator, node: Call) -> Block:
 
 def _absent(evaluator: Evaluator, node: Call) -> Block:
     block = evaluator.vector(node.args[0])
-    missing = ~block.present.any(axis=0)
+    missing: Bools = np.logical_not(np.atleast_1d(block.present.any(axis=0)))
     if not missing.any():
         return empty(evaluator.steps.count)
     argument = _unwrap(node.args[0])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from vedette.server.query.promql.ast import Call
 from vedette.server.query.promql.block import Block, label_value, merge_same_labels, set_labels
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.gotext import is_utf8_label
 from vedette.server.query.promql.labels import METRIC_NAME, InvalidRegex, Labels, compile_regex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vedette.server.query.promql.ast import Call
     from vedette.server.query.promql.evaluator import Evaluator
 
 _REFERENCE: Final = re.compile(r"\$(?:(\$)|([A-Za-z0-9_]+)|\{([A-Za-z0-9_]+)\})")

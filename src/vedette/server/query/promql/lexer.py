@@ -123,13 +123,11 @@ class Lexer:
 
     def _word(self) -> Token:
         match = _WORD.match(self.text, self.pos)
-        assert match is not None  # noqa: S101  (the caller has seen the first letter)
-        word = match.group()
-        lower = word.lower()
-        length = len(word)
+        word = match.group() if match else ""
+        lower, length = word.lower(), len(word)
         if lower in {"inf", "nan"}:
             return self._token(NUMBER, length)
-        if lower in _WORDS and not (lower in _FILLS and not self._parenthesis_follows(match.end())):
+        if lower in _WORDS and not (lower in _FILLS and not self._parenthesis_follows(self.pos + length)):
             return self._token(lower, length)
         return self._token(METRIC_IDENTIFIER if ":" in word else IDENTIFIER, length)
 
@@ -276,7 +274,7 @@ def _check_escape(text: str, position: int, delimiter: str) -> tuple[int, str]:
         if number < 0 or number >= base:
             return position, f"illegal character {_unicode_name(digit)} in escape sequence"
         value = value * base + number
-    if value > limit or 0xD800 <= value < 0xE000:  # noqa: PLR2004
+    if value > limit or 0xD800 <= value < 0xE000:
         return position, "escape sequence is an invalid Unicode code point"
     return position + width, ""
 
@@ -306,7 +304,7 @@ def _scan_number(text: str, start: int) -> int:
         if char in digits:
             position += 1
         elif char == ".":
-            if dot or following in {"_", "."} or len(digits) > 10:  # noqa: PLR2004
+            if dot or following in {"_", "."} or len(digits) > 10:
                 return -(position + 1)
             dot = True
             position += 1

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vedette.server.query.promql.block import Block, drop_metadata, map_labels, merge_same_labels
-from vedette.server.query.promql.context import Context
+
+if TYPE_CHECKING:
+    from vedette.server.query.promql.context import Context
 
 
 def drop_names(context: Context, block: Block) -> Block:

@@ -243,7 +243,7 @@ class _Parser(DurationParser):
             end=end,
             op=operator.kind,
             expr=args[-1],
-            param=args[0] if wanted == 2 else None,  # noqa: PLR2004
+            param=args[0] if wanted == 2 else None,
             grouping=grouping,
             without=without,
         )

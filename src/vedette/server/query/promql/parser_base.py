@@ -127,7 +127,7 @@ class DurationParser:
     def duration(self, minimum: int) -> Duration:
         """Take a duration expression of operators that bind at least as tightly as `minimum`."""
         self.depth += 1
-        if self.depth > 200:  # noqa: PLR2004
+        if self.depth > 200:
             token = self.peek()
             self.fail(token.start, token.end, "expression is nested too deeply")
         token = self.peek()

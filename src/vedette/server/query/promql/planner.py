@@ -30,6 +30,9 @@ from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.functions import UNSAFE_AT_MODIFIER
 from vedette.server.query.promql.source import SelectRequest
 
+_SUBQUERY: Final = "[:]"
+_STATISTICS: Final = frozenset({"histogram_count", "histogram_sum", "histogram_avg"})
+_WHOLE_HISTOGRAMS: Final = frozenset({"histogram_quantile", "histogram_fraction", _SUBQUERY})
 _QUERY_FUNCTIONS: Final = frozenset({"start", "end", "step", "range"})
 
 
@@ -56,6 +59,7 @@ def prepare(node: Node, times: QueryTimes) -> Node:
 class _Resolver:
     def __init__(self, times: QueryTimes) -> None:
         self._times = times
+        self._above: list[str] = []  # the histogram functions and subqueries that the current node is part of
 
     def resolve(self, node: Node) -> Node:
         """A copy of the tree in which nothing depends on the query's times any more."""
@@ -72,7 +76,7 @@ class _Resolver:
             case SubqueryExpr():
                 return replace(
                     node,
-                    expr=self.resolve(node.expr),
+                    expr=self._resolve_below(node.expr, _SUBQUERY),
                     range_ms=self._duration(node.range_ms, node.range_expr),
                     step_ms=self._duration(node.step_ms, node.step_expr),
                     offset_ms=self._offset(node),
@@ -90,13 +94,29 @@ class _Resolver:
             case Call() if node.function.name in _QUERY_FUNCTIONS:
                 return NumberLiteral(start=node.start, end=node.end, value=self._query_value(node.function.name))
             case Call():
-                return replace(node, args=[_bare(self.resolve(arg)) for arg in node.args])
+                return replace(node, args=[_bare(self._resolve_below(arg, node.function.name)) for arg in node.args])
             case ParenExpr() | UnaryExpr():
                 return replace(node, expr=self.resolve(node.expr))
         return node
 
+    def _resolve_below(self, node: Node, above: str) -> Node:
+        relevant = above in _STATISTICS or above in _WHOLE_HISTOGRAMS
+        if relevant:
+            self._above.append(above)
+        resolved = self.resolve(node)
+        if relevant:
+            self._above.pop()
+        return resolved
+
     def _selector(self, node: VectorSelector) -> VectorSelector:
-        return replace(node, offset_ms=self._offset(node), at_ms=self._at(node), offset_expr=None, at_bound="")
+        return replace(
+            node,
+            offset_ms=self._offset(node),
+            at_ms=self._at(node),
+            offset_expr=None,
+            at_bound="",
+            statistics_only=bool(self._above) and not _WHOLE_HISTOGRAMS.intersection(self._above),
+        )
 
     def _at(self, node: VectorSelector | SubqueryExpr) -> int | None:
         if node.at_bound:
@@ -177,7 +197,7 @@ def _invariant(node: Node) -> Node:
 
 
 def _mark(node: Node) -> tuple[bool, bool]:
-    """Mark the largest parts below `node` that are the same at every step; tell whether `node` is one, and to be marked.
+    """Mark the largest parts below `node` that are the same at every step; tell whether `node` is one, to be marked.
 
     Works in place, on the resolver's copy.
     """

@@ -162,7 +162,7 @@ def _check_parameters(
 
 
 def _absent(argument: Node, block: Block) -> Block:
-    missing = ~block.present.any(axis=0)
+    missing: Bools = np.logical_not(np.atleast_1d(block.present.any(axis=0)))
     selector = argument.selector if isinstance(argument, MatrixSelector) else None
     return single(absent_labels(selector), np.ones(len(missing)), missing).without_empty_rows()
 

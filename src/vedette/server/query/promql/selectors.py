@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vedette.server.query.promql.ast import MatrixSelector, VectorSelector
 from vedette.server.query.promql.block import Block, Bools, HistogramPool, Histograms, Ints, Windows
-from vedette.server.query.promql.context import Context, Steps
 from vedette.server.query.promql.histogram import CounterReset, Histogram
+from vedette.server.query.promql.histogram_rates import smooth_histograms
+from vedette.server.query.promql.histogram_series import with_reset_hints
 from vedette.server.query.promql.kernels import common, rates
-from vedette.server.query.promql.source import SelectedSeries
+
+if TYPE_CHECKING:
+    from vedette.server.query.promql.ast import MatrixSelector, VectorSelector
+    from vedette.server.query.promql.context import Context, Steps
+    from vedette.server.query.promql.source import SelectedSeries
 
 _NOTHING: Final = np.empty(0, np.int64)
 _NOTHING_HIDDEN: Final = np.empty(0, np.bool_)
@@ -45,15 +49,21 @@ def instant_vector(context: Context, node: VectorSelector, steps: Steps) -> Bloc
     if not len(selected.values):
         return Block(list(selected.labels), np.zeros(chosen.shape), np.zeros(chosen.shape, np.bool_)).take([])
     values = selected.values[chosen]
-    histograms = None if selected.histograms is None else gather_histograms(selected, chosen)
+    histograms = None
+    if selected.histograms is not None:
+        histograms = gather_histograms(selected, chosen, tell_resets=node.statistics_only)
     return Block(list(selected.labels), values, present, histograms).without_empty_rows()
 
 
-def gather_histograms(selected: SelectedSeries, chosen: Ints) -> Histograms | None:
+def gather_histograms(selected: SelectedSeries, chosen: Ints, *, tell_resets: bool) -> Histograms | None:
     """The histograms among the chosen samples, or None if there is none."""
     pool = selected.histograms
     if pool is None:
         return None
+    if tell_resets:
+        pool = list(pool)
+        for first, last in zip(selected.first, selected.last, strict=True):
+            pool[first:last] = with_reset_hints(pool[first:last], tell_resets=True)
     out = np.full(chosen.shape, None, np.object_)
     found = False
     for i, j in zip(*np.nonzero(chosen >= 0), strict=True):
@@ -66,7 +76,7 @@ def gather_histograms(selected: SelectedSeries, chosen: Ints) -> Histograms | No
 
 def _smoothed_vector(context: Context, node: VectorSelector, steps: Steps) -> Block:
     selected = context.selected(node)
-    windows = _clean(selected, use_starts=False)
+    windows = _clean(selected, use_starts=False, tell_resets=node.statistics_only)
     context.reserve(len(windows.labels), steps.count)
     out = np.zeros((len(windows.labels), steps.count))
     present = np.zeros(out.shape, np.bool_)
@@ -76,8 +86,6 @@ def _smoothed_vector(context: Context, node: VectorSelector, steps: Steps) -> Bl
     )
     block = Block(windows.labels, out, present)
     if windows.histograms is not None:
-        from vedette.server.query.promql.histogram_windows import smooth_histograms  # noqa: PLC0415
-
         smooth_histograms(context, node, windows, ends, block)
     return block.without_empty_rows()
 
@@ -85,14 +93,18 @@ def _smoothed_vector(context: Context, node: VectorSelector, steps: Steps) -> Bl
 def range_vector(context: Context, node: MatrixSelector, steps: Steps) -> Windows:
     """Evaluate a range selector."""
     selector = node.selector
-    windows = _clean(context.selected(selector), use_starts=context.options.start_times)
+    windows = _clean(
+        context.selected(selector),
+        use_starts=context.options.start_times,
+        tell_resets=selector.statistics_only,
+    )
     windows.ends_ms = window_ends(selector, steps)
     windows.width_ms = node.range_ms
     windows.anchored, windows.smoothed = selector.anchored, selector.smoothed
     return windows
 
 
-def _clean(selected: SelectedSeries, *, use_starts: bool) -> Windows:
+def _clean(selected: SelectedSeries, *, use_starts: bool, tell_resets: bool) -> Windows:
     """The samples without stale markers, floats and histograms apart."""
     labels = list(selected.labels)
     starts = selected.start_times_ms if use_starts and selected.start_times_ms is not None else _NOTHING
@@ -105,7 +117,7 @@ def _clean(selected: SelectedSeries, *, use_starts: bool) -> Windows:
     count = common.drop_stale(selected.first, selected.last, bits, hidden, first, last, chosen)
     chosen = chosen[:count]
     kept_starts = starts[chosen] if len(starts) else starts
-    pool = _histogram_pool(selected, starts) if len(hidden) else None
+    pool = _histogram_pool(selected, starts, tell_resets=tell_resets) if len(hidden) else None
     return Windows(
         labels, first, last, selected.times_ms[chosen], selected.values[chosen], kept_starts, _NOTHING, 0, pool
     )
@@ -118,7 +130,7 @@ def _histogram_samples(selected: SelectedSeries) -> Bools:
     return hidden if hidden.any() else _NOTHING_HIDDEN
 
 
-def _histogram_pool(selected: SelectedSeries, starts: Ints) -> HistogramPool:
+def _histogram_pool(selected: SelectedSeries, starts: Ints, *, tell_resets: bool) -> HistogramPool:
     samples: list[Histogram] = []
     indices: list[int] = []
     first, last = np.empty_like(selected.first), np.empty_like(selected.last)
@@ -131,6 +143,9 @@ def _histogram_pool(selected: SelectedSeries, starts: Ints) -> HistogramPool:
                 samples.append(one)
                 indices.append(i)
         last[k] = len(samples)
+        if tell_resets:
+            hinted = with_reset_hints(samples[first[k] :], tell_resets=True)
+            samples[first[k] :] = [one for one in hinted if one is not None]
     index = np.asarray(indices, np.int64)
     return HistogramPool(first, last, selected.times_ms[index], starts[index] if len(starts) else starts, samples)
 

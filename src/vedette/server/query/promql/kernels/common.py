@@ -19,7 +19,7 @@ STALE_BITS = np.int64(0x7FF0000000000002)
 
 
 def kernel(function: _Function) -> _Function:
-    """Compile `function` at its first call, keep the machine code on disk, and run it without the interpreter's lock."""
+    """Compile `function` when first called, keep the code on disk, and run it without the interpreter's lock."""
     return cast("_Function", numba.njit(function, cache=True, nogil=True, error_model="numpy"))
 
 

@@ -31,6 +31,7 @@ def aggregate_mean(values: Floats, present: Bools, groups: Ints, out: Floats, fo
     compensation = np.zeros(out.shape)
     mean = np.zeros(out.shape)
     count = np.zeros(out.shape)
+    incremental = np.zeros(out.shape, np.bool_)
     for i in range(values.shape[0]):
         g = groups[i]
         for j in range(values.shape[1]):
@@ -43,18 +44,19 @@ def aggregate_mean(values: Floats, present: Bools, groups: Ints, out: Floats, fo
             if n == 1:
                 out[g, j] = value
                 continue
-            if mean[g, j] == 0.0:
+            if not incremental[g, j]:
                 total, c = kahan(value, out[g, j], compensation[g, j])
                 if not np.isinf(total):
                     out[g, j], compensation[g, j] = total, c
                     continue
+                incremental[g, j] = True
                 mean[g, j] = out[g, j] / (n - 1)
                 compensation[g, j] /= n - 1
             q = (n - 1) / n
             mean[g, j], compensation[g, j] = kahan(value / n, q * mean[g, j], q * compensation[g, j])
     for g in range(out.shape[0]):
         for j in range(out.shape[1]):
-            if mean[g, j] != 0.0:
+            if incremental[g, j]:
                 out[g, j] = mean[g, j] + compensation[g, j]
             elif found[g, j]:
                 out[g, j] = out[g, j] / count[g, j] + compensation[g, j] / count[g, j]
@@ -176,7 +178,7 @@ def _sift_down(heap: Ints, column: Floats, sign: float, count: int) -> None:
 def choose_extremes(
     sign: float, limits: Ints, values: Floats, present: Bools, order: Ints, bounds: Ints, chosen: Bools, ranking: Ints
 ) -> int:
-    """topk (`sign` 1) and bottomk: mark the points that stay.
+    """Topk (`sign` 1) and bottomk: mark the points that stay.
 
     `ranking` receives the rows of the last step in the order in which an instant query lists them; tells how many.
     """
@@ -277,7 +279,7 @@ def _bucket_quantile(q: float, upper: Floats, count: Floats, size: int, forced: 
         return np.nan
     _make_monotonic(upper, count, size, forced, step)
     total = count[size - 1]
-    if size < 2 or total == 0:  # noqa: PLR2004
+    if size < 2 or total == 0:
         return np.nan
     rank = q * total
     b = 0

@@ -37,8 +37,8 @@ def _increase(times: Ints, values: Floats, starts: Ints, low: int, high: int, re
 
 @kernel
 def extrapolated(
-    counter: bool,  # noqa: FBT001
-    per_second: bool,  # noqa: FBT001
+    counter: bool,
+    per_second: bool,
     first: Ints,
     last: Ints,
     times: Ints,
@@ -104,7 +104,7 @@ def extrapolated(
 
 @kernel
 def last_two(
-    rate: bool,  # noqa: FBT001
+    rate: bool,
     first: Ints,
     last: Ints,
     times: Ints,
@@ -115,7 +115,7 @@ def last_two(
     out: Floats,
     present: Bools,
 ) -> None:
-    """irate (`rate`) and idelta, from the last two samples of a window."""
+    """Irate (`rate`) and idelta, from the last two samples of a window."""
     for k in range(len(first)):
         high = after(times, first[k], last[k], ends[0] - width)
         for j in range(len(ends)):
@@ -168,7 +168,7 @@ def count_resets(
 
 
 @inlined
-def interpolate(time_1: int, value_1: float, time_2: int, value_2: float, moment: int, counter: bool) -> float:  # noqa: FBT001
+def interpolate(time_1: int, value_1: float, time_2: int, value_2: float, moment: int, counter: int) -> float:
     """The value at a moment between two samples; a counter that was reset in between starts from zero."""
     if counter and value_2 < value_1:
         value_1 = 0.0
@@ -177,9 +177,9 @@ def interpolate(time_1: int, value_1: float, time_2: int, value_2: float, moment
 
 @kernel
 def extended(
-    counter: bool,  # noqa: FBT001
-    per_second: bool,  # noqa: FBT001
-    smoothed: bool,  # noqa: FBT001
+    counter: bool,
+    per_second: bool,
+    smoothed: bool,
     first: Ints,
     last: Ints,
     times: Ints,
@@ -240,7 +240,7 @@ def smoothed_latest(
             if i < high and times[i] == ends[j]:
                 out[k, j] = values[i]
             elif low < i < high:
-                out[k, j] = interpolate(times[i - 1], values[i - 1], times[i], values[i], ends[j], False)
+                out[k, j] = interpolate(times[i - 1], values[i - 1], times[i], values[i], ends[j], 0)
             elif i > low:
                 out[k, j] = values[i - 1]
             else:
@@ -250,7 +250,7 @@ def smoothed_latest(
 
 @kernel
 def latest(first: Ints, last: Ints, times: Ints, bits: Ints, ends: Ints, lookback: int, chosen: Ints) -> None:
-    """The index of the sample that an instant selector sees at each step, or -1; a stale marker hides what is before."""
+    """The index of the sample that an instant selector sees at each step, or -1; a stale marker ends a series."""
     stale = np.int64(0x7FF0000000000002)
     for k in range(len(first)):
         i = after(times, first[k], last[k], ends[0])

@@ -44,8 +44,8 @@ def _variance(values: Floats, low: int, high: int) -> float:
 
 
 @inlined
-def _extreme(values: Floats, low: int, high: int, sign: float, last: bool) -> int:  # noqa: FBT001
-    """The index of the smallest (`sign` -1) or largest value; NaN only if there is nothing else."""
+def _extreme(values: Floats, low: int, high: int, sign: float, last: int) -> int:
+    """The index of the smallest (`sign` -1) or largest value, with `last` the last of equals; NaN only if alone."""
     best = low
     for i in range(low, high):
         value, current = sign * values[i], sign * values[best]
@@ -129,8 +129,8 @@ def _window_value(
         return total + compensation
     if op == AVG:
         return _mean(values, low, high)
-    if op == MIN or op == MAX:  # noqa: PLR1714  (compiled)
-        return values[_extreme(values, low, high, -1.0 if op == MIN else 1.0, False)]
+    if op in (MIN, MAX):
+        return values[_extreme(values, low, high, -1.0 if op == MIN else 1.0, 0)]
     if op == COUNT:
         return float(high - low)
     if op == STDVAR:
@@ -153,8 +153,8 @@ def _window_value(
         return times[low] / 1000
     if op == TS_LAST:
         return times[high - 1] / 1000
-    if op == TS_MIN or op == TS_MAX:  # noqa: PLR1714  (compiled)
-        return times[_extreme(values, low, high, -1.0 if op == TS_MIN else 1.0, True)] / 1000
+    if op in (TS_MIN, TS_MAX):
+        return times[_extreme(values, low, high, -1.0 if op == TS_MIN else 1.0, 1)] / 1000
     if op == MAD:
         return _mad(values, low, high)
     if op == DERIV:
