@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from vedette.sdk.configure import configure, flush, shutdown
     from vedette.sdk.context import context, correlation_id
     from vedette.sdk.logs.logger import Logger, get_logger, set_level
+    from vedette.sdk.metrics.requests import track_requests
+    from vedette.sdk.metrics.surface import counter, gauge, histogram, info, metrics_text, summary
     from vedette.sdk.traces.spans import current_span, span, traced
 
 __all__ = [
@@ -19,13 +21,20 @@ __all__ = [
     "configure",
     "context",
     "correlation_id",
+    "counter",
     "current_span",
     "flush",
+    "gauge",
     "get_logger",
+    "histogram",
+    "info",
+    "metrics_text",
     "set_level",
     "shutdown",
     "span",
+    "summary",
     "traced",
+    "track_requests",
 ]
 
 __version__ = "0.1.0"
@@ -37,7 +46,14 @@ _HOMES = {
     "context": "vedette.sdk.context",
     "correlation_id": "vedette.sdk.context",
     "Logger": "vedette.sdk.logs.logger",
+    "counter": "vedette.sdk.metrics.surface",
+    "gauge": "vedette.sdk.metrics.surface",
     "get_logger": "vedette.sdk.logs.logger",
+    "histogram": "vedette.sdk.metrics.surface",
+    "info": "vedette.sdk.metrics.surface",
+    "metrics_text": "vedette.sdk.metrics.surface",
+    "summary": "vedette.sdk.metrics.surface",
+    "track_requests": "vedette.sdk.metrics.requests",
     "set_level": "vedette.sdk.logs.logger",
     "current_span": "vedette.sdk.traces.spans",
     "span": "vedette.sdk.traces.spans",

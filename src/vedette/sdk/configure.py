@@ -19,6 +19,7 @@ from vedette.sdk import resource as resources
 from vedette.sdk import settings as settings_of
 from vedette.sdk.guard import fault, tell
 from vedette.sdk.logs.logger import desk
+from vedette.sdk.metrics.registry import registry
 from vedette.sdk.propagation import propagator
 from vedette.sdk.redaction import Redactor
 from vedette.sdk.traces import spans as own_spans
@@ -86,7 +87,12 @@ class Runtime:
             show = print_span
         encoder = SpanEncoder(self.redactor, settings.attribute_length)
         spans = SpanStage(self.provider, encoder, self.envelope, settings.export_interval_seconds, show)
-        return [spans, self._log_stage()]
+        stages: list[Stage] = [spans, self._log_stage()]
+        if settings.export:
+            from vedette.sdk.metrics.setup import metric_stage  # noqa: PLC0415
+
+            stages.append(metric_stage(settings, self.redactor, self.envelope))
+        return stages
 
     def _log_stage(self) -> LogStage:
         from vedette.sdk.export.logs import LogStage  # noqa: PLC0415
@@ -104,8 +110,10 @@ class Runtime:
     def start(self) -> None:
         """Let spans and records in, and start the threads."""
         from vedette.sdk.logs import setup  # noqa: PLC0415
+        from vedette.sdk.metrics.setup import open_metrics  # noqa: PLC0415
 
         own_spans.use_tracer(self.provider.get_tracer("vedette"))
+        open_metrics(self.settings)
         setup.open_desk(self.settings, self.log_queue, self.lines, self.writer, self.exporter.wake)
         self.exporter.start()
 
@@ -140,6 +148,7 @@ class Runtime:
         self._envelope = None
         self.provider.after_fork()
         desk.after_fork()
+        registry.after_fork()
         self.exporter.after_fork()
 
 

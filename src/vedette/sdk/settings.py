@@ -161,6 +161,8 @@ class Settings:
         65536, _count, "the longest attribute value in characters", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
     )
     max_series: int = _setting(10_000, _count, "label sets per metric; further ones are counted together")
+    process_metrics: bool = _setting(True, _boolean, "report CPU, memory, threads and garbage collection")
+    host_metrics: bool = _setting(False, _boolean, "report the host's CPUs, memory, disks and network")
     resource: Mapping[str, Any] = _setting(None, _pairs, "further resource attributes")
     propagators: Sequence[str] = _setting(
         ("tracecontext", "baggage"), _words, "how context travels: tracecontext, baggage, b3, b3multi, jaeger",
@@ -206,6 +208,8 @@ class Options(TypedDict, total=False):
     redact_patterns: Sequence[str]
     attribute_length: int
     max_series: int
+    process_metrics: bool
+    host_metrics: bool
     resource: Mapping[str, Any]
     propagators: Sequence[str]
 

@@ -1,0 +1,1 @@
+"""Metrics: counting costs one C call, everything else happens when somebody looks."""

@@ -1,0 +1,442 @@
+"""The instruments: what a program counts, sets and observes.
+
+A counter ticks an `itertools.count`, which is atomic under the interpreter's lock; amounts other than one go to a cell
+per thread. A histogram appends to a deque and is folded later. Nothing here takes a lock on the hot path.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from bisect import bisect_right
+from collections import deque
+from inspect import iscoroutinefunction
+from itertools import count
+from math import inf, isnan
+from threading import get_ident
+from time import perf_counter, time_ns
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from vedette.sdk.guard import tell
+from vedette.sdk.traces.span import current_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Self
+
+__all__ = ["Counter", "Exemplar", "Gauge", "Histogram", "Info", "ObservedCounter", "Summary", "Timer", "UpDownCounter"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_FOLD_AT = 2048
+_MOST_EXEMPLARS = 16
+_REPR_HEAD = len("count(")
+_FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+class Exemplar(NamedTuple):
+    """An observation with the trace that it came from."""
+
+    value: float
+    time_ns: int
+    trace_id: int
+    span_id: int
+
+
+def _exemplar(value: float) -> Exemplar | None:
+    """An exemplar of the span that is current, if it is recorded."""
+    span: Any = current_context().get(_SPAN_KEY)
+    if span is None:
+        return None
+    context = span.get_span_context()
+    if not context.trace_flags & 1:
+        return None
+    return Exemplar(value, time_ns(), context.trace_id, context.span_id)
+
+
+class Counter:
+    """A number that only grows."""
+
+    __slots__ = ("_cells", "_exemplar", "_tick", "_ticks", "line")
+
+    def __init__(self) -> None:
+        self.line = ""  # the exposition keeps the series' name and labels here
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin at zero."""
+        self._ticks = count()
+        self._tick = self._ticks.__next__
+        self._cells: dict[int, float] | None = None
+        self._exemplar: Exemplar | None = None
+
+    def inc(self, amount: float = 1, *, exemplar: bool = False) -> None:
+        """Add `amount`, which must not be negative; `exemplar` notes the current span beside it."""
+        if amount == 1 and not _FREE_THREADED:
+            self._tick()
+        else:
+            self._add(amount)
+        if exemplar:
+            self._exemplar = _exemplar(amount)
+
+    def _add(self, amount: float) -> None:
+        try:
+            if not amount >= 0:
+                tell("negative counter", f"a counter cannot go down or take NaN; {amount} was ignored")
+                return
+        except TypeError:
+            tell("odd counter", f"a counter takes numbers; {amount!r} was ignored")
+            return
+        self._add_any(amount)
+
+    def _add_any(self, amount: float) -> None:
+        cells = self._cells
+        if cells is None:
+            with _making:
+                if self._cells is None:
+                    self._cells = {}
+                cells = self._cells
+        thread = get_ident()
+        try:
+            cells[thread] += amount  # no other thread writes this cell
+        except KeyError:
+            cells[thread] = amount
+
+    def value(self) -> float:
+        """The sum so far: an `int` as long as only whole numbers were added."""
+        ticks = int(repr(self._ticks)[_REPR_HEAD:-1])
+        return ticks if self._cells is None else ticks + sum(list(self._cells.values()))
+
+    def text(self) -> str:
+        """The value as the exposition formats print it."""
+        if self._cells is None:
+            return repr(self._ticks)[_REPR_HEAD:-1]
+        return number(self.value())
+
+    def exemplar(self) -> Exemplar | None:
+        """The latest exemplar."""
+        return self._exemplar
+
+
+class UpDownCounter(Counter):
+    """A sum that also goes down (OpenTelemetry's UpDownCounter)."""
+
+    __slots__ = ()
+
+    def _add(self, amount: float) -> None:
+        self._add_any(amount)
+
+
+_making = threading.Lock()
+
+
+class Gauge:
+    """A number that goes up and down."""
+
+    __slots__ = ("_function", "_lock", "_value", "line")
+
+    def __init__(self) -> None:
+        self.line = ""
+        self._function: Callable[[], float] | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin at zero."""
+        self._value: float = 0
+        self._lock = threading.Lock()
+
+    def set(self, value: float) -> None:
+        """Set the value."""
+        self._value = value
+
+    def inc(self, amount: float = 1) -> None:
+        """Add `amount`."""
+        with self._lock:
+            self._value += amount
+
+    def dec(self, amount: float = 1) -> None:
+        """Subtract `amount`."""
+        with self._lock:
+            self._value -= amount
+
+    def set_to_current_time(self) -> None:
+        """Set the value to the Unix time in seconds."""
+        self._value = time_ns() / 1e9
+
+    def set_function(self, function: Callable[[], float]) -> None:
+        """Ask `function` for the value whenever somebody looks."""
+        self._function = function
+
+    def track_inprogress(self) -> InProgress:
+        """A context manager and decorator that counts what is going on."""
+        return InProgress(self)
+
+    def value(self) -> float:
+        """The value now; NaN when its function fails."""
+        function = self._function
+        if function is None:
+            return self._value
+        try:
+            return float(function())
+        except Exception as error:  # noqa: BLE001 - the host's function may do anything
+            tell(f"gauge {self.line}", f"the function of a gauge failed: {type(error).__name__}: {error}")
+            return float("nan")
+
+    def text(self) -> str:
+        """The value as the exposition formats print it."""
+        return number(self.value())
+
+
+class ObservedCounter(Gauge):
+    """A growing sum that is read elsewhere and set here: the kernel's counts, a callback's."""
+
+    __slots__ = ()
+
+    def exemplar(self) -> None:
+        """Observed sums have none."""
+
+
+class InProgress:
+    """Counts a gauge up on entry and down on exit."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+
+    def __enter__(self) -> None:
+        self._gauge.inc()
+
+    def __exit__(self, *_: object) -> None:
+        self._gauge.dec()
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Count each call of `function` while it runs."""
+        wrapped: Callable[_P, _R] = around(function, lambda: self)
+        return wrapped
+
+
+class Timer:
+    """Measures a `with` block, sync or async, or as a decorator each call, in seconds."""
+
+    __slots__ = ("_begin", "_record", "seconds")
+
+    def __init__(self, record: Callable[[float], None]) -> None:
+        self._record = record
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._begin = perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = perf_counter() - self._begin
+        self._record(self.seconds)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.__exit__()
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Measure each call of `function`."""
+        record = self._record
+        wrapped: Callable[_P, _R] = around(function, lambda: Timer(record))
+        return wrapped
+
+
+def around(function: Any, manager: Callable[[], Any]) -> Any:
+    """`function`, sync or async, with a fresh context manager around each call."""
+    from functools import wraps  # noqa: PLC0415 - used by decorators only
+
+    if iscoroutinefunction(function):
+
+        @wraps(function)
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            with manager():
+                return await function(*args, **kwargs)
+
+        return call_async
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with manager():
+            return function(*args, **kwargs)
+
+    return call
+
+
+class _Observer:
+    """Takes observations now and folds them later."""
+
+    __slots__ = ("_append", "_exemplars", "_lock", "_pending", "line")
+
+    def __init__(self) -> None:
+        self.line: Any = ""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every observation."""
+        self._pending: deque[float] = deque()
+        self._append = self._pending.append
+        self._exemplars: deque[Exemplar] = deque(maxlen=_MOST_EXEMPLARS)
+        self._lock = threading.Lock()
+
+    def observe(self, value: float, *, exemplar: bool = False) -> None:
+        """Take an observation; `exemplar` notes the current span beside it."""
+        self._append(value)
+        if exemplar and (found := _exemplar(value)) is not None:
+            self._exemplars.append(found)
+        if len(self._pending) >= _FOLD_AT:
+            self.fold()
+
+    def time(self) -> Timer:
+        """A timer whose seconds are observed."""
+        return Timer(self.observe)
+
+    def exemplars(self) -> list[Exemplar]:
+        """The latest exemplars."""
+        return list(self._exemplars)
+
+    def fold(self) -> None:
+        """Bring in what was observed since the last time."""
+        with self._lock:
+            pending = self._pending
+            try:
+                values = [pending.popleft() for _ in range(len(pending))]
+            except IndexError:  # only this method takes values out; an emptied deque means it was reset
+                return
+            if values:
+                self._take(_numbers(values))
+
+    def _take(self, values: list[float]) -> None:
+        raise NotImplementedError
+
+
+def _numbers(values: list[Any]) -> list[float]:
+    """`values`, sorted, without NaN and without what is no number."""
+    try:
+        if not isnan(sum(values)):
+            values.sort()
+            return values
+    except TypeError:
+        pass
+    fine = [value for value in values if isinstance(value, (int, float)) and value == value]  # noqa: PLR0124
+    if len(fine) < len(values):
+        tell("odd observation", f"{len(values) - len(fine)} observations were NaN or no numbers and are left out")
+    return sorted(fine)
+
+
+class Histogram(_Observer):
+    """Counts observations in buckets; `bounds` are the upper bounds, ascending."""
+
+    __slots__ = ("bounds", "counts", "maximum", "minimum", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)
+        super().__init__()
+
+    def reset(self) -> None:
+        """Forget every observation."""
+        super().reset()
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.total = 0.0
+        self.minimum, self.maximum = inf, -inf
+
+    def _take(self, values: list[float]) -> None:
+        if not values:
+            return
+        counts, below, end = self.counts, 0, len(values)
+        for place, bound in enumerate(self.bounds):
+            upto = bisect_right(values, bound, below)
+            if upto != below:
+                counts[place] += upto - below
+                below = upto
+                if below == end:
+                    break
+        counts[-1] += end - below
+        self.total += sum(values)
+        self.minimum, self.maximum = min(self.minimum, values[0]), max(self.maximum, values[-1])
+
+    def count(self) -> int:
+        """How many observations were folded in."""
+        return sum(self.counts)
+
+
+class Summary(_Observer):
+    """Quantiles over the latest `window` observations, with linear interpolation, beside count and sum."""
+
+    __slots__ = ("_recent", "observations", "quantiles", "total", "window")
+
+    def __init__(self, quantiles: Sequence[float], window: int) -> None:
+        self.quantiles = tuple(quantiles)
+        self.window = window
+        super().__init__()
+
+    def reset(self) -> None:
+        """Forget every observation."""
+        super().reset()
+        self._recent: deque[float] = deque(maxlen=self.window)
+        self.observations = 0
+        self.total = 0.0
+
+    def fold(self) -> None:
+        """Bring in what was observed, in the order of time."""
+        with self._lock:
+            pending = self._pending
+            values: list[Any] = [pending.popleft() for _ in range(len(pending))]
+            fine = [value for value in values if isinstance(value, (int, float)) and value == value]  # noqa: PLR0124
+            self._recent.extend(fine)
+            self.observations += len(fine)
+            self.total += sum(fine)
+
+    def values(self) -> list[tuple[float, float]]:
+        """(quantile, value) pairs; none before the first observation."""
+        with self._lock:
+            recent = sorted(self._recent)
+        if not recent:
+            return []
+        return [(quantile, interpolated(recent, quantile)) for quantile in self.quantiles]
+
+
+def interpolated(ordered: Sequence[float], quantile: float) -> float:
+    """The quantile (0 to 1) of ascending values, linear between the two nearest ranks."""
+    place = quantile * (len(ordered) - 1)
+    below = int(place)
+    if below + 1 >= len(ordered):
+        return ordered[-1]
+    low, high = ordered[below], ordered[below + 1]
+    return low + (high - low) * (place - below)
+
+
+class Info:
+    """Text about the program, as labels of a series whose value is 1."""
+
+    __slots__ = ("labels", "line")
+
+    def __init__(self) -> None:
+        self.line = ""
+        self.labels: dict[str, str] = {}
+
+    def info(self, labels: dict[str, str]) -> None:
+        """Say `labels` from now on."""
+        self.labels = {str(key): str(value) for key, value in labels.items()}
+        self.line = ""
+
+    def reset(self) -> None:
+        """Nothing: what is true of the parent is true of its fork."""
+
+
+def number(value: float) -> str:
+    """A number as the exposition formats print it."""
+    if type(value) is int:
+        return str(value)
+    value = float(value)
+    if value == inf:
+        return "+Inf"
+    if value == -inf:
+        return "-Inf"
+    if isnan(value):
+        return "NaN"
+    return repr(value) if not value.is_integer() or abs(value) >= 1e15 else f"{int(value)}"

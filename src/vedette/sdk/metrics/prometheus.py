@@ -1,0 +1,119 @@
+"""What `prometheus_client`'s default registry holds is exposed and pushed with our own metrics.
+
+So a program that already uses that library loses nothing; names that we have ourselves are left to us.
+"""
+
+from __future__ import annotations
+
+import sys
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from vedette.sdk.guard import fault
+from vedette.sdk.metrics.instruments import number
+from vedette.sdk.metrics.registry import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+__all__ = ["foreign_families"]
+
+
+class _Value:
+    """A value that was read, in the shape of a counter or gauge."""
+
+    def __init__(self, value: float) -> None:
+        self.line = ""
+        self._value = int(value) if float(value).is_integer() and abs(value) < 1e15 else value
+
+    def value(self) -> float:
+        return self._value
+
+    def text(self) -> str:
+        return number(self._value)
+
+    def exemplar(self) -> None:
+        return None
+
+
+class _Buckets:
+    """Buckets that were read, in the shape of a histogram or summary."""
+
+    def __init__(self) -> None:
+        self.line: Any = ""
+        self.cumulative: list[tuple[float, float]] = []
+        self.pairs: list[tuple[float, float]] = []
+        self.total = 0.0
+        self.observations = 0
+        self.minimum = self.maximum = 0.0
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        return tuple([bound for bound, _ in self.cumulative if bound != inf])
+
+    @property
+    def counts(self) -> list[int]:
+        out, below = [], 0.0
+        for _, count in self.cumulative:
+            out.append(int(count - below))
+            below = count
+        return out or [self.observations]
+
+    def count(self) -> int:
+        return self.observations
+
+    def values(self) -> list[tuple[float, float]]:
+        return self.pairs
+
+    def exemplars(self) -> list[Any]:
+        return []
+
+
+_KINDS = {"counter": "counter", "histogram": "histogram", "summary": "summary"}
+
+
+def foreign_families(known: Container[str]) -> list[Family[Any]]:
+    """The families of `prometheus_client.REGISTRY`, without those whose name is `known`; none if it is not loaded."""
+    library: Any = sys.modules.get("prometheus_client")
+    if library is None:
+        return []
+    try:
+        return [
+            _family(metric)
+            for metric in library.REGISTRY.collect()
+            if metric.name not in known and f"{metric.name}_total" not in known
+        ]
+    except Exception as error:  # noqa: BLE001 - a collector of the host's may do anything
+        fault("reading prometheus_client's registry", error)
+        return []
+
+
+def _family(metric: Any) -> Family[Any]:
+    kind = _KINDS.get(metric.type, "gauge")
+    name = f"{metric.name}_total" if kind == "counter" else metric.name
+    family: Family[Any] = Family(name, kind, metric.documentation, metric.unit, lambda: None, 0)
+    for sample in metric.samples:
+        if sample.name.endswith("_created"):
+            continue
+        labels = {key: value for key, value in sample.labels.items() if key not in {"le", "quantile"}}
+        if kind in {"counter", "gauge"}:
+            key = (sample.name, *labels.items())
+            family.attributes[key], family.series[key] = labels, _Value(sample.value)
+            if kind == "gauge":
+                family.name = sample.name
+            continue
+        key = tuple(labels.items())
+        family.attributes[key] = labels
+        _add(family.series.setdefault(key, _Buckets()), sample)
+    return family
+
+
+def _add(series: _Buckets, sample: Any) -> None:
+    if "le" in sample.labels:
+        series.cumulative.append((float(sample.labels["le"]), sample.value))
+    elif "quantile" in sample.labels:
+        series.pairs.append((float(sample.labels["quantile"]), sample.value))
+    elif sample.name.endswith("_sum"):
+        series.total = sample.value
+    elif sample.name.endswith("_count"):
+        series.observations = int(sample.value)

@@ -1,0 +1,253 @@
+"""Metric families by name, their series by label values, and the guard against labels that explode."""
+
+from __future__ import annotations
+
+import re
+import threading
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from vedette.errors import SettingsError
+from vedette.sdk.guard import dropped, fault
+from vedette.sdk.metrics.instruments import Counter, Gauge, Histogram, Info, ObservedCounter, Summary
+from vedette.sdk.values import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from vedette.sdk.resource import Scope
+
+__all__ = ["OVERFLOW", "Family", "Labelled", "Registry", "registry"]
+
+M = TypeVar("M")
+
+OVERFLOW = "__overflow__"
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+DEFAULT_QUANTILES = (0.5, 0.95, 0.99)
+
+
+class Family(Generic[M]):
+    """All series of one name. `kind` is the Prometheus type; `attributes` of a series keep their types for OTLP."""
+
+    def __init__(self, name: str, kind: str, help_text: str, unit: str, make: Callable[[], M], limit: int) -> None:
+        self.name = name
+        self.kind = kind
+        self.help = help_text
+        self.unit = unit
+        self.make = make
+        self.limit = limit
+        self.scope: Scope | None = None
+        self.monotonic = True
+        self.series: dict[tuple[Any, ...], M] = {}
+        self.attributes: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self.lock = threading.Lock()
+
+    def child(self, key: tuple[Any, ...], attributes: Callable[[], dict[str, Any]]) -> M | None:
+        """The series under `key`; `None` when the family is full."""
+        with self.lock:
+            found = self.series.get(key)
+            if found is None and len(self.series) < self.limit:
+                self.attributes[key] = attributes()
+                found = self.series[key] = self.make()
+            return found
+
+    def items(self) -> list[tuple[dict[str, Any], M]]:
+        """(attributes, series) pairs."""
+        with self.lock:
+            return [(self.attributes[key], series) for key, series in self.series.items()]
+
+
+class Labelled(Generic[M]):
+    """A metric with labels: ``orders.labels("ok").inc()`` or ``orders.labels(status="ok").inc()``."""
+
+    __slots__ = ("_by_items", "_by_values", "_family", "_names")
+
+    def __init__(self, family: Family[M], names: Sequence[str]) -> None:
+        self._family = family
+        self._names = tuple(names)
+        # Only strings are kept as keys here: 1, 1.0 and True are equal but are different label values.
+        self._by_values: dict[tuple[Any, ...], M] = {}
+        self._by_items: dict[tuple[Any, ...], M] = {}
+
+    def labels(self, *values: Any, **named: Any) -> M:
+        """The series with these label values, in the order of the names or by name.
+
+        Labels that are missing are empty; label sets beyond the limit share one series, whose values are
+        `__overflow__`.
+        """
+        found = self._by_items.get(tuple(named.items())) if named else self._by_values.get(values)
+        return found if found is not None else self._find(values, named)
+
+    def _find(self, values: tuple[Any, ...], named: dict[str, Any]) -> M:
+        given = dict(zip(self._names, values, strict=False)) | named
+        unknown = [name for name in given if name not in self._names]
+        if unknown or len(values) > len(self._names):
+            raise SettingsError(f"Metric {self._family.name} has the labels {self._names}, not {unknown or values}.")
+        texts = tuple([str(clean(given.get(name, ""))) for name in self._names])
+        found = self._family.child(texts, lambda: dict(zip(self._names, texts, strict=True)))
+        if found is None:
+            dropped("label sets", f"metric {self._family.name} has more than {self._family.limit}", 1)
+            return self._overflow()
+        if all(type(value) is str for value in (*values, *named.values())):
+            if named and not values:
+                self._by_items[tuple(named.items())] = found
+            elif not named:
+                self._by_values[values] = found
+        return found
+
+    def _overflow(self) -> M:
+        family, key = self._family, (OVERFLOW,) * len(self._names)
+        with family.lock:
+            found = family.series.get(key)
+            if found is None:
+                family.attributes[key] = dict.fromkeys(self._names, OVERFLOW)
+                found = family.series[key] = family.make()
+            return found
+
+    def remove(self, *values: Any) -> None:
+        """Forget the series with these label values."""
+        texts = tuple([str(value) for value in values])
+        with self._family.lock:
+            found = self._family.series.pop(texts, None)
+            self._family.attributes.pop(texts, None)
+        for known in (self._by_values, self._by_items):
+            for key in [key for key, series in list(known.items()) if series is found]:
+                known.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget every series."""
+        with self._family.lock:
+            self._family.series.clear()
+            self._family.attributes.clear()
+        self._by_values.clear()
+        self._by_items.clear()
+
+
+class Registry:
+    """The metrics of this process. `observers` are called before every collection, to bring gauges up to date."""
+
+    def __init__(self) -> None:
+        self.families: dict[str, Family[Any]] = {}
+        self.observers: list[Callable[[], None]] = []
+        self.max_series = 10_000
+        self.start_time_ns = time_ns()
+        self._labelled: dict[str, tuple[tuple[str, ...], Any]] = {}
+        self._lock = threading.Lock()
+
+    def define(
+        self,
+        name: str,
+        kind: str,
+        help_text: str,
+        unit: str,
+        labels: Sequence[str],
+        make: Callable[[], Any],
+    ) -> Any:
+        """The metric of this name: the series itself without labels, else its `Labelled`. Defined twice, it is one.
+
+        Raises:
+            SettingsError: the name or a label is malformed, or the name belongs to another kind of metric.
+        """
+        names = tuple(labels)
+        if not _NAME.fullmatch(name) or any(not _LABEL.fullmatch(label) or label == "le" for label in names):
+            raise SettingsError(f"Metric {name!r} with labels {names}: use letters, digits and underscores.")
+        with self._lock:
+            family = self.families.get(name)
+            if family is not None:
+                known = self._labelled.get(name)
+                if known is None or family.kind != kind or known[0] != names:
+                    raise SettingsError(f"Metric {name} exists already, as another kind or with other labels.")
+                return known[1]
+            family = self.families[name] = Family(name, kind, help_text, unit, make, self.max_series)
+            surface = Labelled(family, names) if names else family.child((), dict)
+            self._labelled[name] = (names, surface)
+            return surface
+
+    def adopt(self, family: Family[Any]) -> Family[Any]:
+        """Take in a family made elsewhere, or give the one that has its name and kind already."""
+        with self._lock:
+            found = self.families.get(family.name)
+            if found is None or found.kind != family.kind:
+                found = self.families[family.name if found is None else f"{family.name} {family.kind}"] = family
+            return found
+
+    def collect(self) -> list[Family[Any]]:
+        """Every family, with the observers' news and all observations folded in."""
+        for observer in list(self.observers):
+            try:
+                observer()
+            except Exception as error:  # noqa: BLE001 - an observer must not cost the other metrics
+                fault("observing metrics", error)
+        families = list(self.families.values())
+        for family in families:
+            if family.kind in {"histogram", "summary"}:
+                for series in list(family.series.values()):
+                    series.fold()
+        return families
+
+    def limit_series(self, most: int) -> None:
+        """Allow at most `most` label sets per metric, also for the metrics defined so far."""
+        self.max_series = most
+        for family in list(self.families.values()):
+            family.limit = most
+
+    def after_fork(self) -> None:
+        """Begin at zero in a forked child: the parent reports what it counted."""
+        self._lock = threading.Lock()
+        self.start_time_ns = time_ns()
+        for family in self.families.values():
+            family.lock = threading.Lock()
+            for series in family.series.values():
+                series.reset()
+
+    # -- the surface
+
+    def counter(self, name: str, help_text: str = "", labels: Sequence[str] = (), *, unit: str = "") -> Any:
+        """Define a counter."""
+        return self.define(name, "counter", help_text, unit, labels, Counter)
+
+    def gauge(self, name: str, help_text: str = "", labels: Sequence[str] = (), *, unit: str = "") -> Any:
+        """Define a gauge."""
+        return self.define(name, "gauge", help_text, unit, labels, Gauge)
+
+    def histogram(
+        self,
+        name: str,
+        help_text: str = "",
+        labels: Sequence[str] = (),
+        *,
+        unit: str = "",
+        buckets: Sequence[float] = DEFAULT_BUCKETS,
+    ) -> Any:
+        """Define a histogram."""
+        bounds = tuple(sorted({float(bound) for bound in buckets if bound != float("inf")}))
+        return self.define(name, "histogram", help_text, unit, labels, lambda: Histogram(bounds))
+
+    def observed_counter(self, name: str, help_text: str, labels: Sequence[str] = (), *, unit: str = "") -> Any:
+        """Define a counter whose value is read elsewhere and set."""
+        return self.define(name, "counter", help_text, unit, labels, ObservedCounter)
+
+    def summary(
+        self,
+        name: str,
+        help_text: str = "",
+        labels: Sequence[str] = (),
+        *,
+        unit: str = "",
+        quantiles: Sequence[float] = DEFAULT_QUANTILES,
+        window: int = 1024,
+    ) -> Any:
+        """Define a summary."""
+        return self.define(name, "summary", help_text, unit, labels, lambda: Summary(quantiles, window))
+
+    def info(self, name: str, help_text: str = "", labels: Mapping[str, str] | None = None) -> Info:
+        """Define an info metric and say its labels."""
+        found: Info = self.define(name, "info", help_text, "", (), Info)
+        if labels:
+            found.info(dict(labels))
+        return found
+
+
+registry = Registry()
