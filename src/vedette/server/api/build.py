@@ -19,7 +19,9 @@ from vedette.server.api.v1 import (
     ledger,
     logs,
     monitoring,
+    overview,
     patterns,
+    releases,
     services,
     session,
     sql,
@@ -38,7 +40,9 @@ __all__ = ["build_api", "openapi_document"]
 _ROUTERS = (
     health.router,
     session.router,
+    overview.router,
     services.router,
+    releases.router,
     # Before the traces, whose ids would be taken for any name.
     deltas.router,
     traces.router,

@@ -12,7 +12,7 @@ from vedette.server.api.v1.trace_examples import EDGES, OPERATIONS, RED, SERVICE
 from vedette.server.query.services import red
 from vedette.server.query.timerange import parse_duration_ns, parse_range
 
-__all__ = ["router"]
+__all__ = ["From", "ServiceName", "To", "router"]
 
 router = APIRouter(prefix="/api/v1", tags=["services"])
 

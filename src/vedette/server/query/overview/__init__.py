@@ -1,0 +1,1 @@
+"""What is unhealthy, slow and loud, what changed, and which errors there are."""

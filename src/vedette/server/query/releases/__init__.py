@@ -1,0 +1,1 @@
+"""Instances and versions of a service, and one release against another."""
