@@ -25,6 +25,7 @@ __all__ = [
     "Trace",
     "TraceOutline",
     "TracePage",
+    "Trends",
     "UsageAnswer",
 ]
 
@@ -294,6 +295,22 @@ class Edges(_Range):
     """Every edge of the service map."""
 
     edges: list[EdgeFigures]
+
+
+class ServiceTrend(TypedDict):
+    """One service over time; an item for every step, None where nothing was asked of it."""
+
+    service: str
+    request_counts: list[int]
+    error_counts: list[int]
+    p95_ms: list[float | None]
+
+
+class Trends(_Range):
+    """Every service over time."""
+
+    step_seconds: int
+    services: list[ServiceTrend]
 
 
 class LogLine(TypedDict):

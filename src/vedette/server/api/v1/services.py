@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from vedette.server.api.context import Caller, services_of
-from vedette.server.api.v1.answer_models import Edges, Operations, RedSeries, ServiceList
-from vedette.server.api.v1.trace_examples import EDGES, OPERATIONS, RED, SERVICES, example
+from vedette.server.api.v1.answer_models import Edges, Operations, RedSeries, ServiceList, Trends
+from vedette.server.api.v1.trace_examples import EDGES, OPERATIONS, RED, SERVICES, TRENDS, example
 from vedette.server.query.services import red
 from vedette.server.query.timerange import parse_duration_ns, parse_range
 
@@ -81,6 +81,21 @@ async def red_series(
         range_=range_,
         step_ns=step_ns,
     )
+    return Response(body, media_type=_JSON)
+
+
+@router.get("/service-trends", summary="All services over time, in few steps", responses=example(TRENDS, model=Trends))
+async def service_trends(
+    request: Request,
+    caller: Caller,
+    *,
+    points: Annotated[int, Query(ge=2, le=120, description="About how many steps at most.")] = 30,
+    from_: From = None,
+    to: To = None,
+) -> Response:
+    """Requests, errors and the 95th percentile of every service for every step, as lists of equal length."""
+    range_ = parse_range(from_, to)
+    body = await red.trends(services_of(request).reader, caller.tenant, range_=range_, points=points)
     return Response(body, media_type=_JSON)
 
 

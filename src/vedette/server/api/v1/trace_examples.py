@@ -14,6 +14,7 @@ __all__ = [
     "RED",
     "SERVICES",
     "TRACE",
+    "TRENDS",
     "VALUES",
     "example",
 ]
@@ -146,6 +147,13 @@ SERVICES: Final = {
 }
 OPERATIONS: Final = {**_RANGE, "operations": [{"name": "POST /cart", "kind": "server", **_FIGURES}]}
 RED: Final = {**_RANGE, "step_seconds": 60, "points": [{"time": "2026-07-01T12:00:00Z", **_FIGURES}]}
+TRENDS: Final = {
+    **_RANGE,
+    "step_seconds": 1800,
+    "services": [
+        {"service": "gateway", "request_counts": [3500, 3700], "error_counts": [12, 24], "p95_ms": [38.2, 41.9]},
+    ],
+}
 EDGES: Final = {
     **_RANGE,
     "edges": [{"client": "gateway", "server": "orders", "connection_type": "http", **_FIGURES}],

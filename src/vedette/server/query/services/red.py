@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
     from vedette.server.query.reader import Reader
 
-__all__ = ["MAX_POINTS", "MINUTE_NS", "default_step_ns", "operations", "red_series", "service_map", "services"]
+__all__ = [
+    "MAX_POINTS",
+    "MINUTE_NS",
+    "default_step_ns",
+    "operations",
+    "red_series",
+    "service_map",
+    "services",
+    "trends",
+]
 
 MINUTE_NS: Final = 60_000_000_000
 MAX_POINTS: Final = 11_000
@@ -71,6 +80,15 @@ async def red_series(
 async def service_map(reader: Reader, tenant: str, *, range_: TimeRange) -> bytes:
     """``{"from", "to", "edges": […]}``: who called whom, with RED."""
     return await _answer(reader, tenant, "service_map", {}, member="edges", range_=_whole_minutes(range_))
+
+
+async def trends(reader: Reader, tenant: str, *, range_: TimeRange, points: int) -> bytes:
+    """``{"from", "to", "step_seconds", "services": […]}``: every service over time, at most about `points` steps."""
+    step_ns = max(1, -(-range_.duration_ns // (points * MINUTE_NS))) * MINUTE_NS
+    start_ns = range_.start_ns // step_ns * step_ns
+    end_ns = -(-range_.end_ns // step_ns) * step_ns
+    params = {"step_seconds": step_ns // 1_000_000_000, "points": (end_ns - start_ns) // step_ns}
+    return await _answer(reader, tenant, "trends", params, member="services", range_=TimeRange(start_ns, end_ns))
 
 
 def default_step_ns(range_: TimeRange) -> int:
