@@ -25,6 +25,7 @@ from vedette.server.api.v1 import (
     services,
     session,
     sql,
+    trace_view,
     traces,
     views,
 )
@@ -46,6 +47,7 @@ _ROUTERS = (
     # Before the traces, whose ids would be taken for any name.
     deltas.router,
     traces.router,
+    trace_view.router,
     logs.router,
     patterns.router,
     sql.router,
