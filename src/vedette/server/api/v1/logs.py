@@ -14,6 +14,7 @@ from vedette.server.api.answers import streamed
 from vedette.server.api.context import Caller, services_of
 from vedette.server.api.v1.answer_models import LogPage
 from vedette.server.api.v1.log_examples import CONTEXT, FACETS, FIELDS, HISTOGRAM, PAGE, VALUES
+from vedette.server.api.v1.log_models import LogContext, LogFacets, LogFields, LogFieldValues, LogHistogram
 from vedette.server.api.v1.trace_examples import example
 from vedette.server.query.logs.checking import checked_condition
 from vedette.server.query.logs.completion import MAX_COMPLETIONS, field_names, field_values
@@ -124,7 +125,9 @@ async def trace_logs(
     return await _page(request, Selection(caller.tenant, of_trace, time_range), order, limit, cursor)
 
 
-@router.get("/logs/histogram", summary="Count lines over time by severity", responses=example(HISTOGRAM))
+@router.get(
+    "/logs/histogram", summary="Count lines over time by severity", responses=example(HISTOGRAM, model=LogHistogram)
+)
 async def log_histogram(
     request: Request,
     caller: Caller,
@@ -139,7 +142,7 @@ async def log_histogram(
     return await histogram(services_of(request).reader, selection, buckets=buckets)
 
 
-@router.get("/logs/facets", summary="Count the values of fields", responses=example(FACETS))
+@router.get("/logs/facets", summary="Count the values of fields", responses=example(FACETS, model=LogFacets))
 async def log_facets(
     request: Request,
     caller: Caller,
@@ -159,7 +162,7 @@ async def log_facets(
     return {"facets": await facets(reader, selection, field or DEFAULT_FACETS, top=limit)}
 
 
-@router.get("/logs/context", summary="Lines around one line", responses=example(CONTEXT))
+@router.get("/logs/context", summary="Lines around one line", responses=example(CONTEXT, model=LogContext))
 async def log_context(
     request: Request,
     caller: Caller,
@@ -246,7 +249,7 @@ async def log_export(
     return await streamed(pieces, export.media_type, headers=headers)
 
 
-@router.get("/logs/fields", summary="Complete a field's name", responses=example(FIELDS))
+@router.get("/logs/fields", summary="Complete a field's name", responses=example(FIELDS, model=LogFields))
 async def log_fields(
     request: Request,
     caller: Caller,
@@ -261,7 +264,11 @@ async def log_fields(
     return {"fields": await field_names(reader, caller.tenant, parse_range(from_, to), prefix=prefix, limit=limit)}
 
 
-@router.get("/logs/fields/{name:path}/values", summary="Complete a field's value", responses=example(VALUES))
+@router.get(
+    "/logs/fields/{name:path}/values",
+    summary="Complete a field's value",
+    responses=example(VALUES, model=LogFieldValues),
+)
 async def log_field_values(
     request: Request,
     caller: Caller,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
+from typing_extensions import TypedDict
 
 from vedette.errors import InvalidInput
 from vedette.server.api.answers import streamed
@@ -13,6 +14,27 @@ from vedette.server.api.v1.trace_examples import example
 from vedette.server.query.sql.running import run_statement, schema, split_format
 
 __all__ = ["router"]
+
+
+class SqlColumn(TypedDict):
+    """A column and its type in ClickHouse's words."""
+
+    name: str
+    type: str
+
+
+class SqlTable(TypedDict):
+    """A table that statements may read."""
+
+    name: str
+    columns: list[SqlColumn]
+
+
+class SqlSchema(TypedDict):
+    """What statements may read."""
+
+    tables: list[SqlTable]
+
 
 router = APIRouter(prefix="/api/v1/sql", tags=["sql"])
 
@@ -77,7 +99,7 @@ async def run_sql(
     return await streamed(pieces, _media_type(name))
 
 
-@router.get("/schema", summary="Tables and columns for SQL", responses=example(_SCHEMA))
+@router.get("/schema", summary="Tables and columns for SQL", responses=example(_SCHEMA, model=SqlSchema))
 async def sql_schema(request: Request, caller: Caller) -> dict[str, Any]:
     """What statements may read."""
     return {"tables": await schema(services_of(request).reader, caller.tenant)}
