@@ -246,10 +246,21 @@ class Lexer:
         match = _DURATION.match(self.text, self.pos)
         if match:
             return self._token(DURATION, len(match.group()))
-        shown = self.text[self.pos : -end]
-        word = re.match(r"[a-zA-Z0-9_]*", self.text[-end:])
-        shown += word.group()[:1] if word else ""
+        shown = self.text[self.pos : _end_of_attempt(self.text, -end)]
         return self._error(f"bad number or duration syntax: {quote(shown)}")
+
+
+def _end_of_attempt(text: str, position: int) -> int:
+    """How far a reader gets that takes what stands here for the rest of a duration; messages show that much."""
+    unit = re.compile("[smhdwy]s?").match(text, position)
+    while unit:
+        position = unit.end()
+        digits = re.compile("[0-9]+").match(text, position)
+        if digits is None:
+            return min(position + 1, len(text))
+        position = digits.end()
+        unit = re.compile("[smhdw]s?").match(text, position)
+    return position
 
 
 def _check_escape(text: str, position: int, delimiter: str) -> tuple[int, str]:

@@ -1,0 +1,146 @@
+"""A query's answer in the JSON of Prometheus' HTTP API."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from vedette.server.query.promql.block import is_set
+from vedette.server.query.promql.kernels import decimals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vedette.server.query.promql.block import Bools, Ints
+    from vedette.server.query.promql.engine import QueryResult
+    from vedette.server.query.promql.histogram import Bucket, Histogram
+    from vedette.server.query.promql.labels import Labels
+
+_CHUNK_POINTS: Final = 500_000
+_FRAME: Final = 8  # the brackets, quotes and commas around a point
+_OPEN_LEFT, _OPEN_RIGHT, _OPEN, _CLOSED = range(4)
+
+
+def to_json(result: QueryResult) -> bytes:
+    """The `data` member of the answer: ``{"resultType": …, "result": …}``."""
+    if result.kind == "string":
+        body = b"[%s,%s]" % (_time(int(result.times_ms[0])), _string(result.string))
+    elif result.kind == "scalar":
+        body = b'[%s,"%s"]' % (_time(int(result.times_ms[0])), number(float(result.values[0, 0])))
+    else:
+        body = b"[%s]" % b",".join(_series(result))
+    return b'{"resultType":"%s","result":%s}' % (result.kind.encode(), body)
+
+
+def number(value: float) -> bytes:
+    """A number as Prometheus writes it into a string."""
+    values = np.array([value])
+    out, ends = np.empty(decimals.LONGEST_NUMBER, np.uint8), np.empty(1, np.int64)
+    decimals.write_numbers(values, values.view(np.uint64), decimals.powers_of_ten(), out, ends)
+    return out[: ends[0]].tobytes()
+
+
+def _time(milliseconds: int) -> bytes:
+    seconds, rest = divmod(abs(milliseconds), 1000)
+    sign = b"-" if milliseconds < 0 else b""
+    return b"%s%d.%03d" % (sign, seconds, rest) if rest else b"%s%d" % (sign, seconds)
+
+
+def _string(text: str) -> bytes:
+    try:
+        return msgspec.json.encode(text)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+def labels_json(labels: Labels) -> bytes:
+    """A label set as a JSON object."""
+    try:
+        return msgspec.json.encode(dict(labels))
+    except UnicodeEncodeError:
+        pairs = (b"%s:%s" % (_string(name), _string(value)) for name, value in labels)
+        return b"{%s}" % b",".join(pairs)
+
+
+def _series(result: QueryResult) -> list[bytes]:
+    vector = result.kind == "vector"
+    times = [_time(int(at)) for at in result.times_ms]
+    if result.histograms is None:
+        rows = np.flatnonzero(result.present.any(axis=1)) if len(result.labels) else np.empty(0, np.int64)
+        return _float_series(result, rows, result.present, times, vector=vector)
+    points = is_set(result.histograms) & result.present
+    mixed = np.atleast_1d(points.any(axis=1))
+    floats = result.present & ~points
+    parts: list[bytes] = []
+    for row in range(len(result.labels)):
+        if not mixed[row]:
+            if floats[row].any():
+                parts += _float_series(result, np.array([row]), floats, times, vector=vector)
+            continue
+        parts.append(_mixed_series(result, row, floats, points, times, vector=vector))
+    return parts
+
+
+def _float_series(
+    result: QueryResult, rows: Ints, present: Bools, times: Sequence[bytes], *, vector: bool
+) -> list[bytes]:
+    """Series of floats alone, in a few large pieces."""
+    if not len(rows):
+        return []
+    opening = b',"value":' if vector else b',"values":['
+    heads = [b'{"metric":%s%s' % (labels_json(labels), opening) for labels in result.labels]
+    head_ends = np.fromiter(accumulate(map(len, heads)), np.int64, len(heads))
+    time_ends = np.fromiter(accumulate(map(len, times)), np.int64, len(times))
+    all_heads = np.frombuffer(b"".join(heads), np.uint8)
+    all_times = np.frombuffer(b"".join(times), np.uint8)
+    tail = np.frombuffer(b"}" if vector else b"]}", np.uint8)
+    values = np.ascontiguousarray(result.values)
+    bits, powers = values.view(np.uint64), decimals.powers_of_ten()
+    point_size = max(map(len, times)) + decimals.LONGEST_NUMBER + _FRAME
+    per_chunk = max(1, _CHUNK_POINTS // len(times))
+    pieces = []
+    for start in range(0, len(rows), per_chunk):
+        chunk = rows[start : start + per_chunk]
+        names = sum(len(heads[row]) for row in chunk)
+        out = np.empty(names + len(chunk) * (len(times) * point_size + _FRAME), np.uint8)
+        size = decimals.write_series(
+            chunk, values, bits, present, all_heads, head_ends, all_times, time_ends, tail, powers, out
+        )
+        pieces.append(out[:size].tobytes())
+    return pieces
+
+
+def _mixed_series(
+    result: QueryResult, row: int, floats: Bools, points: Bools, times: Sequence[bytes], *, vector: bool
+) -> bytes:
+    histograms = [] if result.histograms is None else result.histograms[row]
+    body = [b'{"metric":%s' % labels_json(result.labels[row])]
+    numbers = [
+        b'[%s,"%s"]' % (times[j], number(float(result.values[row, j]))) for j in map(int, np.flatnonzero(floats[row]))
+    ]
+    others = [b"[%s,%s]" % (times[j], histogram_json(histograms[j])) for j in map(int, np.flatnonzero(points[row]))]
+    if vector:
+        body.append(b',"histogram":%s' % others[0])
+    else:
+        if numbers:
+            body.append(b',"values":[%s]' % b",".join(numbers))
+        body.append(b',"histograms":[%s]' % b",".join(others))
+    return b"".join([*body, b"}"])
+
+
+def histogram_json(histogram: Histogram) -> bytes:
+    """A native histogram as a JSON object; empty buckets are left out."""
+    buckets = b",".join(_bucket(bucket) for bucket in histogram.buckets() if bucket.count)
+    shown = b',"buckets":[%s]' % buckets if buckets else b""
+    return b'{"count":"%s","sum":"%s"%s}' % (number(histogram.count), number(histogram.sum), shown)
+
+
+def _bucket(bucket: Bucket) -> bytes:
+    if bucket.lower < 0:
+        rule = _CLOSED if bucket.upper > 0 else _OPEN_RIGHT
+    else:
+        rule = _OPEN_LEFT if bucket.upper > 0 else _OPEN
+    return b'[%d,"%s","%s","%s"]' % (rule, number(bucket.lower), number(bucket.upper), number(bucket.count))

@@ -1,0 +1,245 @@
+"""Numbers as text: the shortest decimal digits that read back as the same float, by Giulietti's Schubfach method.
+
+Raffaello Giulietti, "The Schubfach way to render doubles", 2020. Names follow the paper where they are letters.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from vedette.server.query.promql.kernels.common import Bools, Floats, Ints, inlined, kernel
+
+Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
+
+LONGEST_NUMBER: Final = 32
+_LOWEST_POWER: Final = -292
+_HIGHEST_POWER: Final = 324
+
+
+@lru_cache(maxsize=1)
+def powers_of_ten() -> Words:
+    """10^k for k from -292 to 324, as 128 bits of which the highest is set, rounded up: high and low words."""
+    table = np.empty((_HIGHEST_POWER - _LOWEST_POWER + 1, 2), np.uint64)
+    for k in range(_LOWEST_POWER, _HIGHEST_POWER + 1):
+        shift = ((k * 1741647) >> 19) - 127
+        numerator, denominator = (10**k, 1) if k >= 0 else (1, 10**-k)
+        if shift >= 0:
+            denominator <<= shift
+        else:
+            numerator <<= -shift
+        g = -(-numerator // denominator)
+        table[k - _LOWEST_POWER] = (g >> 64, g & ((1 << 64) - 1))
+    return table
+
+
+@inlined
+def _high_product(a: np.uint64, b: np.uint64) -> np.uint64:
+    """The upper 64 bits of a product."""
+    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    a_low, a_high, b_low, b_high = a & mask, a >> half, b & mask, b >> half
+    low = a_low * b_low
+    middle = a_high * b_low + (low >> half)
+    other = a_low * b_high + (middle & mask)
+    return a_high * b_high + (middle >> half) + (other >> half)
+
+
+@inlined
+def _round_to_odd(high: np.uint64, low: np.uint64, factor: np.uint64) -> np.uint64:
+    carried = _high_product(low, factor)
+    y_low = high * factor
+    y_high = _high_product(high, factor)
+    total = y_low + carried
+    if total < carried:
+        y_high += np.uint64(1)
+    return y_high | np.uint64(1) if total > np.uint64(1) else y_high
+
+
+@inlined
+def _shortest(bits: np.uint64, powers: Words) -> tuple[np.uint64, np.int64]:
+    """Digits and decimal exponent of a positive finite number."""
+    one, four = np.uint64(1), np.uint64(4)
+    significand = bits & np.uint64(0xFFFFFFFFFFFFF)
+    exponent = np.int64(bits >> np.uint64(52))
+    if exponent != 0:
+        c = significand | np.uint64(1 << 52)
+        q = exponent - 1075
+        if -53 < q <= 0 and (c & ((one << np.uint64(-q)) - one)) == 0:
+            return c >> np.uint64(-q), np.int64(0)
+    else:
+        c = significand
+        q = np.int64(-1074)
+    closer = significand == 0 and exponent > 1
+    even = (c & one) == 0
+    cb = four * c
+    cbl = cb - one if closer else cb - np.uint64(2)
+    cbr = cb + np.uint64(2)
+    k = np.int64((q * 1262611 - (524031 if closer else 0)) >> 22)
+    h = np.uint64(q + ((-k * 1741647) >> 19) + 1)
+    high, low = powers[-k + 292, 0], powers[-k + 292, 1]
+    vbl = _round_to_odd(high, low, cbl << h)
+    vb = _round_to_odd(high, low, cb << h)
+    vbr = _round_to_odd(high, low, cbr << h)
+    if not even:
+        vbl += one
+        vbr -= one
+    s = vb // four
+    if s >= np.uint64(10):
+        shorter = s // np.uint64(10)
+        below = vbl <= np.uint64(40) * shorter
+        above = np.uint64(40) * shorter + np.uint64(40) <= vbr
+        if below != above:
+            return shorter + one if above else shorter, k + 1
+    below = vbl <= four * s
+    above = four * s + four <= vbr
+    if below != above:
+        return s + one if above else s, k
+    middle = four * s + np.uint64(2)
+    up = vb > middle or (vb == middle and (s & one) != 0)
+    return s + one if up else s, k
+
+
+@inlined
+def _write_digits(digits: np.uint64, out: Bytes, at: int) -> int:
+    """Write an integer; tell how many digits it has."""
+    ten = np.uint64(10)
+    count = 1
+    rest = digits // ten
+    while rest > np.uint64(0):
+        count += 1
+        rest //= ten
+    for place in range(count - 1, -1, -1):
+        out[at + place] = np.uint8(48) + np.uint8(digits % ten)
+        digits //= ten
+    return count
+
+
+@inlined
+def write_number(value: float, bits: np.uint64, powers: Words, out: Bytes, at: int) -> int:
+    """Write a number as Prometheus' JSON has it, without quotes; the offset behind it."""
+    if np.isnan(value):
+        out[at], out[at + 1], out[at + 2] = 78, 97, 78
+        return at + 3
+    negative = bits >> np.uint64(63) != 0
+    if np.isinf(value):
+        out[at] = 45 if negative else 43
+        out[at + 1], out[at + 2], out[at + 3] = 73, 110, 102
+        return at + 4
+    if negative:
+        out[at] = 45
+        at += 1
+        bits &= np.uint64(0x7FFFFFFFFFFFFFFF)
+    if bits == 0:
+        out[at] = 48
+        return at + 1
+    digits, tens = _shortest(bits, powers)
+    exponent = int(tens)
+    ten = np.uint64(10)
+    while digits % ten == 0:
+        digits //= ten
+        exponent += 1
+    magnitude = abs(value)
+    if magnitude < 1e-6 or magnitude >= 1e21:
+        return _write_scientific(digits, exponent, out, at)
+    if exponent >= 0:
+        at += _write_digits(digits, out, at)
+        for _ in range(exponent):
+            out[at] = 48
+            at += 1
+        return at
+    count = _write_digits(digits, out, at)
+    before = count + exponent
+    if before > 0:
+        for place in range(count, before, -1):
+            out[at + place] = out[at + place - 1]
+        out[at + before] = 46
+        return at + count + 1
+    shift = 2 - before
+    for place in range(count - 1, -1, -1):
+        out[at + place + shift] = out[at + place]
+    out[at], out[at + 1] = 48, 46
+    for place in range(2, shift):
+        out[at + place] = 48
+    return at + count + shift
+
+
+@inlined
+def _write_scientific(digits: np.uint64, exponent: int, out: Bytes, at: int) -> int:
+    count = _write_digits(digits, out, at)
+    exponent += count - 1
+    if count > 1:
+        for place in range(count, 1, -1):
+            out[at + place] = out[at + place - 1]
+        out[at + 1] = 46
+        count += 1
+    at += count
+    out[at] = 101
+    out[at + 1] = 45 if exponent < 0 else 43
+    at += 2
+    size = abs(exponent)
+    if size < 10:
+        out[at] = 48
+        at += 1
+    return at + _write_digits(np.uint64(size), out, at)
+
+
+@kernel
+def write_series(
+    rows: Ints,
+    values: Floats,
+    bits: Words,
+    present: Bools,
+    heads: Bytes,
+    head_ends: Ints,
+    times: Bytes,
+    time_ends: Ints,
+    tail: Bytes,
+    powers: Words,
+    out: Bytes,
+) -> int:
+    """Write series of floats, separated by commas; the length of the text.
+
+    Series `rows[i]` is written as its part of `heads`, its points ``[time,"value"]`` separated by commas, and `tail`.
+    """
+    at = 0
+    for i in rows:
+        if at:
+            out[at] = 44
+            at += 1
+        for place in range(head_ends[i - 1] if i else 0, head_ends[i]):
+            out[at] = heads[place]
+            at += 1
+        first = True
+        for j in range(values.shape[1]):
+            if not present[i, j]:
+                continue
+            if not first:
+                out[at] = 44
+                at += 1
+            first = False
+            out[at] = 91
+            at += 1
+            for place in range(time_ends[j - 1] if j else 0, time_ends[j]):
+                out[at] = times[place]
+                at += 1
+            out[at], out[at + 1] = 44, 34
+            at = write_number(values[i, j], bits[i, j], powers, out, at + 2)
+            out[at], out[at + 1] = 34, 93
+            at += 2
+        for place in range(len(tail)):
+            out[at] = tail[place]
+            at += 1
+    return at
+
+
+@kernel
+def write_numbers(values: Floats, bits: Words, powers: Words, out: Bytes, ends: Ints) -> None:
+    """Write numbers one behind the other; `ends[i]` is where number `i` ends."""
+    at = 0
+    for i in range(len(values)):
+        at = write_number(values[i], bits[i], powers, out, at)
+        ends[i] = at
