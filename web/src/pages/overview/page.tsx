@@ -1,6 +1,172 @@
+import { Badge } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import type { Schemas } from "../../api/client";
+import { useGet } from "../../api/use-get";
+import { Empty, NothingSent } from "../../components/view/empty";
 import { Page } from "../../components/view/page";
+import { Panel } from "../../components/view/panel";
+import { QueryView } from "../../components/view/query-view";
+import { ServiceName } from "../../components/view/service-name";
+import { When } from "../../components/view/when";
+import { change, count, durationMs, plural, share } from "../../lib/format";
+import { toneOf } from "../../lib/health";
+import { condition } from "../../lib/query-text";
+import { useTimeRange } from "../../state/time-range";
+import { Ingest } from "./ingest";
+import classes from "./overview.module.css";
+import { Pulse } from "./pulse";
+
+const SHOWN = 8;
 
 export function OverviewPage(): ReactNode {
-  return <Page title="Overview">{null}</Page>;
+  const range = useTimeRange();
+  const overview = useGet("/api/v1/overview", { params: { query: range.query } });
+  const services = useGet("/api/v1/services", { params: { query: range.query } });
+  const nothing = services.data?.services.length === 0 && overview.data?.loud.length === 0;
+  return (
+    <Page title="Overview" note={services.data && headline(services.data.services, overview.data)}>
+      {nothing ? (
+        <Panel>
+          <NothingSent title="Nothing has arrived in this range" note="Any OpenTelemetry SDK or collector sends it:" />
+        </Panel>
+      ) : (
+        <>
+          <Pulse services={services.data?.services ?? []} />
+          <div className={classes["grid"]}>
+            <Part title="Failing" query={overview} of={(data) => data.unhealthy} none="No service failed.">
+              {(row) => <Failing key={row.service} row={row} />}
+            </Part>
+            <Part title="Slow" query={overview} of={(data) => data.slow} none="No operation was slow.">
+              {(row) => <SlowRow key={`${row.service} ${row.operation} ${row.kind}`} row={row} />}
+            </Part>
+            <Part title="Loud" query={overview} of={(data) => data.loud} none="No service logged.">
+              {(row) => <LoudRow key={row.service} row={row} />}
+            </Part>
+            <Part title="Changed" query={overview} of={(data) => data.changes} none="Nothing new since the time before.">
+              {(row) => <ChangeRow key={`${row.type} ${row.service} ${row.version} ${row.error} ${row.message}`} row={row} />}
+            </Part>
+          </div>
+          <Ingest />
+        </>
+      )}
+    </Page>
+  );
+}
+
+function headline(services: Schemas["ServiceFigures"][], overview: Schemas["Overview"] | undefined): string {
+  const bad = services.filter((figures) => toneOf(figures) === "error").length;
+  const fresh = overview?.changes.filter(({ type }) => type === "new_error").length ?? 0;
+  return [
+    plural(services.length, "service"),
+    bad === 0 ? "none failing" : `${bad} failing`,
+    ...(fresh > 0 ? [plural(fresh, "new kind of error", "new kinds of errors")] : []),
+  ].join(", ");
+}
+
+function Part<T>(props: {
+  title: string;
+  query: ReturnType<typeof useGet<"/api/v1/overview">>;
+  of: (data: Schemas["Overview"]) => T[];
+  none: string;
+  children: (row: T) => ReactNode;
+}): ReactNode {
+  const { title, query, of, none, children } = props;
+  return (
+    <Panel title={title} side={query.data && of(query.data).length > SHOWN ? `${SHOWN} of ${of(query.data).length}` : undefined} flush>
+      <QueryView query={query}>
+        {(data) => {
+          const rows = of(data).slice(0, SHOWN);
+          return rows.length === 0 ? <Empty title={none} /> : <ul className={classes["rows"]}>{rows.map(children)}</ul>;
+        }}
+      </QueryView>
+    </Panel>
+  );
+}
+
+function Failing({ row }: { row: Schemas["Unhealthy"] }): ReactNode {
+  const tone = toneOf(row);
+  return (
+    <li>
+      <ServiceName service={row.service} link />
+      <Link
+        className="plain"
+        to="/services/$service"
+        params={{ service: row.service }}
+        search={(before) => ({ ...before, tab: "errors" as const })}
+      >
+        <span className={tone === "error" ? "error-text" : "warn-text"}>{share(row.error_rate)}</span>
+        <span className="dim"> of {count(row.request_count)}</span>
+      </Link>
+      <span className="num dim">
+        {row.error_rate_before === null ? "new" : `was ${share(row.error_rate_before)}`}
+      </span>
+    </li>
+  );
+}
+
+function SlowRow({ row }: { row: Schemas["Slow"] }): ReactNode {
+  return (
+    <li>
+      <ServiceName service={row.service} link />
+      <Link
+        className="plain"
+        to="/traces"
+        search={(before) => ({
+          ...before,
+          q: `${condition("service", row.service)} ${condition("name", row.operation)}`,
+          order: "slowest" as const,
+        })}
+      >
+        {row.operation} <span className="dim">p95 {durationMs(row.p95_ms)}</span>
+      </Link>
+      <span className={`num ${row.ratio !== null && row.ratio > 1.5 ? "warn-text" : "dim"}`}>
+        {row.p95_before_ms === null ? "new" : change(row.p95_ms, row.p95_before_ms)}
+      </span>
+    </li>
+  );
+}
+
+function LoudRow({ row }: { row: Schemas["Loud"] }): ReactNode {
+  return (
+    <li>
+      <ServiceName service={row.service} link />
+      <Link className="plain" to="/logs" search={(before) => ({ ...before, q: condition("service", row.service) })}>
+        {plural(row.lines, "line")}
+        {row.error_lines > 0 && <span className="error-text"> {plural(row.error_lines, "error")}</span>}
+      </Link>
+      <span className="num dim">{change(row.lines, row.lines_before)}</span>
+    </li>
+  );
+}
+
+const CHANGE_NAMES = { new_service: "service", deployment: "release", new_error: "error" } as const;
+
+function ChangeRow({ row }: { row: Schemas["Change"] }): ReactNode {
+  return (
+    <li>
+      <ServiceName service={row.service} link />
+      <span>
+        <Badge color={row.type === "new_error" ? "red" : "sea"}>{CHANGE_NAMES[row.type]}</Badge>{" "}
+        {row.type === "deployment" && (
+          <Link
+            className="plain"
+            to="/services/$service"
+            params={{ service: row.service }}
+            search={(before) => ({ ...before, tab: "releases" as const, release: row.version })}
+          >
+            {row.version}
+          </Link>
+        )}
+        {row.type === "new_error" && (
+          <Link className="plain" to="/traces/$traceId" params={{ traceId: row.trace_id }} preload={false}>
+            {row.error} <span className="dim">{row.message}</span>
+          </Link>
+        )}
+      </span>
+      <span className="num dim">
+        <When time={row.time} clockOnly />
+      </span>
+    </li>
+  );
 }

@@ -71,7 +71,7 @@ export function TracesPage(): ReactNode {
           <Panel flush label="Traces over time">
             <Scatter
               traces={traces}
-              fromMs={range.fromMs}
+              fromMs={sinceMs(traces, range.fromMs, found.hasNextPage && search.order !== "slowest")}
               toMs={range.toMs}
               pick={pick}
               onPick={(next) => change({ pick: next === null ? undefined : formatPick(next) })}
@@ -96,6 +96,11 @@ export function TracesPage(): ReactNode {
       )}
     </Page>
   );
+}
+
+/** Where the picture begins: with the oldest trace, if there are older ones that were not asked for. */
+function sinceMs(traces: Schemas["TraceSummary"][], fromMs: number, cut: boolean): number {
+  return cut ? Math.max(fromMs, Math.min(...traces.map((trace) => Date.parse(trace.start_time)))) : fromMs;
 }
 
 function useTraces(

@@ -1,0 +1,65 @@
+import type { ReactNode } from "react";
+import type { Schemas } from "../../api/client";
+import { useGet } from "../../api/use-get";
+import { type ChartSeries, TimeChart } from "../../components/charts/time-chart";
+import { Panel } from "../../components/view/panel";
+import { QueryView } from "../../components/view/query-view";
+import { useScheme } from "../../components/view/service-name";
+import { serviceColor } from "../../lib/color";
+import { count, durationMs, rate } from "../../lib/format";
+import { useTimeRange } from "../../state/time-range";
+import classes from "./overview.module.css";
+
+const SHOWN = 6;
+
+type Trend = Schemas["ServiceTrend"];
+
+/** Requests, errors and durations of the busiest services over time. */
+export function Pulse({ services }: { services: Schemas["ServiceFigures"][] }): ReactNode {
+  const range = useTimeRange();
+  const scheme = useScheme();
+  const trends = useGet("/api/v1/service-trends", { params: { query: { ...range.query, points: 60 } } });
+  const busiest = services
+    .toSorted((a, b) => b.rate - a.rate)
+    .slice(0, SHOWN)
+    .map(({ service }) => service);
+  return (
+    <div className={classes["pulse"]}>
+      <QueryView query={trends}>
+        {(data) => {
+          const start = Date.parse(data.from);
+          const step = data.step_seconds * 1000;
+          const points = data.services[0]?.request_counts.length ?? 0;
+          const times = Array.from({ length: points }, (_, index) => start + index * step);
+          const lines = (of: (trend: Trend) => (number | null)[]): ChartSeries[] =>
+            busiest.flatMap((service) => {
+              const trend = data.services.find((one) => one.service === service);
+              return trend ? [{ label: service, color: serviceColor(service, scheme), values: of(trend) }] : [];
+            });
+          return (
+            <>
+              <Chart title="Requests" times={times} format={rate} onZoom={range.zoom} series={lines((trend) => trend.request_counts.map((n) => n / data.step_seconds))} />
+              <Chart title="Errors" times={times} format={count} onZoom={range.zoom} series={lines((trend) => trend.error_counts)} />
+              <Chart title="p95" times={times} format={durationMs} onZoom={range.zoom} series={lines((trend) => trend.p95_ms)} />
+            </>
+          );
+        }}
+      </QueryView>
+    </div>
+  );
+}
+
+function Chart(props: {
+  title: string;
+  times: number[];
+  series: ChartSeries[];
+  format: (value: number) => string;
+  onZoom: (fromMs: number, toMs: number) => void;
+}): ReactNode {
+  const { title, times, series, format, onZoom } = props;
+  return (
+    <Panel title={title} flush>
+      <TimeChart times={times} series={series} format={format} height={130} onZoom={onZoom} label={`${title} by service`} />
+    </Panel>
+  );
+}
