@@ -14,7 +14,7 @@ from vedette.server.query.promql.annotations import INFO, WARNING, Annotations
 from vedette.server.query.promql.ast import Call, Node, ValueType
 from vedette.server.query.promql.block import Block, Bools, Floats, Histograms, Ints, is_set
 from vedette.server.query.promql.context import DEFAULT_LOOKBACK_MS, Context, Limits, Options, Steps
-from vedette.server.query.promql.errors import EvaluationError
+from vedette.server.query.promql.errors import EvaluationError, QueryTimeout
 from vedette.server.query.promql.evaluator import Evaluator
 from vedette.server.query.promql.histogram import Histogram
 from vedette.server.query.promql.names import finish_names
@@ -121,8 +121,13 @@ async def evaluate(
     context = Context(Annotations(text), limits, options, lookback_ms, began + limits.timeout_seconds)
     steps = Steps(start_ms, step_ms or 1, (end_ms - start_ms) // step_ms + 1 if step_ms else 1)
     if requests.requests:
-        async with asyncio.timeout(limits.timeout_seconds):
-            context.data = await source.select(tenant, requests.requests, max_samples=limits.max_samples)
+        try:
+            async with asyncio.timeout(limits.timeout_seconds) as alarm:
+                context.data = await source.select(tenant, requests.requests, max_samples=limits.max_samples)
+        except TimeoutError as error:
+            if alarm.expired():
+                raise QueryTimeout("query timed out in query preparation") from error
+            raise
     context.places = requests.places
     samples = sum(int((one.last - one.first).sum()) for one in context.data)
     for one in context.data:
