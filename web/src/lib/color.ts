@@ -1,10 +1,10 @@
 /** Colours that mean the same everywhere: a service has one, whatever page it is on. */
 
-/** Hues at even perceptual distance, none of them the red and amber that mean trouble. */
-const HUES = [225, 165, 300, 135, 195, 265, 330, 150, 245, 180, 285, 120, 210, 315] as const;
+/** Hues that are told apart; those near the red and amber that mean trouble are too pale to be taken for them. */
+const HUES = [245, 165, 305, 110, 205, 275, 75, 335] as const;
 
 function hash(text: string): number {
-  let h = 0x811c9dc5;
+  let h = 0x811c9f13;
   for (let i = 0; i < text.length; i += 1) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
   h ^= h >>> 15;
   h = Math.imul(h, 0x2c1b3c6d);
@@ -17,6 +17,7 @@ export type Scheme = "light" | "dark";
 export function serviceColor(service: string, scheme: Scheme): string {
   const code = hash(service);
   const hue = HUES[code % HUES.length] ?? 215;
-  const shift = ((code >>> 8) % 3) * 7 - 7;
-  return scheme === "dark" ? `oklch(${66 + shift / 2}% 0.085 ${hue})` : `oklch(${60 + shift / 2}% 0.095 ${hue})`;
+  const deep = (code >>> 8) % 2 === 1;
+  if (scheme === "dark") return `oklch(${deep ? 62 : 72}% 0.085 ${hue})`;
+  return `oklch(${deep ? 50 : 61}% 0.09 ${hue})`;
 }

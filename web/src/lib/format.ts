@@ -16,6 +16,7 @@ export function exactCount(value: number): string {
 /** Nanoseconds with three significant digits. */
 export function durationNs(ns: number | null | undefined): string {
   if (ns === null || ns === undefined || Number.isNaN(ns)) return "–";
+  if (ns === 0) return "0";
   if (ns < 1_000) return `${Math.round(ns)} ns`;
   if (ns < 1_000_000) return `${significant(ns / 1_000)} µs`;
   if (ns < 1_000_000_000) return `${significant(ns / 1_000_000)} ms`;
@@ -35,7 +36,7 @@ export function durationMs(ms: number | null | undefined): string {
 
 /** Something per second. */
 export function rate(perSecond: number): string {
-  if (perSecond === 0) return "0/s";
+  if (perSecond === 0) return "0";
   if (perSecond < 0.1) return `${significant(perSecond * 60)}/min`;
   return perSecond < 10_000 ? `${significant(perSecond)}/s` : `${COMPACT.format(perSecond)}/s`;
 }

@@ -6,7 +6,6 @@ import {
   type Edge,
   EdgeLabelRenderer,
   type EdgeProps,
-  getBezierPath,
   Handle,
   MarkerType,
   MiniMap,
@@ -19,7 +18,7 @@ import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { serviceColor } from "../../lib/color";
 import { useScheme } from "../view/service-name";
 import classes from "./graph.module.css";
-import { layOut, NODE_HEIGHT, NODE_WIDTH, type Places } from "./layout";
+import { type Layout, type LayoutInput, layOut, NODE_HEIGHT, NODE_WIDTH, type Route } from "./layout";
 
 export interface GraphNode {
   id: string;
@@ -34,6 +33,7 @@ export interface GraphNode {
 export interface GraphLink {
   from: string;
   to: string;
+  /** Two lines at most. */
   note: string;
   tone: "calm" | "warn" | "error";
   /** Requests, which decide the line's strength. */
@@ -56,12 +56,17 @@ const edgeTypes = { call: CallEdge };
 /** Services as boxes in layers, callers left of whom they call. */
 export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowGraphProps): ReactNode {
   const scheme = useScheme();
-  const [places, setPlaces] = useState<Places | null>(null);
-  const shape = `${nodes.map(({ id }) => id).join("\n")}\n\n${links.map(({ from, to }) => `${from}>${to}`).join("\n")}`;
+  const [layout, setLayout] = useState<Layout | null>(null);
+  const noted = links.length <= NOTES_UP_TO;
+  // Figures change with every refresh, the picture only when services or calls come or go.
+  const shape = JSON.stringify({
+    nodes: nodes.map(({ id }) => id),
+    links: links.map((link) => ({ id: idOf(link), from: link.from, to: link.to, noted })),
+  } satisfies LayoutInput);
   useEffect(() => {
     let current = true;
-    void layOut(shape).then((found) => {
-      if (current) setPlaces(found);
+    void layOut(JSON.parse(shape) as LayoutInput).then((found) => {
+      if (current) setLayout(found);
     });
     return () => {
       current = false;
@@ -73,11 +78,11 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
   const shownNodes: Node[] = nodes.map((node) => ({
     id: node.id,
     type: "service",
-    position: places?.get(node.id) ?? { x: 0, y: 0 },
+    position: layout?.nodes.get(node.id) ?? { x: 0, y: 0 },
     width: NODE_WIDTH,
     height: NODE_HEIGHT,
     data: { ...node, color: serviceColor(node.id, scheme), pale: near !== null && !near.has(node.id) },
-    draggable: true,
+    draggable: false,
     connectable: false,
     deletable: false,
     ariaLabel: `${node.label}: ${node.note}`,
@@ -85,12 +90,12 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
   const shownLinks: Edge[] = links.map((link) => {
     const pale = near !== null && !(near.has(link.from) && near.has(link.to));
     return {
-      id: `${link.from}>${link.to}>${link.note}`,
+      id: idOf(link),
       source: link.from,
       target: link.to,
       type: "call",
-      data: { note: links.length <= NOTES_UP_TO || (near !== null && !pale) ? link.note : "", tone: link.tone },
-      markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14, color: stroke(link.tone) },
+      data: { note: noted || (near !== null && !pale) ? link.note : "", tone: link.tone, route: layout?.routes.get(idOf(link)) },
+      markerEnd: { type: MarkerType.ArrowClosed, width: 10, height: 10, markerUnits: "userSpaceOnUse", color: stroke(link.tone) },
       style: {
         stroke: stroke(link.tone),
         strokeWidth: 1 + 2.2 * Math.sqrt(link.weight / top),
@@ -101,8 +106,8 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
     };
   });
   return (
-    <section className={classes["graph"]} aria-label={label} data-ready={places !== null}>
-      {places && (
+    <section className={classes["graph"]} aria-label={label} data-ready={layout !== null}>
+      {layout && (
         <ReactFlow
           key={shape}
           nodes={shownNodes}
@@ -127,8 +132,12 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
   );
 }
 
+function idOf(link: GraphLink): string {
+  return `${link.from}>${link.to}`;
+}
+
 function stroke(tone: GraphLink["tone"]): string {
-  return { calm: "var(--v-line-strong)", warn: "var(--v-warn)", error: "var(--v-error)" }[tone];
+  return { calm: "var(--v-edge)", warn: "var(--v-warn)", error: "var(--v-error)" }[tone];
 }
 
 function neighbourhood(nodes: GraphNode[], links: GraphLink[], text: string): Set<string> | null {
@@ -157,17 +166,17 @@ function ServiceNode({ data }: NodeProps): ReactNode {
 }
 
 function CallEdge(props: EdgeProps): ReactNode {
-  const [path, x, y] = getBezierPath(props);
-  const { note, tone } = props.data as { note: string; tone: GraphLink["tone"] };
+  const { note, tone, route } = props.data as { note: string; tone: GraphLink["tone"]; route: Route | undefined };
+  const at = route?.note ?? { x: (props.sourceX + props.targetX) / 2, y: (props.sourceY + props.targetY) / 2 };
   return (
     <>
-      <BaseEdge path={path} markerEnd={props.markerEnd} style={props.style} />
+      <BaseEdge path={route?.path ?? ""} markerEnd={props.markerEnd} style={props.style} />
       {note !== "" && (
         <EdgeLabelRenderer>
           <div
             className={classes["note"]}
             data-tone={tone}
-            style={{ transform: `translate(-50%, -50%) translate(${x}px, ${y}px)` }}
+            style={{ transform: `translate(-50%, -50%) translate(${at.x}px, ${at.y}px)` }}
           >
             {note}
           </div>

@@ -74,7 +74,7 @@ function linkOf(edge: Edge): GraphLink {
   return {
     from: edge.client,
     to: targetOf(edge),
-    note: `${rate(edge.rate)}${edge.error_count > 0 ? `, ${share(edge.error_rate)} err` : ""}, p95 ${durationMs(edge.p95_ms)}`,
+    note: `${rate(edge.rate)}${edge.error_count > 0 ? ` · ${share(edge.error_rate)} err` : ""}\n${durationMs(edge.p95_ms)}`,
     tone: toneOf(edge),
     weight: edge.request_count,
   };
@@ -86,7 +86,7 @@ function nodesOf(services: Schemas["ServiceFigures"][], edges: Edge[]): GraphNod
     nodes.set(figures.service, {
       id: figures.service,
       label: figures.service,
-      note: `${rate(figures.rate)}, ${share(figures.error_rate)} err, p95 ${durationMs(figures.p95_ms)}`,
+      note: `${rate(figures.rate)} · ${share(figures.error_rate)} err · ${durationMs(figures.p95_ms)}`,
       tone: toneOf(figures),
     });
   }

@@ -43,7 +43,7 @@ export function OverviewPage(): ReactNode {
             <Part title="Loud" query={overview} of={(data) => data.loud} none="No service logged.">
               {(row) => <LoudRow key={row.service} row={row} />}
             </Part>
-            <Part title="Changed" query={overview} of={(data) => data.changes} none="Nothing new since the time before.">
+            <Part title="Changed" query={overview} of={(data) => byWeight(data.changes)} none="Nothing new since the time before.">
               {(row) => <ChangeRow key={`${row.type} ${row.service} ${row.version} ${row.error} ${row.message}`} row={row} />}
             </Part>
           </div>
@@ -138,6 +138,14 @@ function LoudRow({ row }: { row: Schemas["Loud"] }): ReactNode {
       <span className="num dim">{change(row.lines, row.lines_before)}</span>
     </li>
   );
+}
+
+/** New errors and services first, then releases; each the newest first. */
+function byWeight(changes: Schemas["Change"][]): Schemas["Change"][] {
+  const weight = { new_error: 0, new_service: 1, deployment: 2 } as const;
+  const parts = ([0, 1, 2] as const).map((wanted) => changes.filter(({ type }) => weight[type] === wanted));
+  const shown = parts.map((part) => part.slice(0, SHOWN / 2)).flat();
+  return [...shown, ...changes.filter((change) => !shown.includes(change))];
 }
 
 const CHANGE_NAMES = { new_service: "service", deployment: "release", new_error: "error" } as const;

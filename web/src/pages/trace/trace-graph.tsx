@@ -12,7 +12,7 @@ export function TraceGraph({ trace }: { trace: TraceModel }): ReactNode {
       serviceGraph(trace).map((edge) => ({
         from: edge.client,
         to: edge.server,
-        note: `${plural(edge.calls, "call")}, ${durationNs(edge.totalNs)}${edge.errors > 0 ? `, ${plural(edge.errors, "error")}` : ""}`,
+        note: `${plural(edge.calls, "call")}${edge.errors > 0 ? `, ${plural(edge.errors, "error")}` : ""}\n${durationNs(edge.totalNs)}`,
         tone: edge.errors > 0 ? ("error" as const) : ("calm" as const),
         weight: edge.calls,
       })),
