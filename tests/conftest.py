@@ -121,16 +121,17 @@ class Platform:
 
     def sql(self, statement: str, tenant: str = "default", **headers: str) -> list[dict[str, Any]]:
         """Rows of a read-only statement, by the public API."""
-        named = {"X-Scope-OrgID": tenant} | {k.replace("_", "-"): v for k, v in headers.items()}
+        named = {"X-Scope-OrgID": tenant} if tenant else {}
+        named |= {k.replace("_", "-"): v for k, v in headers.items()}
         answer = self.request("/api/v1/sql?format=JSONEachRow", statement.encode(), method="POST", headers=named)
         assert answer.status == 200, answer.body
         return [json.loads(line) for line in answer.body.splitlines()]
 
-    def eventually(self, statement: str, expected: object, tenant: str = "default") -> None:
-        """Wait until the first column of the first row is `expected`."""
+    def eventually(self, statement: str, expected: object, tenant: str = "default", key: str = "") -> None:
+        """Wait until the first column of the first row is `expected`. A key brings its own tenant."""
         while True:
             with contextlib.suppress(AssertionError, OSError):
-                rows = self.sql(statement, tenant)
+                rows = self.sql(statement, "" if key else tenant, **({"Authorization": f"Bearer {key}"} if key else {}))
                 if rows and next(iter(rows[0].values())) == expected:
                     return
             time.sleep(0.1)
@@ -149,6 +150,12 @@ def make_platform(tmp_path):
     yield make
     for platform in running:
         platform.stop()
+
+
+@pytest.fixture(scope="session")
+def new_platform():
+    """The class, for fixtures that start a platform of their own for a module."""
+    return Platform
 
 
 @pytest.fixture

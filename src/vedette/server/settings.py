@@ -147,6 +147,9 @@ class Settings:
     engine_tcp: Address | None = _setting(
         parse_address, "off", "address where ClickHouse clients may query the embedded engine, or off"
     )
+    engine_tcp_password_file: str = _setting(
+        str, "", "file with user:password that ClickHouse clients must give; without it, loopback addresses only"
+    )
     engine_max_memory: int = _setting(parse_bytes, "2GiB", "memory that the embedded engine may use")
     engine_cluster: str = _setting(str, "", "name of the ClickHouse cluster that holds the tables")
     control_url: str = _setting(str, "", "database of users, keys and settings; empty is SQLite in data-dir")

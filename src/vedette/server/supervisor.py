@@ -88,6 +88,8 @@ def _children(settings: Settings) -> list[_Child]:
         command += ["--max-memory", str(settings.engine_max_memory)]
         if settings.engine_tcp:
             command += ["--tcp", str(settings.engine_tcp)]
+            if settings.engine_tcp_password_file:
+                command += ["--tcp-password-file", settings.engine_tcp_password_file]
         children.insert(0, _Child("engine", command))
     return children
 
