@@ -1,0 +1,125 @@
+import { ActionIcon, Button, Group, Menu, Modal, TextInput, Tooltip } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { IconBookmark, IconTrash } from "@tabler/icons-react";
+import { type FormEvent, type ReactNode, useState } from "react";
+import { apiFetch, type Schemas } from "../../api/client";
+import { useGet } from "../../api/use-get";
+import { useTenant } from "../../state/tenant";
+import { Problem } from "../view/problem";
+import classes from "./saved-views.module.css";
+
+type View = Schemas["View"];
+
+/**
+ * The views that are saved for a page: open one, save what is shown, delete one.
+ * `state` is what a link to the page would carry; what is undefined in it is left out.
+ */
+export function SavedViews(props: {
+  page: string;
+  state: object;
+  onOpen: (state: Record<string, unknown>) => void;
+}): ReactNode {
+  const { page, state, onOpen } = props;
+  const [saving, setSaving] = useState(false);
+  const [problem, setProblem] = useState<Error | null>(null);
+  const tenant = useTenant();
+  const client = useQueryClient();
+  const views = useGet("/api/v1/views", { params: { query: { page } } }, { freshSeconds: 30 });
+  const send = async (method: "POST" | "DELETE", path: string, body?: object): Promise<boolean> => {
+    setProblem(null);
+    try {
+      await apiFetch(`/api/v1/views${path}`, tenant, {
+        method,
+        ...(body ? { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } } : {}),
+      });
+    } catch (error) {
+      setProblem(error instanceof Error ? error : new Error(String(error)));
+      return false;
+    }
+    await client.invalidateQueries({ queryKey: [tenant ?? "", "/api/v1/views"] });
+    return true;
+  };
+  const found = views.data?.views ?? [];
+  return (
+    <>
+      <Menu position="bottom-end" shadow="md" width={280} withinPortal>
+        <Menu.Target>
+          <Button variant="default" leftSection={<IconBookmark size={14} />}>
+            Views
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {found.length === 0 && <Menu.Label>No view is saved yet.</Menu.Label>}
+          {found.map((view) => (
+            <ViewItem
+              key={view.id}
+              view={view}
+              onOpen={() => onOpen(view.state)}
+              onDelete={() => void send("DELETE", `/${view.id}`)}
+            />
+          ))}
+          <Menu.Divider />
+          <Menu.Item onClick={() => setSaving(true)}>Save this view…</Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      <Modal
+        opened={saving}
+        onClose={() => {
+          setSaving(false);
+          setProblem(null);
+        }}
+        title="Save this view"
+        closeButtonProps={{ "aria-label": "Close" }}
+        transitionProps={{ duration: 0 }}
+      >
+        <SaveForm
+          problem={problem}
+          onSave={async (name) => {
+            if (await send("POST", "", { page, name, state })) setSaving(false);
+          }}
+        />
+      </Modal>
+    </>
+  );
+}
+
+function ViewItem({ view, onOpen, onDelete }: { view: View; onOpen: () => void; onDelete: () => void }): ReactNode {
+  return (
+    <div className={classes["item"]}>
+      <Menu.Item onClick={onOpen} className={classes["open"]}>
+        {view.name}
+      </Menu.Item>
+      <Tooltip label="Delete for everybody">
+        <ActionIcon onClick={onDelete} aria-label={`Delete the view ${view.name}`}>
+          <IconTrash size={14} />
+        </ActionIcon>
+      </Tooltip>
+    </div>
+  );
+}
+
+function SaveForm({ problem, onSave }: { problem: Error | null; onSave: (name: string) => Promise<void> }): ReactNode {
+  const [name, setName] = useState("");
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    if (name.trim() !== "") void onSave(name.trim());
+  };
+  return (
+    <form onSubmit={submit}>
+      <TextInput
+        data-autofocus
+        label="Name"
+        description="Everybody who reads this tenant sees it."
+        maxLength={100}
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+      />
+      {problem !== null && <Problem error={problem} />}
+      <Group justify="flex-end" mt={12}>
+        <Button type="submit" disabled={name.trim() === ""}>
+          Save
+        </Button>
+      </Group>
+    </form>
+  );
+}
