@@ -32,6 +32,7 @@ from vedette.server.ingest.ledger import Ledger
 from vedette.server.ingest.otlp_grpc import start_otlp_grpc
 from vedette.server.ingest.otlp_http import OtlpHttp
 from vedette.server.ingest.pipeline import Ingest
+from vedette.server.ingest.remote_write import RemoteWrite
 from vedette.server.query.reader import Limits, Reader
 from vedette.server.readiness import Readiness
 from vedette.server.telemetry import Telemetry
@@ -109,7 +110,14 @@ async def serve(settings: Settings) -> None:
             max_body_bytes=settings.max_body_bytes,
             body_timeout_seconds=settings.body_timeout,
         )
-        await _listen(cleanup, settings.listen, _Doors(otlp, build_api(services)), "the API", "--listen")
+        remote_write = RemoteWrite(
+            ingest,
+            authenticator,
+            max_body_bytes=settings.max_body_bytes,
+            body_timeout_seconds=settings.body_timeout,
+        )
+        api_doors = _Doors((otlp, remote_write), build_api(services))
+        await _listen(cleanup, settings.listen, api_doors, "the API", "--listen")
         if settings.otlp_http:
             await _listen(cleanup, settings.otlp_http, otlp, "OTLP/HTTP", "--otlp-http")
         if settings.otlp_grpc:
@@ -123,17 +131,19 @@ async def serve(settings: Settings) -> None:
 
 
 class _Doors:
-    """One port, two applications: OTLP goes past the framework, everything else through it."""
+    """One port, several applications: telemetry goes past the framework, everything else through it."""
 
-    def __init__(self, otlp: OtlpHttp, api: Any) -> None:  # noqa: ANN401 - an ASGI application
-        self._otlp = otlp
+    def __init__(self, ingest: tuple[OtlpHttp | RemoteWrite, ...], api: Any) -> None:  # noqa: ANN401 - an ASGI application
+        self._ingest = ingest
         self._api = api
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        if scope["type"] == "http" and self._otlp.handles(scope["path"]):
-            await self._otlp(scope, receive, send)
-        else:
-            await self._api(scope, receive, send)
+        if scope["type"] == "http":
+            for door in self._ingest:
+                if door.handles(scope["path"]):
+                    await door(scope, receive, send)
+                    return
+        await self._api(scope, receive, send)
 
 
 async def _listen(

@@ -21,7 +21,18 @@ from vedette.server.ingest import otlp_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LOGS", "METRICS", "SIGNALS", "TRACES", "Payload", "Signal", "canonical", "from_json", "from_protobuf"]
+__all__ = [
+    "LOGS",
+    "METRICS",
+    "SIGNALS",
+    "TRACES",
+    "Payload",
+    "Signal",
+    "canonical",
+    "from_json",
+    "from_protobuf",
+    "stamped",
+]
 
 # Field 1000, a string, and field 1001, a fixed64, as the engine's schema declares them. Protobuf fields may be appended
 # to any message, and of a repeated scalar the last counts, so a client that sends these fields itself changes nothing.
@@ -113,9 +124,13 @@ def from_protobuf(signal: Signal, tenant: str, body: bytes) -> Payload:
             f"The body ({len(body)} bytes) is not a valid protobuf {signal.message.DESCRIPTOR.name}. "
             f"Send one serialized message to {signal.path}, and name any compression in Content-Encoding."
         ) from error
+    return Payload(signal, signal.protobuf_code, signal.count(message), stamped(tenant, body), len(body))
+
+
+def stamped(tenant: str, body: bytes) -> list[bytes]:
+    """A protobuf message as the engine reads it from the log: its length, itself, whose it is, when it came."""
     stamp = _stamp(tenant, time.time_ns())
-    prefix = _varint(len(body) + len(stamp))
-    return Payload(signal, signal.protobuf_code, signal.count(message), [prefix, body, stamp], len(body))
+    return [_varint(len(body) + len(stamp)), body, stamp]
 
 
 def from_json(signal: Signal, tenant: str, body: bytes) -> Payload:

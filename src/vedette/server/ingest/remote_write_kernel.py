@@ -1,0 +1,559 @@
+# What is compiled takes positional arguments and constants as they are; few functions compile sooner than many.
+# ruff: noqa: ANN401, C901, FBT001, FBT003, FURB110, PLR0911, PLR0912, PLR0915, PLR0917, PLR1714, PLR2004
+# ruff: noqa: RUF059, SIM109
+# mypy: disable-error-code="call-overload,untyped-decorator,no-any-return,return-value"
+"""Remote write requests checked, and those of 2.0 rewritten in the form of 1.0, by compiled code over the bytes.
+
+A request has thousands of series, and each of them must have a name, unique labels and valid text; a histogram's spans
+must fit its buckets. The functions here walk the protobuf once. What they write is what
+``engine/formats/remote_write/schema.proto`` describes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+__all__ = ["MALFORMED", "NO_ROOM", "REASONS", "Facts", "convert", "convert_request"]
+
+REASONS = {
+    1: "no metric name (label __name__)",
+    2: "a label twice",
+    3: "a label without a name",
+    4: "text that is not valid UTF-8",
+    5: "a reference to a symbol that is not there",
+    6: "a native histogram whose schema, spans and buckets do not agree",
+    7: "a timestamp before 1970 or after 2105",
+}
+
+# Places in `facts`.
+SAMPLES, HISTOGRAMS, EXEMPLARS, BAD_SERIES, BAD_SAMPLES, REASON, PLACE, METADATA, ROWS = range(9)
+Facts = Any
+
+MALFORMED = -1
+NO_ROOM = -2
+_LAST_TIME_MS = 4_291_747_199_999
+_PADDED = 5
+_DEPTH_BYTES = 10
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_MOST_LABELS_SORTED = 64
+_CUSTOM_SCHEMA = -53
+_LEAST_SCHEMA, _MOST_SCHEMA = -4, 8
+_FARTHEST_BUCKET = 1 << 30
+_NAME_WORD = np.uint64(int.from_bytes(b"__name__", "big"))
+
+# Without these wrappers, which only calls from Python need, compiling takes a third less.
+_part = numba.njit(cache=True, nogil=True, no_cpython_wrapper=True)
+_compiled = numba.njit(cache=True, nogil=True)
+
+
+@_part
+def _varint(data: Any, at: int, end: int) -> tuple[int, int]:
+    """A number and where it ends; -1 as the end if it does not."""
+    value = np.uint64(0)
+    shift = np.uint64(0)
+    for i in range(at, min(end, at + _DEPTH_BYTES)):
+        byte = data[i]
+        value |= np.uint64(byte & 0x7F) << shift
+        if byte < 0x80:
+            return np.int64(value), i + 1
+        shift += np.uint64(7)
+    return np.int64(0), -1
+
+
+@_part
+def _field(data: Any, at: int, end: int) -> tuple[int, int, int, int, int]:
+    """A field as (number, wire type, where its value begins, where it ends, its varint); number -1 if malformed.
+
+    The value of a field of bytes begins behind its length.
+    """
+    tag, begin = _varint(data, at, end)
+    if begin < 0 or tag <= 0:
+        return -1, 0, 0, 0, 0
+    number, kind = tag >> 3, tag & 7
+    value = np.int64(0)
+    stop = np.int64(-1)
+    if kind == _VARINT:
+        value, stop = _varint(data, begin, end)
+    elif kind == _FIXED64:
+        stop = begin + 8
+    elif kind == _FIXED32:
+        stop = begin + 4
+    elif kind == _BYTES:
+        value, begin = _varint(data, begin, end)
+        if begin >= 0 and 0 <= value <= end - begin:
+            stop = begin + value
+    if begin < 0 or stop < 0 or stop > end or number == 0:
+        return -1, 0, 0, 0, 0
+    return number, kind, begin, stop, value
+
+
+@_part
+def _is_text(data: Any, at: int, end: int) -> bool:
+    """Whether bytes are valid UTF-8."""
+    while at < end:
+        byte = data[at]
+        if byte < 0x80:
+            at += 1
+            continue
+        if 0xC2 <= byte <= 0xDF:
+            more, low, high = 1, 0x80, 0xBF
+        elif 0xE0 <= byte <= 0xEF:
+            more, low, high = 2, 0xA0 if byte == 0xE0 else 0x80, 0x9F if byte == 0xED else 0xBF
+        elif 0xF0 <= byte <= 0xF4:
+            more, low, high = 3, 0x90 if byte == 0xF0 else 0x80, 0x8F if byte == 0xF4 else 0xBF
+        else:
+            return False
+        if at + more >= end or not low <= data[at + 1] <= high:
+            return False
+        for i in range(at + 2, at + more + 1):
+            if data[i] & 0xC0 != 0x80:
+                return False
+        at += more + 1
+    return True
+
+
+@_part
+def _compare(data: Any, a: int, a_end: int, b: int, b_end: int) -> int:
+    for i in range(min(a_end - a, b_end - b)):
+        if data[a + i] != data[b + i]:
+            return 1 if data[a + i] > data[b + i] else -1
+    return (a_end - a) - (b_end - b)
+
+
+@_part
+def _is_name(data: Any, at: int, end: int) -> bool:
+    """Whether bytes are ``__name__``."""
+    if end - at != 8:
+        return False
+    word = np.uint64(0)
+    for i in range(8):
+        word = (word << np.uint64(8)) | np.uint64(data[at + i])
+    return word == _NAME_WORD
+
+
+@_part
+def _check_labels(data: Any, labels: Any, count: int) -> int:
+    """Why labels are not valid, 0 if they are. Label `i` is name `labels[i, 0:2]` and value `labels[i, 2:4]`."""
+    named = False
+    ascending = True
+    for i in range(count):
+        n, n_end, v, v_end = labels[i, 0], labels[i, 1], labels[i, 2], labels[i, 3]
+        if n == n_end:
+            return 3
+        if not _is_text(data, n, n_end) or not _is_text(data, v, v_end):
+            return 4
+        named |= v < v_end and _is_name(data, n, n_end)
+        if i and _compare(data, labels[i - 1, 0], labels[i - 1, 1], n, n_end) >= 0:
+            ascending = False
+    if not ascending:
+        for i in range(count):
+            for j in range(i):
+                if _compare(data, labels[i, 0], labels[i, 1], labels[j, 0], labels[j, 1]) == 0:
+                    return 2
+    return 0 if named else 1
+
+
+@_part
+def _elements(data: Any, kind: int, begin: int, end: int, fixed: bool) -> int:
+    """How many numbers a repeated field's occurrence holds, packed or not; -1 if malformed."""
+    if kind != _BYTES:
+        return 1
+    if fixed:
+        return (end - begin) // 8 if (end - begin) % 8 == 0 else -1
+    count = 0
+    while begin < end:
+        _, begin = _varint(data, begin, end)
+        if begin < 0:
+            return -1
+        count += 1
+    return count
+
+
+@_part
+def _check_histogram(data: Any, at: int, end: int) -> int:
+    """0, the reason why it is not valid, or MALFORMED."""
+    schema, time = np.int64(0), np.int64(0)
+    listed = np.zeros(2, np.int64)
+    deltas = np.zeros(2, np.int64)
+    floats = np.zeros(2, np.int64)
+    bucket = np.zeros(2, np.int64)
+    first = np.ones(2, np.bool_)
+    while at < end:
+        number, kind, begin, at, value = _field(data, at, end)
+        if number < 0:
+            return MALFORMED
+        if number == 4:
+            schema = (value >> 1) ^ -(value & 1)
+        elif number == 15:
+            time = value
+        elif number == 8 or number == 11:
+            if kind != _BYTES:
+                return MALFORMED
+            side = 0 if number == 8 else 1
+            offset, length = np.int64(0), np.int64(0)
+            while begin < at:
+                inner, _, _, begin, found = _field(data, begin, at)
+                if inner < 0:
+                    return MALFORMED
+                if inner == 1:
+                    offset = (found >> 1) ^ -(found & 1)
+                elif inner == 2:
+                    length = found
+            if length < 0 or (offset < 0 and not first[side]):
+                return 6
+            first[side] = False
+            bucket[side] += offset + length
+            listed[side] += length
+            if abs(offset) > _FARTHEST_BUCKET or abs(bucket[side]) > _FARTHEST_BUCKET:
+                return 6
+        elif number == 9 or number == 12:
+            count = _elements(data, kind, begin, at, False)
+            deltas[0 if number == 9 else 1] += count
+            if count < 0:
+                return MALFORMED
+        elif number == 10 or number == 13:
+            count = _elements(data, kind, begin, at, True)
+            floats[0 if number == 10 else 1] += count
+            if count < 0:
+                return MALFORMED
+    for side in range(2):
+        if listed[side] != (floats[side] if floats[side] else deltas[side]):
+            return 6
+    if schema != _CUSTOM_SCHEMA and not _LEAST_SCHEMA <= schema <= _MOST_SCHEMA:
+        return 6
+    return 0 if 0 <= time <= _LAST_TIME_MS else 7
+
+
+@_part
+def _check_sample(data: Any, at: int, end: int) -> int:
+    """0, the reason why it is not valid, or MALFORMED."""
+    time = np.int64(0)
+    while at < end:
+        number, kind, begin, at, value = _field(data, at, end)
+        if number < 0 or (number == 1 and kind != _FIXED64) or (number == 2 and kind != _VARINT):
+            return MALFORMED
+        if number == 2:
+            time = value
+    return 0 if 0 <= time <= _LAST_TIME_MS else 7
+
+
+@_part
+def _put_varint(out: Any, at: int, value: int) -> int:
+    rest = np.uint64(value)
+    while rest > np.uint64(0x7F):
+        out[at] = np.uint8(rest & np.uint64(0x7F)) | np.uint8(0x80)
+        rest >>= np.uint64(7)
+        at += 1
+    out[at] = np.uint8(rest)
+    return at + 1
+
+
+@_part
+def _copy(out: Any, to: int, data: Any, begin: int, end: int) -> int:
+    for i in range(begin, end):
+        out[to] = data[i]
+        to += 1
+    return to
+
+
+@_part
+def _put_bytes(out: Any, at: int, tag: int, data: Any, begin: int, end: int) -> int:
+    """A field of bytes."""
+    out[at] = tag
+    at = _put_varint(out, at + 1, end - begin)
+    return _copy(out, at, data, begin, end)
+
+
+@_part
+def _put_length(out: Any, at: int, length: int) -> None:
+    """A length in exactly five bytes, into room that was left for it."""
+    for i in range(_PADDED - 1):
+        out[at + i] = np.uint8((length >> (7 * i)) & 0x7F) | np.uint8(0x80)
+    out[at + _PADDED - 1] = np.uint8((length >> (7 * (_PADDED - 1))) & 0x7F)
+
+
+@_part
+def _put_labels(out: Any, at: int, data: Any, labels: Any, count: int) -> int:
+    """Label messages as field 1; NO_ROOM if they do not fit."""
+    for i in range(count):
+        n, n_end, v, v_end = labels[i, 0], labels[i, 1], labels[i, 2], labels[i, 3]
+        if at + (n_end - n) + (v_end - v) + 32 > len(out):
+            return NO_ROOM
+        out[at] = 0x0A
+        length = at + 1
+        at = length + _PADDED
+        at = _put_bytes(out, at, 0x0A, data, n, n_end)
+        at = _put_bytes(out, at, 0x12, data, v, v_end)
+        _put_length(out, length, at - length - _PADDED)
+    return at
+
+
+@_part
+def _resolve(data: Any, at: int, end: int, symbols: Any, labels: Any, count: int) -> int:
+    """Append the labels that packed references name. Returns their new count, or minus a reason."""
+    while at < end:
+        name, at = _varint(data, at, end)
+        if at < 0 or at >= end:
+            return -5
+        value, at = _varint(data, at, end)
+        if at < 0 or not 0 <= name < len(symbols) or not 0 <= value < len(symbols):
+            return -5
+        if count >= len(labels):
+            return -2
+        labels[count, 0], labels[count, 1] = symbols[name, 0], symbols[name, 1]
+        labels[count, 2], labels[count, 3] = symbols[value, 0], symbols[value, 1]
+        count += 1
+    return count
+
+
+@_part
+def _label(data: Any, at: int, end: int, labels: Any, count: int) -> int:
+    """Append one label message of 1.0."""
+    if count >= len(labels):
+        return -2
+    for i in range(4):
+        labels[count, i] = 0
+    while at < end:
+        number, kind, begin, at, _ = _field(data, at, end)
+        if number < 0 or ((number == 1 or number == 2) and kind != _BYTES):
+            return -100
+        if number == 1:
+            labels[count, 0], labels[count, 1] = begin, at
+        elif number == 2:
+            labels[count, 2], labels[count, 3] = begin, at
+    return count + 1
+
+
+@_part
+def _exemplar(data: Any, at: int, end: int, two: bool, symbols: Any, labels: Any, out: Any, to: int) -> int:
+    """Write an exemplar; MALFORMED, NO_ROOM, or -100 minus a reason."""
+    count = 0
+    start = to
+    if to + (end - at) + 64 > len(out):
+        return NO_ROOM
+    out[to] = 0x1A
+    to += 1 + _PADDED
+    while at < end:
+        tag = at
+        number, kind, begin, at, _ = _field(data, at, end)
+        if number < 0:
+            return MALFORMED
+        if number == 1 and kind == _BYTES:
+            count = _resolve(data, begin, at, symbols, labels, count) if two else _label(data, begin, at, labels, count)
+            if count < 0:
+                return MALFORMED if count == -100 else -100 + count
+        elif number == 2 or number == 3:
+            to = _copy(out, to, data, tag, at)
+    for i in range(count):
+        n, n_end, v, v_end = labels[i, 0], labels[i, 1], labels[i, 2], labels[i, 3]
+        if n == n_end or not _is_text(data, n, n_end) or not _is_text(data, v, v_end):
+            return -104
+    to = _put_labels(out, to, data, labels, count)
+    if to > 0:
+        _put_length(out, start + 1, to - start - 1 - _PADDED)
+    return to
+
+
+@_part
+def _metadata(data: Any, at: int, end: int, symbols: Any, seen: Any, out: Any, to: int) -> int:
+    """Write type, help and unit of a series of 2.0, unless the request has said the same before."""
+    kind, help_ref, unit_ref = np.int64(0), np.int64(0), np.int64(0)
+    while at < end:
+        number, _, _, at, value = _field(data, at, end)
+        if number < 0:
+            return MALFORMED
+        if number == 1:
+            kind = value
+        elif number == 3:
+            help_ref = value
+        elif number == 4:
+            unit_ref = value
+    if not (0 <= kind <= 7 and 0 <= help_ref < len(symbols) and 0 <= unit_ref < len(symbols)):
+        return -105
+    if kind == 0 and help_ref == 0:
+        return to
+    mark = kind + 1
+    if help_ref and seen[help_ref] == mark:
+        return to
+    seen[help_ref] = mark
+    about, about_end = symbols[help_ref, 0], symbols[help_ref, 1]
+    unit, unit_end = symbols[unit_ref, 0], symbols[unit_ref, 1]
+    if to + about_end - about + unit_end - unit + 32 > len(out):
+        return NO_ROOM
+    if not _is_text(data, about, about_end) or not _is_text(data, unit, unit_end):
+        return -104
+    out[to], out[to + 1] = 0x38, kind + 1
+    to = _put_bytes(out, to + 2, 0x42, data, about, about_end)
+    return _put_bytes(out, to, 0x4A, data, unit, unit_end)
+
+
+@_part
+def _series(
+    data: Any,
+    at: int,
+    end: int,
+    two: bool,
+    symbols: Any,
+    seen: Any,
+    labels: Any,
+    extra: Any,
+    facts: Any,
+    out: Any,
+    to: int,
+) -> int:
+    """Check one series and write what is valid of it. Returns where the output ends, MALFORMED or NO_ROOM."""
+    start = at
+    origin = to
+    count = 0
+    samples = histograms = exemplars = np.int64(0)
+    if to + 64 > len(out):
+        return NO_ROOM
+    out[to] = 0x0A
+    to += 1 + _PADDED
+    reason = np.int64(0)
+    scan = at
+    while scan < end:
+        number, kind, begin, scan, _ = _field(data, scan, end)
+        if number < 0:
+            return MALFORMED
+        if number == 1:
+            if kind != _BYTES:
+                return MALFORMED
+            count = (
+                _resolve(data, begin, scan, symbols, labels, count) if two else _label(data, begin, scan, labels, count)
+            )
+            if count == -100:
+                return MALFORMED
+            if count < 0:
+                reason, count = -count, 0
+    if reason == 0:
+        reason = _check_labels(data, labels, count)
+    if reason == 0:
+        to = _put_labels(out, to, data, labels, count)
+        if to < 0:
+            return to
+    bad = np.int64(0)
+    while at < end:
+        tag = at
+        number, kind, begin, at, value = _field(data, at, end)
+        wrong = np.int64(0)
+        is_sample = number == 2
+        is_histogram = number == (3 if two else 4)
+        is_exemplar = number == (4 if two else 3)
+        if (is_sample or is_histogram or is_exemplar) and kind != _BYTES:
+            return MALFORMED
+        if is_sample or is_histogram:
+            wrong = _check_sample(data, begin, at) if is_sample else _check_histogram(data, begin, at)
+            if wrong == MALFORMED:
+                return MALFORMED
+            if reason or wrong:
+                bad += 1
+            else:
+                if to + (at - tag) + 32 > len(out):
+                    return NO_ROOM
+                to = _put_bytes(out, to, 0x12 if is_sample else 0x22, data, begin, at)
+                samples += is_sample
+                histograms += is_histogram
+        elif is_exemplar:
+            written = _exemplar(data, begin, at, two, symbols, extra, out, to)
+            if written == MALFORMED or written == NO_ROOM:
+                return written
+            if written < 0:
+                wrong = -100 - written
+            elif reason == 0:
+                to = written
+                exemplars += 1
+        elif two and number == 5 and kind == _BYTES and reason == 0:
+            written = _metadata(data, begin, at, symbols, seen, out, to)
+            if written == MALFORMED or written == NO_ROOM:
+                return written
+            if written < 0:
+                wrong = -100 - written
+            else:
+                to = written
+        elif two and number == 6 and kind == _VARINT:
+            out[to] = 0x30
+            to = _put_varint(out, to + 1, value)
+        if wrong and facts[REASON] == 0:
+            facts[REASON], facts[PLACE] = wrong, start
+    if reason:
+        facts[BAD_SERIES] += 1
+        facts[BAD_SAMPLES] += bad
+        if facts[REASON] == 0:
+            facts[REASON], facts[PLACE] = reason, start
+        return origin
+    facts[SAMPLES] += samples
+    facts[HISTOGRAMS] += histograms
+    facts[EXEMPLARS] += exemplars
+    facts[BAD_SAMPLES] += bad
+    if samples + histograms + exemplars == 0:
+        return origin
+    _put_length(out, origin + 1, to - origin - 1 - _PADDED)
+    return to
+
+
+@_part
+def _symbols(data: Any) -> Any:
+    """Where the symbols of a request of 2.0 begin and end."""
+    count = 0
+    at = 0
+    for fill in range(2):
+        found = np.empty((count, 2), np.int64)
+        count, at = 0, 0
+        while at < len(data):
+            number, kind, begin, at, _ = _field(data, at, len(data))
+            if number < 0:
+                return found
+            if number == 4 and kind == _BYTES:
+                if fill:
+                    found[count, 0], found[count, 1] = begin, at
+                count += 1
+    return found
+
+
+@_compiled
+def convert(data: Any, two: bool, facts: Any, out: Any) -> int:
+    """Write the valid part of a request. Returns the size of the output, MALFORMED or NO_ROOM."""
+    symbols = _symbols(data) if two else np.empty((0, 2), np.int64)
+    seen = np.zeros(len(symbols), np.uint8)
+    labels = np.zeros((1024, 4), np.int64)
+    extra = np.zeros((64, 4), np.int64)
+    at = to = np.int64(0)
+    end = len(data)
+    series = 5 if two else 1
+    while at < end:
+        tag = at
+        number, kind, begin, at, _ = _field(data, at, end)
+        if number < 0:
+            return MALFORMED
+        if number == series:
+            if kind != _BYTES:
+                return MALFORMED
+            to = _series(data, begin, at, two, symbols, seen, labels, extra, facts, out, to)
+            if to < 0:
+                return to
+            facts[ROWS] += 1
+        elif number == 3 and not two and kind == _BYTES:
+            if not _is_text(data, begin, begin):
+                return MALFORMED
+            if to + at - tag > len(out):
+                return NO_ROOM
+            to = _copy(out, to, data, tag, at)
+            facts[METADATA] += 1
+    return to
+
+
+def convert_request(body: bytes, *, two: bool, max_bytes: int) -> tuple[int, Facts, Any]:
+    """`convert` with an output that grows up to a bound: its size or MALFORMED or NO_ROOM, the facts, the output."""
+    data = np.frombuffer(body, np.uint8)
+    room = min(max_bytes, len(body) * (4 if two else 2) + 4096)
+    while True:
+        facts = np.zeros(9, np.int64)
+        out = np.empty(room, np.uint8)
+        size = int(convert(data, two, facts, out))
+        if size != NO_ROOM or room >= max_bytes:
+            return size, facts, out
+        room = min(max_bytes, room * 4)

@@ -1,0 +1,241 @@
+"""Samples as PromQL's evaluator asks for them: labels and hot windows in memory, the rest in the tables."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vedette.errors import VedetteError
+from vedette.server.query.metrics.index import ranges
+from vedette.server.query.metrics.kernels import trim, warm_up
+from vedette.server.query.metrics.samples import (
+    FAR_FUTURE_MS,
+    Samples,
+    Stretch,
+    read_histograms,
+    read_samples,
+    too_many,
+)
+from vedette.server.query.metrics.tenant import TenantMetrics
+from vedette.server.query.promql.source import STALE_NAN_BITS, SelectedSeries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from vedette.server.query.metrics.index import SeriesIndex
+    from vedette.server.query.metrics.samples import HistogramRows
+    from vedette.server.query.promql.histogram import Histogram
+    from vedette.server.query.promql.labels import Labels
+    from vedette.server.query.promql.source import SelectRequest
+    from vedette.server.query.reader import Reader
+
+    Ordinals = npt.NDArray[np.int64]
+
+__all__ = ["MetricStore"]
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 1.0
+_FRESH_SECONDS = 2.0
+"""Questions wait for a refresh that is older than this; while a tenant asks, ticks keep it younger."""
+_ACTIVE_SECONDS = 300.0
+_IDLE_SECONDS = 900.0
+_RECENT_MS = 600_000
+"""A question that ends before this looks back, and what it reads is not kept."""
+_NEAR_MS = 2 * 3_600_000
+"""Requests whose times are this close are read together."""
+_STALE = np.array([STALE_NAN_BITS], np.uint64).view(np.float64)[0]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What is to be read for some requests by one statement."""
+
+    ordinals: Ordinals
+    start_ms: int
+    end_ms: int
+    found: Samples
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Where one request's samples come from: `held` in the windows, `missing` by `reading`."""
+
+    ordinals: Ordinals
+    labels: list[Labels]
+    held: SelectedSeries
+    missing: Ordinals
+    reading: _Reading | None
+
+
+class MetricStore:
+    """The `SampleSource` of the platform.
+
+    Args:
+        reader: The door to the tables.
+        max_cached_samples: Samples kept in memory for each tenant that asks.
+    """
+
+    def __init__(self, reader: Reader, *, max_cached_samples: int) -> None:
+        self._reader = reader
+        self._max_cached = max_cached_samples
+        self._tenants: dict[str, TenantMetrics] = {}
+
+    async def run(self) -> None:
+        """Keep the tenants that ask up to date, until cancelled."""
+        await asyncio.to_thread(warm_up)
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            now = time.monotonic()
+            for tenant in list(self._tenants.values()):
+                if now - tenant.asked_at > _IDLE_SECONDS:
+                    del self._tenants[tenant.tenant]
+                    continue
+                tenant.windows.drop_idle(now - _IDLE_SECONDS)
+                if now - tenant.asked_at < _ACTIVE_SECONDS:
+                    try:
+                        await tenant.refresh(_TICK_SECONDS / 2)
+                    except VedetteError as error:
+                        log.debug("Metrics of %s wait: %s", tenant.tenant, error)
+
+    async def of(self, tenant: str) -> TenantMetrics:
+        """One tenant's series, fresh.
+
+        Raises:
+            EngineUnavailable: the tables do not answer.
+        """
+        found = self._tenants.get(tenant)
+        if found is None:
+            found = self._tenants[tenant] = TenantMetrics(self._reader, tenant, self._max_cached)
+        found.asked_at = time.monotonic()
+        await found.refresh(_FRESH_SECONDS)
+        return found
+
+    async def select(
+        self, tenant: str, requests: Sequence[SelectRequest], *, max_samples: int
+    ) -> Sequence[SelectedSeries]:
+        """See `SampleSource`."""
+        metrics = await self.of(tenant)
+        index = metrics.index
+        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        readings: list[_Reading] = []
+        plans = [_planned(metrics, request, readings, now, now_ms) for request in requests]
+        await asyncio.gather(*(self._fill(tenant, index, reading, max_samples) for reading in readings))
+        if metrics.index is index:  # else it was loaded anew after a long sleep, and has other ordinals
+            for reading in readings:
+                if reading.end_ms == FAR_FUTURE_MS and metrics.windows.takes(len(reading.found.times_ms)):
+                    metrics.windows.put(reading.ordinals, reading.found, reading.start_ms, now, now_ms)
+        answers = []
+        room = max_samples
+        for request, plan in zip(requests, plans, strict=True):
+            answer = _answer(plan)
+            room -= trim(answer.first, answer.last, answer.times_ms, request.start_ms, request.end_ms)
+            if room < 0:
+                raise too_many(max_samples)
+            some = metrics.with_histograms(plan.ordinals)
+            if len(some) and metrics.index is index:
+                stretch = Stretch(index, some, request.start_ms, request.end_ms, room)
+                rows = await read_histograms(self._reader, tenant, stretch)
+                answer = _merged(answer, plan.ordinals, rows) if rows.owners else answer
+            answers.append(answer)
+        return answers
+
+    async def _fill(self, tenant: str, index: SeriesIndex, reading: _Reading, max_samples: int) -> None:
+        stretch = Stretch(index, reading.ordinals, reading.start_ms, reading.end_ms, max_samples)
+        reading.found = await read_samples(self._reader, tenant, stretch)
+
+
+def _planned(
+    metrics: TenantMetrics, request: SelectRequest, readings: list[_Reading], now: float, now_ms: int
+) -> _Plan:
+    ordinals, labels = metrics.select(request.matchers)
+    windows = metrics.windows
+    if request.end_ms >= now_ms - _RECENT_MS:
+        missing, end_ms = windows.missing(ordinals, request.start_ms, now, now_ms), FAR_FUTURE_MS
+        begin, end = windows.bounds(ordinals)
+        if len(missing):
+            begin[np.searchsorted(ordinals, missing)] = end[np.searchsorted(ordinals, missing)] = 0
+    else:
+        missing, end_ms = ordinals, request.end_ms
+        begin = end = np.zeros(len(ordinals), np.int64)
+    held = SelectedSeries(labels, begin, end, windows.times_ms, windows.values, windows.start_times_ms)
+    reading = _joined(readings, missing, request.start_ms, end_ms) if len(missing) else None
+    return _Plan(ordinals, labels, held, missing, reading)
+
+
+def _joined(readings: list[_Reading], ordinals: Ordinals, start_ms: int, end_ms: int) -> _Reading:
+    """Add to a statement that reads about the same time, or make a new one."""
+    for reading in readings:
+        same_end = (reading.end_ms == FAR_FUTURE_MS) == (end_ms == FAR_FUTURE_MS)
+        if same_end and start_ms <= reading.end_ms + _NEAR_MS and reading.start_ms <= end_ms + _NEAR_MS:
+            reading.ordinals = np.union1d(reading.ordinals, ordinals)
+            reading.start_ms, reading.end_ms = min(reading.start_ms, start_ms), max(reading.end_ms, end_ms)
+            return reading
+    nothing = np.empty(0, np.int64)
+    reading = _Reading(ordinals, start_ms, end_ms, Samples(nothing, nothing, nothing, nothing, np.empty(0)))
+    readings.append(reading)
+    return reading
+
+
+def _answer(plan: _Plan) -> SelectedSeries:
+    """From the windows where all series have one, else from what was read, else from both."""
+    held, ordinals = plan.held, plan.ordinals
+    if plan.reading is None:
+        return held
+    found = plan.reading.found
+    first, last = np.zeros(len(ordinals), np.int64), np.zeros(len(ordinals), np.int64)
+    ours = np.flatnonzero(np.isin(found.owners, plan.missing, assume_unique=True))
+    at = np.searchsorted(ordinals, found.owners[ours])
+    first[at], last[at] = found.first[ours], found.last[ours]
+    if len(plan.missing) == len(ordinals):
+        return SelectedSeries(plan.labels, first, last, found.times_ms, found.values, found.start_times_ms)
+    sizes = held.last - held.first
+    origin = ranges(held.first, sizes)
+    before = len(found.times_ms)
+    ends = np.cumsum(sizes) + before
+    first[sizes > 0], last[sizes > 0] = (ends - sizes)[sizes > 0], ends[sizes > 0]
+    starts = None
+    if found.start_times_ms is not None or held.start_times_ms is not None:
+        starts = np.concatenate(
+            [_or_zeros(found.start_times_ms, before), _or_zeros(held.start_times_ms, len(held.times_ms))[origin]]
+        )
+    times, values = (
+        np.concatenate([found.times_ms, held.times_ms[origin]]),
+        np.concatenate([found.values, held.values[origin]]),
+    )
+    return SelectedSeries(plan.labels, first, last, times, values, starts)
+
+
+def _or_zeros(start_times: Ordinals | None, count: int) -> Ordinals:
+    return np.zeros(count, np.int64) if start_times is None else start_times
+
+
+def _merged(answer: SelectedSeries, ordinals: Ordinals, rows: HistogramRows) -> SelectedSeries:
+    """Floats and native histograms in the order of time; of two at one time, the histogram is left."""
+    sizes = answer.last - answer.first
+    origin = ranges(answer.first, sizes)
+    owner = np.concatenate([np.repeat(np.arange(len(ordinals)), sizes), np.searchsorted(ordinals, rows.owners)])
+    times = np.concatenate([answer.times_ms[origin], np.array(rows.times_ms, np.int64)])
+    stale = np.array([_STALE if item is None else 0.0 for item in rows.histograms])
+    values = np.concatenate([answer.values[origin], stale])
+    floats = len(origin)
+    known = _or_zeros(answer.start_times_ms, len(answer.times_ms))[origin]
+    starts = np.concatenate([known, np.array(rows.start_times_ms, np.int64)])
+    order = np.lexsort((times, owner))
+    owner, times = owner[order], times[order]
+    keep = np.ones(len(order), bool)
+    keep[:-1] = (times[1:] != times[:-1]) | (owner[1:] != owner[:-1])
+    order = order[keep]
+    histograms: list[Histogram | None] = [
+        rows.histograms[at - floats] if at >= floats else None for at in order.tolist()
+    ]
+    last = np.cumsum(np.bincount(owner[keep], minlength=len(ordinals)))
+    first = np.concatenate([[0], last[:-1]])
+    return SelectedSeries(answer.labels, first, last, times[keep], values[order], starts[order], histograms)

@@ -1,0 +1,119 @@
+"""One tenant's series and hot samples, brought up to date by one read a tick."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vedette.server.query.metrics.catalog import load_new, load_series, read_arrivals
+from vedette.server.query.metrics.index import SeriesIndex
+from vedette.server.query.metrics.samples import FAR_FUTURE_MS, Stretch, read_samples
+from vedette.server.query.metrics.windows import Windows
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from vedette.server.query.metrics.catalog import Arrivals
+    from vedette.server.query.promql.labels import Labels, Matcher
+    from vedette.server.query.reader import Reader
+
+    Ordinals = npt.NDArray[np.int64]
+
+__all__ = ["Selection", "TenantMetrics"]
+
+_OVERLAP_MS = 30_000
+"""An insert is looked for this long after its time: that is when it began, and it may have taken a while."""
+_MEMORY_OF_ARRIVALS_SECONDS = 20 * 3600.0
+_MOST_SELECTIONS = 2_000
+
+Selection = tuple["Ordinals", "list[Labels]"]
+
+
+class TenantMetrics:
+    """What is known of one tenant's metrics. Used on the event loop only."""
+
+    def __init__(self, reader: Reader, tenant: str, max_samples: int) -> None:
+        self.tenant = tenant
+        self.index = SeriesIndex()
+        self.windows = Windows(max_samples)
+        self.asked_at = 0.0
+        self.refreshed_at = float("-inf")
+        self._reader = reader
+        self._max_samples = max_samples
+        self._histograms: Ordinals = np.empty(0, np.int64)
+        self._since_ms = 0
+        self._seen: set[tuple[int, int, int, int]] = set()
+        self._selections: dict[tuple[Matcher, ...], tuple[int, Selection]] = {}
+        self._refreshing = asyncio.Lock()
+
+    async def refresh(self, max_age_seconds: float) -> None:
+        """Know of everything that was in the tables `max_age_seconds` ago; 0 is now."""
+        if time.monotonic() - self.refreshed_at <= max_age_seconds:
+            return
+        async with self._refreshing:
+            now = time.monotonic()
+            if now - self.refreshed_at <= max_age_seconds:  # another waited for the same
+                return
+            if now - self.refreshed_at > _MEMORY_OF_ARRIVALS_SECONDS:
+                await self._load()
+            else:
+                await self._catch_up()
+            self.refreshed_at = now
+
+    def select(self, matchers: tuple[Matcher, ...]) -> Selection:
+        """The series that match, with their labels."""
+        known = self._selections.get(matchers)
+        if known is not None and known[0] == len(self.index):
+            return known[1]
+        ordinals = self.index.select(matchers)
+        labels = self.index.labels
+        found = ordinals, [labels(ordinal) for ordinal in ordinals.tolist()]
+        if len(self._selections) >= _MOST_SELECTIONS:
+            self._selections.clear()
+        self._selections[matchers] = len(self.index), found
+        return found
+
+    def with_histograms(self, ordinals: Ordinals) -> Ordinals:
+        """Those of some series that have native histograms."""
+        return np.intersect1d(ordinals, self._histograms, assume_unique=True)
+
+    async def _load(self) -> None:
+        moment = await self._reader.rows(self.tenant, "SELECT toUnixTimestamp64Milli(now64(3)) AS now")
+        self._since_ms = int(moment[0]["now"]) - _OVERLAP_MS
+        self.index = await load_series(self._reader, self.tenant)
+        self.windows = Windows(self._max_samples)
+        self.windows.grow(len(self.index))
+        self._selections.clear()
+        self._seen = set()
+        await self._find_histograms()
+
+    async def _find_histograms(self) -> None:
+        rows = await self._reader.rows(
+            self.tenant, "SELECT groupUniqArray(series) AS ids FROM vedette.histograms HAVING notEmpty(ids)"
+        )
+        ids = np.array(rows[0]["ids"] if rows else [], np.uint64)
+        found = self.index.ordinals_of(ids)
+        self._histograms = np.sort(found[found >= 0])
+
+    async def _catch_up(self) -> None:
+        arrivals = await read_arrivals(self._reader, self.tenant, self._since_ms)
+        await load_new(self._reader, self.tenant, self.index, arrivals, self._since_ms)
+        self.windows.grow(len(self.index))
+        if arrivals.histograms - self._seen:
+            await self._find_histograms()
+        await self._extend(arrivals)
+        self._seen = arrivals.samples | arrivals.histograms
+        self._since_ms = max(self._since_ms, arrivals.newest_ms - _OVERLAP_MS)
+
+    async def _extend(self, arrivals: Arrivals) -> None:
+        """Bring the windows up to date. Inserts may end after their time, so those of before are looked at again."""
+        hot = self.windows.hot()
+        if not len(hot) or not arrivals.samples:
+            return
+        earliest = min(row[1] for row in arrivals.samples)
+        stretch = Stretch(self.index, hot, earliest, FAR_FUTURE_MS, self._max_samples)
+        found = await read_samples(self._reader, self.tenant, stretch)
+        self.windows.append(found, time.monotonic(), time.time_ns() // 1_000_000)
