@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vedette.sdk.configure import configure, flush, shutdown
     from vedette.sdk.context import context, correlation_id
+    from vedette.sdk.instrumentation.applications import instrument
     from vedette.sdk.logs.logger import Logger, get_logger, set_level
     from vedette.sdk.metrics.requests import track_requests
     from vedette.sdk.metrics.surface import counter, gauge, histogram, info, metrics_text, summary
@@ -28,6 +29,7 @@ __all__ = [
     "get_logger",
     "histogram",
     "info",
+    "instrument",
     "metrics_text",
     "set_level",
     "shutdown",
@@ -51,6 +53,7 @@ _HOMES = {
     "get_logger": "vedette.sdk.logs.logger",
     "histogram": "vedette.sdk.metrics.surface",
     "info": "vedette.sdk.metrics.surface",
+    "instrument": "vedette.sdk.instrumentation.applications",
     "metrics_text": "vedette.sdk.metrics.surface",
     "summary": "vedette.sdk.metrics.surface",
     "track_requests": "vedette.sdk.metrics.requests",

@@ -120,7 +120,9 @@ class Runtime:
     def stop(self, timeout_seconds: float) -> None:
         """Let nothing more in, and deliver what is there."""
         from vedette.sdk.logs import setup  # noqa: PLC0415
+        from vedette.sdk.metrics.workers import leave_workers  # noqa: PLC0415
 
+        leave_workers(bequeath=True)
         own_spans.use_tracer(None)
         setup.close_desk()
         self.exporter.close(monotonic() + timeout_seconds)
@@ -150,12 +152,16 @@ class Runtime:
         desk.after_fork()
         registry.after_fork()
         self.exporter.after_fork()
+        workers: Any = sys.modules.get("vedette.sdk.metrics.workers")
+        if workers is not None:
+            workers.after_fork()
 
 
 _runtime: Runtime | None = None
 _provider: TracerProvider | None = None
 _lock = threading.RLock()
 _hooked = False
+_disabled = False
 
 
 def configure(service: str | None = None, /, **options: Unpack[Options]) -> None:
@@ -167,13 +173,14 @@ def configure(service: str | None = None, /, **options: Unpack[Options]) -> None
     Raises:
         SettingsError: a setting is unknown or cannot be used.
     """
-    global _runtime  # noqa: PLW0603 - one SDK per process
+    global _runtime, _disabled  # noqa: PLW0603 - one SDK per process
     settings = settings_of.load(service, options)
     with _lock:
         if _runtime is not None:
             _runtime.stop(_runtime.settings.shutdown_timeout_seconds)
             _runtime = None
-        if not settings.enabled:
+        _disabled = not settings.enabled
+        if _disabled:
             return
         found = resources.detect(settings.service, settings.version, settings.environment, settings.resource)
         provider = _install_provider(found, settings)
@@ -200,6 +207,11 @@ def _install_provider(found: resources.Resource, settings: Settings) -> TracerPr
 def runtime() -> Runtime | None:
     """What is configured, or `None`."""
     return _runtime
+
+
+def was_disabled() -> bool:
+    """Whether the latest `configure` switched the SDK off."""
+    return _disabled
 
 
 def flush(timeout_seconds: float | None = None) -> bool:

@@ -1,0 +1,157 @@
+"""`vedette.instrument`: an application, or every library that is installed."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
+
+from vedette.errors import SettingsError
+from vedette.sdk.configure import runtime
+from vedette.sdk.guard import tell
+from vedette.sdk.instrumentation.imports import when_imported
+from vedette.sdk.web.requests import WebOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Unpack
+
+    from vedette.sdk.traces.tracer import Tracer
+
+__all__ = ["WebArguments", "instrument", "instrument_libraries"]
+
+_App = TypeVar("_App")
+_OWN = {
+    "sqlalchemy": "vedette.sdk.instrumentation.sqlalchemy",
+    "httpx": "vedette.sdk.instrumentation.httpx",
+}
+# Contrib's instrumentations for what is done here, or that would do it a second time.
+_LEFT_OUT = frozenset(
+    ("sqlalchemy", "httpx", "fastapi", "starlette", "asgi", "wsgi", "flask", "django", "logging", "threading",
+     "system_metrics", "asyncio", "urllib3", "urllib")
+)  # fmt: skip
+_MARK = "_vedette_instrumented"
+
+
+class WebArguments(TypedDict, total=False):
+    """The keyword arguments of `vedette.instrument`; see `web.requests.WebOptions`."""
+
+    namespace: str
+    excluded: Iterable[str]
+    metrics_path: str | None
+    slow_seconds: float
+    tenant: Callable[[Mapping[str, str]], str | None] | None
+    tenant_header: str
+    correlation_header: str
+    log_requests: bool
+
+
+def instrument(app: _App | None = None, /, **options: Unpack[WebArguments]) -> _App:
+    """Watch a web application, or with no argument every library that is installed.
+
+    FastAPI, Starlette, Flask and Litestar applications are changed in place; any other ASGI or WSGI callable is
+    wrapped, so use what is returned. Call it after `configure`.
+
+    Raises:
+        SettingsError: `configure` was not called, an option is unknown, or `app` is no application.
+    """
+    active = runtime()
+    if active is None:
+        if app is not None and not _disabled():
+            raise SettingsError("vedette.instrument() comes after vedette.configure().")
+        return cast("_App", app)
+    if app is None:
+        instrument_libraries()
+        return cast("_App", app)
+    tracer = active.provider.get_tracer("vedette.web")
+    return cast("_App", _instrument(app, tracer, _options(options)))
+
+
+def _disabled() -> bool:
+    from vedette.sdk.configure import was_disabled  # noqa: PLC0415 - asked only where nothing is configured
+
+    return was_disabled()
+
+
+def _options(given: WebArguments) -> WebOptions:
+    values: dict[str, Any] = dict(given)
+    if "excluded" in values:
+        values["excluded"] = frozenset(values["excluded"])
+    try:
+        return WebOptions(**values)
+    except TypeError as error:
+        raise SettingsError(f"vedette.instrument(): {error}.") from None
+
+
+def _instrument(app: Any, tracer: Tracer, options: WebOptions) -> Any:
+    from vedette.sdk.metrics.workers import join_workers  # noqa: PLC0415 - loaded with the first application
+    from vedette.sdk.web.asgi import AsgiMiddleware  # noqa: PLC0415
+    from vedette.sdk.web.routes import django_route, flask_routes, from_environ, from_scope  # noqa: PLC0415
+    from vedette.sdk.web.wsgi import WsgiMiddleware  # noqa: PLC0415
+
+    if getattr(app, _MARK, False) or isinstance(getattr(app, "asgi_handler", None), AsgiMiddleware):
+        return app
+    if options.metrics_path is not None:
+        active = runtime()
+        join_workers(str(active.resource["service.name"]) if active else "")
+    if options.log_requests:  # uvicorn's own line says less of the same
+        logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    module = type(app).__module__
+    if hasattr(app, "build_middleware_stack"):  # FastAPI, Starlette: outside of all other middleware
+        build = app.build_middleware_stack
+        app.build_middleware_stack = lambda: AsgiMiddleware(build(), tracer, options, from_scope)
+        app.middleware_stack = None
+        _quiet_fastapi(app)
+    elif hasattr(app, "wsgi_app"):  # Flask
+        flask_routes(app)
+        app.wsgi_app = WsgiMiddleware(app.wsgi_app, tracer, options, from_environ)
+    elif hasattr(app, "asgi_handler"):  # Litestar
+        app.asgi_handler = AsgiMiddleware(app.asgi_handler, tracer, options, from_scope)
+        return app  # it has slots: its handler is the mark
+    elif module.startswith("django.") and "asgi" in module:
+        return AsgiMiddleware(app, tracer, options, lambda scope, _root: django_route(scope["path"]))
+    elif module.startswith("django."):
+        return WsgiMiddleware(app, tracer, options, lambda environ: django_route(environ.get("PATH_INFO", "/")))
+    elif inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None)):  # noqa: B004
+        return AsgiMiddleware(app, tracer, options, from_scope)
+    elif callable(app):
+        return WsgiMiddleware(app, tracer, options, from_environ)
+    else:
+        raise SettingsError(f"{type(app).__name__} is no ASGI or WSGI application.")
+    setattr(app, _MARK, True)
+    return app
+
+
+def _quiet_fastapi(app: Any) -> None:
+    """Switch off the telemetry that FastAPI brings itself: it would make each request's span and metrics twice."""
+    native = getattr(app, "_telemetry", None)
+    if isinstance(native, dict):
+        native.update({key: False for key in ("tracing", "metrics", "logs") if key in native})
+
+
+def instrument_libraries() -> None:
+    """Watch what is installed: our own instrumentations, then the contrib ones that are there."""
+    from vedette.sdk.instrumentation import threads  # noqa: PLC0415 - loaded when asked for
+
+    threads.instrument()
+    for name, home in _OWN.items():
+        if find_spec(name) is not None:
+            when_imported(name, lambda home=home: _call(home))  # type: ignore[misc]
+    for point in entry_points(group="opentelemetry_instrumentor"):
+        library = point.name.replace("-", "_")
+        if library in _LEFT_OUT:
+            continue
+        try:
+            instrumentor = point.load()()
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.instrument()
+        except Exception as error:  # noqa: BLE001 - one that does not fit must not cost the others
+            tell(f"contrib {library}", f"opentelemetry-instrumentation-{library} was left out: {error}")
+
+
+def _call(home: str) -> None:
+    __import__(home)
+    sys.modules[home].instrument()

@@ -1,0 +1,145 @@
+"""HTTPX: a client span per attempt, with status, timeouts and repeated attempts visible, and the context sent along.
+
+Attributes follow OpenTelemetry's HTTP conventions. The URL's credentials and the values of its query are masked.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import propagate
+from opentelemetry import trace as api
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from vedette.sdk.context import correlation_id
+from vedette.sdk.guard import fault
+from vedette.sdk.metrics.registry import registry
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+__all__ = ["instrument", "uninstrument"]
+
+_REMEMBERED = 2048
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
+
+
+class _Requests:
+    def __init__(self) -> None:
+        self._tracer = api.get_tracer("vedette.httpx")
+        self._seconds = registry.histogram(
+            "http_client_request_duration_seconds", "Seconds per request", ["method", "host", "status"], unit="s"
+        )
+        self._failed: OrderedDict[tuple[int, str], int] = OrderedDict()
+
+    def begin(self, request: Any) -> tuple[Span, float, tuple[int, str]]:
+        method = request.method if request.method in _METHODS else "_OTHER"
+        url = request.url
+        parent = api.get_current_span().get_span_context().span_id
+        shown = f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}{url.path}{'?…' if url.query else ''}"
+        attributes: dict[str, Any] = {
+            "http.request.method": method,
+            "url.full": shown,
+            "server.address": url.host,
+            "server.port": url.port or {"https": 443}.get(url.scheme, 80),
+        }
+        key = (parent, f"{method} {shown}")
+        if parent and key in self._failed:
+            attributes["http.request.resend_count"] = self._failed[key]
+        span = self._tracer.start_span(method, kind=SpanKind.CLIENT, attributes=attributes)
+        propagate.inject(request.headers, api.set_span_in_context(span))
+        correlation = correlation_id()
+        if correlation:
+            request.headers.setdefault("x-correlation-id", correlation)
+        return span, perf_counter(), key
+
+    def end(self, held: tuple[Span, float, tuple[int, str]], request: Any, status: int, error: Any) -> None:
+        span, begin, key = held
+        if status:
+            span.set_attribute("http.response.status_code", status)
+        if error is not None:
+            kind = f"{type(error).__module__}.{type(error).__qualname__}".replace("httpcore", "httpx")
+            span.set_attribute("error.type", kind)
+            span.set_attribute("timeout", "Timeout" in kind)
+            span.record_exception(error)
+            span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        elif status >= 400:
+            span.set_attribute("error.type", str(status))
+            span.set_status(Status(StatusCode.ERROR))
+        if error is not None or status >= 400:
+            self._failed[key] = self._failed.pop(key, 0) + 1
+            if len(self._failed) > _REMEMBERED:
+                self._failed.popitem(last=False)
+        outcome = str(status) if status else type(error).__name__
+        self._seconds.labels(request.method, request.url.host, outcome).observe(perf_counter() - begin)
+        span.end()
+
+
+_installed: tuple[Any, Any] | None = None
+
+
+def instrument() -> None:
+    """Watch every client of this process whose transport is HTTPX's own."""
+    global _installed  # noqa: PLW0603 - installed once per process
+    if _installed is not None:
+        return
+    import httpx  # noqa: PLC0415 - an optional package
+
+    requests = _Requests()
+    sync_send = httpx.HTTPTransport.handle_request
+    async_send = httpx.AsyncHTTPTransport.handle_async_request
+    _installed = (sync_send, async_send)
+
+    def begin(request: Any) -> Any:
+        if get_value(_SUPPRESS_INSTRUMENTATION_KEY):
+            return None
+        try:
+            return requests.begin(request)
+        except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
+            fault("watching a request", error)
+            return None
+
+    def end(held: Any, request: Any, response: Any, error: BaseException | None) -> None:
+        if held is not None:
+            try:
+                requests.end(held, request, response.status_code if response is not None else 0, error)
+            except Exception as own:  # noqa: BLE001 - telemetry must not cost the request
+                fault("watching a request", own)
+
+    def handle_request(self: Any, request: Any) -> Any:
+        held, response, failure = begin(request), None, None
+        try:
+            response = sync_send(self, request)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            end(held, request, response, failure)
+        return response
+
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        held, response, failure = begin(request), None, None
+        try:
+            response = await async_send(self, request)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            end(held, request, response, failure)
+        return response
+
+    httpx.HTTPTransport.handle_request = handle_request  # type: ignore[method-assign]
+    httpx.AsyncHTTPTransport.handle_async_request = handle_async_request  # type: ignore[method-assign]
+
+
+def uninstrument() -> None:
+    """Watch no more."""
+    global _installed  # noqa: PLW0603 - installed once per process
+    if _installed is not None:
+        import httpx  # noqa: PLC0415 - an optional package
+
+        httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request = _installed  # type: ignore[method-assign]
+        _installed = None

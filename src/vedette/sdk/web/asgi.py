@@ -1,0 +1,174 @@
+"""The ASGI middleware, in front of FastAPI, Starlette, Litestar, Django and any other application."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from vedette.sdk.context import fields as context_fields
+from vedette.sdk.guard import fault
+from vedette.sdk.metrics.registry import registry
+from vedette.sdk.traces.span import reset_context, set_context
+from vedette.sdk.web.requests import RequestTelemetry, WebOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from vedette.sdk.traces.tracer import Tracer
+    from vedette.sdk.web.requests import Started
+    from vedette.sdk.web.routes import FindRoute
+
+__all__ = ["AsgiMiddleware"]
+
+_put = dict.__setitem__
+_LAG_SECONDS = 0.25
+
+
+class AsgiMiddleware:
+    """Watches the requests of `app`. What is no HTTP request passes through untouched.
+
+    An exception of the application passes through unchanged, after it was recorded.
+    """
+
+    def __init__(self, app: Any, tracer: Tracer, options: WebOptions, find_route: FindRoute) -> None:
+        self.app = app
+        self._telemetry = RequestTelemetry(options, tracer)
+        self._excluded = options.excluded
+        self._metrics_path = options.metrics_path
+        self._header = options.correlation_header.encode("latin-1")
+        self._find_route = find_route
+        self._loops: set[int] = set()
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
+            return
+        path = scope["path"]
+        if path == self._metrics_path:
+            await _answer_metrics(scope, send)
+            return
+        if path in self._excluded:
+            await self.app(scope, receive, send)
+            return
+        try:
+            request = self._begin(scope, path)
+        except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
+            fault("beginning a request", error)
+            await self.app(scope, receive, send)
+            return
+        await self._watched(request, scope, receive, send)
+
+    def _begin(self, scope: MutableMapping[str, Any], path: str) -> Started:
+        loop = id(asyncio.get_running_loop())
+        if loop not in self._loops:
+            self._loops.add(loop)
+            _watch_loop()
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        attributes: dict[str, Any] = {"url.scheme": scope.get("scheme", "http")}
+        server, client, query = scope.get("server"), scope.get("client"), scope.get("query_string")
+        if server:
+            attributes["server.address"], attributes["server.port"] = server[0], server[1] or 0
+        if client:
+            attributes["client.address"] = client[0]
+        if query:
+            attributes["url.query"] = query.decode("latin-1")
+        attributes["network.protocol.version"] = scope.get("http_version", "1.1")
+        return self._telemetry.begin(scope["method"], path, headers, attributes)
+
+    async def _watched(
+        self,
+        request: Started,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        status = 500
+        header = (self._header, request.correlation_id.encode("latin-1"))
+
+        async def send_marked(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        context = Context(request.context)
+        _put(context, _SPAN_KEY, request.span)
+        outer = context_fields.get()
+        root_path = scope.get("root_path", "")
+        token = set_context(context)
+        fields_token = context_fields.set({**outer, **request.fields} if outer else request.fields)
+        active = self._telemetry.active
+        active.inc()
+        failure: BaseException | None = None
+        try:
+            await self.app(scope, receive, send_marked)
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else None
+            raise
+        finally:
+            active.dec()
+            try:
+                client = scope.get("client")
+                route = self._find_route(scope, root_path)
+                self._telemetry.finish(
+                    request, status, route, failure, scope.get("scheme", "http"), client[0] if client else ""
+                )
+            except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
+                fault("finishing a request", error)
+            try:
+                reset_context(token)
+                context_fields.reset(fields_token)
+            except ValueError:  # the server ended the request in another context
+                pass
+
+
+def _flushing(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Deliver what is recorded when the server ends: uvicorn ends its process by the signal, without atexit."""
+    from vedette.sdk.configure import flush  # noqa: PLC0415 - loaded with configure
+    from vedette.sdk.metrics.workers import leave_workers  # noqa: PLC0415 - loaded with the first application
+
+    async def send_and_flush(message: Any) -> None:
+        if message["type"].startswith("lifespan.shutdown."):
+            await asyncio.to_thread(leave_workers, bequeath=True)
+            await asyncio.to_thread(flush)
+        await send(message)
+
+    return send_and_flush
+
+
+async def _answer_metrics(scope: MutableMapping[str, Any], send: Callable[[Any], Awaitable[None]]) -> None:
+    from vedette.sdk.metrics.exposition import OPENMETRICS, TEXT, negotiate  # noqa: PLC0415 - loaded by a scrape
+    from vedette.sdk.metrics.workers import text_of_all  # noqa: PLC0415
+
+    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"").decode("latin-1")
+    openmetrics = negotiate(accept)
+    body = (await asyncio.to_thread(text_of_all, openmetrics=openmetrics)).encode()
+    kind = (OPENMETRICS if openmetrics else TEXT).encode()
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _watch_loop() -> None:
+    """Observe how late the running event loop is, four times a second."""
+    lag = registry.histogram("asyncio_event_loop_lag_seconds", "How late the event loop runs its timers", unit="s")
+    loop = asyncio.get_running_loop()
+
+    def tick(due: float) -> None:
+        now = perf_counter()
+        lag.observe(max(0.0, now - due))
+        if not loop.is_closed():
+            loop.call_later(_LAG_SECONDS, tick, now + _LAG_SECONDS)
+
+    loop.call_later(_LAG_SECONDS, tick, perf_counter() + _LAG_SECONDS)

@@ -1,0 +1,66 @@
+"""What the headers of a request say: where the trace comes from, its correlation id, its tenant."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import baggage, propagate
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from vedette.sdk.traces.span import current_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["parent_of", "safe_id", "with_tenant"]
+
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_SAFE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_ONLY_W3C = frozenset(("traceparent", "tracestate", "baggage"))
+_put = dict.__setitem__
+
+
+def safe_id(text: str | None) -> str | None:
+    """`text` if it may go into headers and log lines as it is, else `None`."""
+    return text if text and _SAFE.fullmatch(text) else None
+
+
+def parent_of(headers: Mapping[str, str]) -> Context:
+    """The context that the headers carry, on top of the current one.
+
+    A lone `traceparent` of version 00 is read here; anything else is left to the configured propagators.
+    """
+    base = current_context()
+    wanted = _fields()
+    if wanted == _ONLY_W3C and "tracestate" not in headers and "baggage" not in headers:
+        found = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+        if found is None:
+            return base
+        trace_id, span_id, flags = int(found[1], 16), int(found[2], 16), int(found[3], 16)
+        if not trace_id or not span_id:
+            return base
+        remote = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+        context = Context(base)
+        _put(context, _SPAN_KEY, NonRecordingSpan(remote))
+        return context
+    return propagate.extract(headers, base)
+
+
+_known: tuple[Any, frozenset[str]] | None = None
+
+
+def _fields() -> frozenset[str]:
+    """The headers that the configured propagators use."""
+    global _known  # noqa: PLW0603 - looked up once per propagator
+    active = propagate.get_global_textmap()
+    if _known is None or _known[0] is not active:
+        _known = (active, frozenset(active.fields))
+    return _known[1]
+
+
+def with_tenant(context: Context, tenant: str) -> Context:
+    """`context` with the tenant in its baggage, so that the services behind know it as well."""
+    return baggage.set_baggage("tenant", tenant, context)

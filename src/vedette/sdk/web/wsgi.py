@@ -1,0 +1,185 @@
+"""The WSGI middleware, in front of Flask, Django and any other application (PEP 3333)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from vedette.sdk.context import fields as context_fields
+from vedette.sdk.guard import fault
+from vedette.sdk.traces.span import reset_context, set_context
+from vedette.sdk.web.requests import RequestTelemetry, WebOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from vedette.sdk.traces.tracer import Tracer
+    from vedette.sdk.web.requests import Started
+
+__all__ = ["WsgiMiddleware"]
+
+_put = dict.__setitem__
+_LENGTH = len("HTTP_")
+
+
+class WsgiMiddleware:
+    """Watches the requests of `app`. A request ends when its body has been sent."""
+
+    def __init__(
+        self, app: Any, tracer: Tracer, options: WebOptions, find_route: Callable[[dict[str, Any]], str | None]
+    ) -> None:
+        self.app = app
+        self._telemetry = RequestTelemetry(options, tracer)
+        self._options = options
+        self._find_route = find_route
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Handle one request."""
+        path = environ.get("PATH_INFO", "") or "/"
+        if path == self._options.metrics_path:
+            return _answer_metrics(environ, start_response)
+        if path in self._options.excluded:
+            return self._plain(environ, start_response)
+        try:
+            request = self._begin(environ, path)
+        except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
+            fault("beginning a request", error)
+            return self._plain(environ, start_response)
+        return self._watched(request, environ, start_response)
+
+    def _plain(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        body: Iterable[bytes] = self.app(environ, start_response)
+        return body
+
+    def _begin(self, environ: dict[str, Any], path: str) -> Started:
+        headers = {
+            key[_LENGTH:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")
+        }
+        attributes: dict[str, Any] = {"url.scheme": environ.get("wsgi.url_scheme", "http")}
+        for key, name in (
+            ("SERVER_NAME", "server.address"),
+            ("REMOTE_ADDR", "client.address"),
+            ("QUERY_STRING", "url.query"),
+        ):
+            if environ.get(key):
+                attributes[name] = environ[key]
+        return self._telemetry.begin(environ.get("REQUEST_METHOD", "GET"), path, headers, attributes)
+
+    def _watched(
+        self, request: Started, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        state = _State(self, request, environ)
+        header = (self._options.correlation_header.title(), request.correlation_id)
+
+        def start_marked(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            state.status = int(status.split(" ", 1)[0])
+            return start_response(status, [*headers, header], *rest)
+
+        state.enter()
+        try:
+            body = self.app(environ, start_marked)
+        except BaseException as error:
+            state.finish(error)
+            raise
+        state.leave()
+        return _Body(body, state)
+
+    def finish(self, request: Started, status: int, environ: dict[str, Any], error: BaseException | None) -> None:
+        """Record the end of a request; never raises."""
+        try:
+            self._telemetry.active.dec()
+            route = self._find_route(environ)
+            scheme, client = environ.get("wsgi.url_scheme", "http"), environ.get("REMOTE_ADDR", "")
+            failure = error if isinstance(error, Exception) else None
+            self._telemetry.finish(request, status, route, failure, scheme, client)
+        except Exception as own:  # noqa: BLE001 - telemetry must not cost the request
+            fault("finishing a request", own)
+
+
+class _State:
+    """One request on its way through the server's thread."""
+
+    def __init__(self, middleware: WsgiMiddleware, request: Started, environ: dict[str, Any]) -> None:
+        self._middleware = middleware
+        self._request = request
+        self._environ = environ
+        self.status = 500
+        self._done = False
+        context = Context(request.context)
+        _put(context, _SPAN_KEY, request.span)
+        self._context = context
+        middleware._telemetry.active.inc()
+
+    def enter(self) -> None:
+        """Make the request current in this thread."""
+        self._token = set_context(self._context)
+        outer = context_fields.get()
+        fields = self._request.fields
+        self._fields_token = context_fields.set({**outer, **fields} if outer else fields)
+
+    def leave(self) -> None:
+        """Make it current no more."""
+        try:
+            reset_context(self._token)
+            context_fields.reset(self._fields_token)
+        except ValueError:  # the server goes on in another context
+            pass
+
+    def finish(self, error: BaseException | None) -> None:
+        """End the request, once; it is current when this is called."""
+        self.leave()
+        if not self._done:
+            self._done = True
+            self._middleware.finish(self._request, 500 if error else self.status, self._environ, error)
+
+
+class _Body:
+    """The application's body: the request is current while it is made, and ends when it is closed."""
+
+    def __init__(self, body: Iterable[bytes], state: _State) -> None:
+        self._body = body
+        self._state = state
+        self._parts = iter(body)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        self._state.enter()
+        try:
+            return next(self._parts)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self._state.finish(error)
+            self._state.enter()
+            raise
+        finally:
+            self._state.leave()
+
+    def close(self) -> None:
+        """Close the application's body and end the request."""
+        self._state.enter()
+        error: BaseException | None = None
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._state.finish(error)
+
+
+def _answer_metrics(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    from vedette.sdk.metrics.exposition import OPENMETRICS, TEXT, negotiate  # noqa: PLC0415 - loaded by a scrape
+    from vedette.sdk.metrics.workers import text_of_all  # noqa: PLC0415
+
+    openmetrics = negotiate(environ.get("HTTP_ACCEPT", ""))
+    body = text_of_all(openmetrics=openmetrics).encode()
+    kind = OPENMETRICS if openmetrics else TEXT
+    start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,0 +1,423 @@
+"""Requests through real servers and frameworks: spans, metrics by route, the request's line, correlation, workers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sdk_programs import Collector, Programs, attributes_of
+
+APPS = {
+    "fastapi": """
+        import vedette
+        vedette.configure("web", process_metrics=False)
+        from fastapi import APIRouter, FastAPI
+        app = FastAPI()
+        log = vedette.get_logger("app")
+        router = APIRouter(prefix="/api")
+        @router.get("/orders/{order}")
+        async def order(order: int):
+            log.info("inside")
+            with vedette.span("work"):
+                return {"order": order, "correlation": vedette.correlation_id()}
+        @app.get("/fail")
+        def fail():
+            raise RuntimeError("broken")
+        @app.get("/health")
+        def health():
+            return "ok"
+        app.include_router(router)
+        vedette.instrument(app)
+    """,
+    "starlette mounted": """
+        import vedette
+        vedette.configure("web", process_metrics=False)
+        from starlette.applications import Starlette
+        from starlette.responses import JSONResponse
+        from starlette.routing import Mount, Route
+        log = vedette.get_logger("app")
+        def order(request):
+            log.info("inside")
+            with vedette.span("work"):
+                return JSONResponse({"order": int(request.path_params["order"]),
+                                     "correlation": vedette.correlation_id()})
+        def fail(request):
+            raise RuntimeError("broken")
+        inner = Starlette(routes=[Route("/orders/{order}", order)])
+        app = Starlette(routes=[Mount("/api", inner), Route("/fail", fail), Route("/health", lambda r: JSONResponse(1))])
+        vedette.instrument(app)
+    """,
+    "litestar": """
+        import vedette
+        vedette.configure("web", process_metrics=False)
+        from litestar import Litestar, get
+        log = vedette.get_logger("app")
+        @get("/api/orders/{order:int}")
+        async def order(order: int) -> dict:
+            log.info("inside")
+            with vedette.span("work"):
+                return {"order": order, "correlation": vedette.correlation_id()}
+        @get("/fail", sync_to_thread=False)
+        def fail() -> None:
+            raise RuntimeError("broken")
+        @get("/health", sync_to_thread=False)
+        def health() -> str:
+            return "ok"
+        app = vedette.instrument(Litestar([order, fail, health]))
+    """,
+    "flask": """
+        import vedette
+        vedette.configure("web", process_metrics=False)
+        from flask import Flask
+        app = Flask("app")
+        log = vedette.get_logger("app")
+        @app.get("/api/orders/<int:order>")
+        def order(order):
+            log.info("inside")
+            with vedette.span("work"):
+                return {"order": order, "correlation": vedette.correlation_id()}
+        @app.get("/fail")
+        def fail():
+            raise RuntimeError("broken")
+        @app.get("/health")
+        def health():
+            return "ok"
+        vedette.instrument(app)
+    """,
+    "django": """
+        import sys, vedette
+        vedette.configure("web", process_metrics=False)
+        from django.conf import settings
+        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x", LOGGING_CONFIG=None)
+        from django.core.wsgi import get_wsgi_application
+        from django.http import JsonResponse
+        from django.urls import path
+        log = vedette.get_logger("app")
+        def order(request, order):
+            log.info("inside")
+            with vedette.span("work"):
+                return JsonResponse({"order": order, "correlation": vedette.correlation_id()})
+        def fail(request):
+            raise RuntimeError("broken")
+        urlpatterns = [path("api/orders/<int:order>", order), path("fail", fail),
+                       path("health", lambda r: JsonResponse(1, safe=False))]
+        app = vedette.instrument(get_wsgi_application())
+    """,
+}
+ROUTES = {
+    "flask": "/api/orders/<int:order>",
+    "django": "/api/orders/<int:order>",
+}
+
+
+class Site:
+    """A web application behind a real server."""
+
+    def __init__(self, programs: Programs, source: str, *server: str, **variables: str) -> None:
+        programs.write(source, "site_app.py")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        command = [part.replace("PORT", str(self.port)) for part in server]
+        self.log = programs.directory / "server.log"
+        with self.log.open("w") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=programs.directory,
+                env=programs.environment(PYTHONPATH=str(programs.directory), **variables),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        programs.started.append(self.process)
+        while True:
+            assert self.process.poll() is None, self.log.read_text()
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            time.sleep(0.05)
+
+    def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=named)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, dict(answer.headers), answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, dict(error.headers), error.read()
+
+    def metrics(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        text = self.get("/metrics")[2].decode()
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith('{"timestamp"')]
+
+
+UVICORN = ("uvicorn", "site_app:app", "--port", "PORT", "--host", "127.0.0.1")
+GUNICORN = ("gunicorn", "site_app:app", "--bind", "127.0.0.1:PORT", "--no-control-socket")
+
+
+@pytest.fixture(params=APPS)
+def served(request, programs, collector):
+    server = GUNICORN if request.param in {"flask", "django"} else UVICORN
+    site = Site(programs, APPS[request.param], *server)
+    yield request.param, site, collector
+    if site.process.poll() is None:
+        site.stop()
+
+
+def test_one_pass_does_everything_for_a_request(served):
+    name, site, collector = served
+    route = ROUTES.get(name, "/api/orders/{order}")
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    status, headers, body = site.get(
+        "/api/orders/7?q=1", traceparent=parent, x_correlation_id="c-9", x_tenant_id="acme"
+    )
+    assert (status, json.loads(body)) == (200, {"order": 7, "correlation": "c-9"})
+    assert {key.lower(): value for key, value in headers.items()}["x-correlation-id"] == "c-9"
+    own = site.get("/api/orders/8")[1]
+    assert site.get("/fail")[0] == 500
+    assert site.get("/nothing/here")[0] == 404
+    assert site.get("/health")[0] == 200
+    found = site.metrics()
+    by_route = {labels: value for (name, labels), value in found.items() if name == "http_server_requests_total"}
+    assert by_route == {
+        (("method", "GET"), ("route", route), ("status", "200")): 2,
+        (("method", "GET"), ("route", "/fail"), ("status", "500")): 1,
+        (("method", "GET"), ("route", "unmatched"), ("status", "404")): 1,
+    }
+    assert found["http_server_errors_total", (("method", "GET"), ("route", "/fail"))] == 1
+    assert found["http_server_request_duration_seconds_count", (("method", "GET"), ("route", route))] == 2
+    assert found["http_server_active_requests", ()] == 0
+    site.stop()
+    spans = {span.name: span for span in collector.spans if span.trace_id.hex().startswith("0af7")}
+    server, work = spans[f"GET {route}"], spans["work"]
+    assert (server.kind, server.parent_span_id.hex(), work.parent_span_id) == (2, "b7ad6b7169203331", server.span_id)
+    attributes = attributes_of(server)
+    assert attributes["http.route"] == route
+    assert (attributes["http.response.status_code"], attributes["url.path"]) == (200, "/api/orders/7")
+    assert (attributes["tenant.id"], attributes["correlation_id"]) == ("acme", "c-9")
+    failed = next(span for span in collector.spans if span.name == "GET /fail")
+    assert failed.status.code == 2
+    assert {key.lower(): value for key, value in own.items()}["x-correlation-id"] in {
+        span.trace_id.hex() for span in collector.spans
+    }
+    assert not [span for span in collector.spans if "health" in span.name]
+    lines = site.lines()
+    inside = next(line for line in lines if line["message"] == "inside")
+    assert (inside["correlation_id"], inside["tenant"], inside["span_id"]) == ("c-9", "acme", server.span_id.hex())
+    log = next(line for line in lines if line["logger"] == "vedette.requests" and line["correlation_id"] == "c-9")
+    assert (log["method"], log["path"], log["status"], log["route"]) == ("GET", "/api/orders/7", 200, route)
+    assert log["trace_id"] == server.trace_id.hex()
+    assert log["duration_ms"] > 0
+
+
+def test_the_exception_of_an_application_is_recorded_and_passes_unchanged(programs, collector):
+    programs.run(
+        """
+        import asyncio, vedette
+        vedette.configure("web", log_format="none")
+        class Own(Exception): pass
+        error = Own("unchanged")
+        async def app(scope, receive, send):
+            raise error
+        wrapped = vedette.instrument(app)
+        scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+        try:
+            asyncio.run(wrapped(scope, None, None))
+        except Own as caught:
+            assert caught is error
+        else:
+            raise SystemExit("swallowed")
+        def wsgi(environ, start):
+            raise error
+        try:
+            vedette.instrument(wsgi)({"PATH_INFO": "/y"}, None)
+        except Own as caught:
+            assert caught is error
+        else:
+            raise SystemExit("swallowed")
+        """
+    )
+    assert [span.events[0].name for span in collector.spans] == ["exception", "exception"]
+
+
+def test_slow_requests_are_marked(programs, collector):
+    programs.run(
+        """
+        import asyncio, vedette
+        vedette.configure("web", log_format="none")
+        async def app(scope, receive, send):
+            await asyncio.sleep(0.05)
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+        app = vedette.instrument(app, slow_seconds=0.01)
+        async def send(message): pass
+        asyncio.run(app({"type": "http", "method": "GET", "path": "/x", "headers": []}, None, send))
+        """
+    )
+    assert attributes_of(collector.spans[0])["slow"] is True
+    assert collector.logs[0].severity_text == "WARN"
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        (*UVICORN, "--workers", "3"),
+        (*GUNICORN, "-k", "uvicorn_worker.UvicornWorker", "--workers", "3"),
+        (*GUNICORN, "-k", "uvicorn_worker.UvicornWorker", "--workers", "3", "--preload"),
+    ],
+    ids=["uvicorn workers", "gunicorn", "gunicorn preload"],
+)
+def test_workers_are_counted_together_and_none_hangs(programs, collector, server):
+    source = (
+        APPS["fastapi"].rstrip()
+        + "\n        import os, time\n        app.get('/pid')(lambda: time.sleep(0.05) or os.getpid())\n"
+    )
+    site = Site(programs, source, *server)
+    pids = set()
+    requests = 0
+    with ThreadPoolExecutor(8) as pool:
+        while len(pids) < 3:
+            pids |= {answer[2] for answer in pool.map(lambda _: site.get("/pid"), range(8))}
+            requests += 8
+    key = ("http_server_requests_total", (("method", "GET"), ("route", "/pid"), ("status", "200")))
+    assert site.metrics()[key] == requests
+    if "gunicorn" in server:  # a worker that is recycled leaves its counts to the others
+        os.kill(int(pids.pop()), signal.SIGTERM)
+        time.sleep(1)
+        assert site.metrics()[key] == requests
+    site.stop()
+    assert len([span for span in collector.spans if span.name == "GET /pid"]) == requests
+
+
+def test_threads_and_pools_keep_the_context(programs, collector):
+    programs.run(
+        """
+        import threading, vedette
+        from concurrent.futures import ThreadPoolExecutor
+        vedette.configure("web", log_format="none")
+        vedette.instrument()
+        pool = ThreadPoolExecutor(1)
+        def work(name):
+            with vedette.span(name):
+                pass
+        for number in range(2):
+            with vedette.span(f"outer {number}"):
+                pool.submit(work, f"pool {number}").result()
+                thread = threading.Thread(target=work, args=(f"thread {number}",)); thread.start(); thread.join()
+        pool.submit(work, "alone").result()
+        """
+    )
+    by_name = {span.name: span for span in collector.spans}
+    for number in range(2):
+        for kind in ("pool", "thread"):
+            assert by_name[f"{kind} {number}"].parent_span_id == by_name[f"outer {number}"].span_id
+    assert by_name["alone"].parent_span_id == b""
+
+
+def test_sqlalchemy_statements_rows_failures_and_repeats_are_seen(programs, collector):
+    result = programs.run(
+        """
+        import vedette
+        vedette.configure("web")
+        vedette.instrument()
+        from sqlalchemy import create_engine, text
+        engine = create_engine("sqlite:///rows.db")
+        with vedette.span("request"), engine.begin() as db:
+            db.execute(text("CREATE TABLE t (a INT)"))
+            db.execute(text("INSERT INTO t VALUES (:a)"), [{"a": 1}, {"a": 2}])
+            db.execute(text("UPDATE t SET a = :secret"), {"secret": 4242})
+            for number in range(12):
+                db.execute(text("SELECT * FROM t WHERE a = :n"), {"n": number})
+        try:
+            with engine.connect() as db:
+                db.execute(text("SELECT * FROM missing"))
+        except Exception as error:
+            print(type(error).__name__)
+        """
+    )
+    spans = {span.name: span for span in collector.spans}
+    updated = attributes_of(next(span for name, span in spans.items() if name.startswith("UPDATE")))
+    assert updated["db.system.name"] == "sqlite"
+    assert updated["db.query.text"] == "UPDATE t SET a = ?"
+    assert updated["db.response.affected_rows"] == 2
+    assert "4242" not in str(collector.requests)
+    outer = attributes_of(spans["request"])
+    assert outer["db.n_plus_one"] is True
+    assert outer["db.n_plus_one.query"] == "SELECT * FROM t WHERE a = ?"
+    assert outer["db.n_plus_one.count"] == 12
+    failed = next(span for span in collector.spans if "missing" in str(attributes_of(span).get("db.query.text")))
+    assert failed.status.code == 2
+    assert "OperationalError" in result.stdout
+    names = {metric.name for metric in collector.metrics}
+    assert {"db_client_operation_duration_seconds", "db_client_connections"} <= names
+
+
+def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs, collector):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        programs.run(
+            """
+            import asyncio, sys, httpx, vedette
+            vedette.configure("web", log_format="none")
+            vedette.instrument()
+            silent, fine = sys.argv[1:]
+            with vedette.span("outer"), vedette.context(correlation_id="c-1"):
+                for _ in range(2):
+                    try:
+                        httpx.get(f"http://user:pw@127.0.0.1:{silent}/slow?token=s3cret", timeout=0.1)
+                    except httpx.ReadTimeout:
+                        pass
+                async def ask():
+                    async with httpx.AsyncClient() as client:
+                        await client.post(f"{fine}/v1/traces", content=b"")
+                asyncio.run(ask())
+            """,
+            str(silent.getsockname()[1]),
+            collector.url,
+        )
+    spans = [span for span in collector.spans if span.name in {"GET", "POST"}]
+    first, second, posted = map(attributes_of, spans)
+    assert (first["error.type"], first["timeout"]) == ("httpx.ReadTimeout", True)
+    assert "http.request.resend_count" not in first
+    assert second["http.request.resend_count"] == 1
+    assert "s3cret" not in str(collector.requests)
+    assert posted["http.response.status_code"] == 200
+    sent = next(headers for _, headers, message in collector.requests if not message.ByteSize())
+    named = {key.lower(): value for key, value in sent.items()}
+    assert named["traceparent"].split("-")[2] == spans[2].span_id.hex()
+    assert named["x-correlation-id"] == "c-1"
+
+
+def test_an_endpoint_that_is_away_costs_no_request(tmp_path):
+    programs = Programs(tmp_path, "http://127.0.0.1:9")
+    site = Site(programs, APPS["fastapi"], *UVICORN)
+    assert all(site.get("/api/orders/1")[0] == 200 for _ in range(50))
+    site.stop()
+    away = list(tmp_path.glob("spool/web/*/*.otlp"))
+    assert away
+    collector = Collector().start()
+    later = Programs(tmp_path, collector.url).start("import vedette, time\nvedette.configure('web')\ntime.sleep(60)")
+    collector.wait(lambda: len([span for span in collector.spans if span.name == "GET /api/orders/{order}"]) == 50)
+    later.kill()
+    collector.stop()
