@@ -135,10 +135,14 @@ class BackupClerk:
 
     async def _backup(self, name: str) -> None:
         await self._load_what_is_acknowledged()
-        target = self._settings.backup_path / name
         async with self._loader.paused():
-            target.mkdir(parents=True)
-            await self._engine.execute(f"BACKUP {_DATABASES} TO File('{name}/engine')")
+            await self._store(name)
+
+    async def _store(self, name: str) -> None:
+        """Write a whole backup; nothing may be loaded meanwhile."""
+        target = self._settings.backup_path / name
+        target.mkdir(parents=True)
+        await self._engine.execute(f"BACKUP {_DATABASES} TO File('{name}/engine')")
         control = self._settings.data_dir / "control.db"
         if control.exists() and not self._settings.control_url:
             await asyncio.to_thread(_copy_database, control, target / "control.db")
@@ -156,13 +160,23 @@ class BackupClerk:
 
     async def _restore(self, name: str) -> None:
         source = self._settings.backup_path / name
+        replaced = f"replaced-by-{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"[:100]
         async with self._loader.paused():
-            await self._engine.execute("DROP DATABASE IF EXISTS vedette_sql SYNC")
-            await self._engine.execute("DROP DATABASE IF EXISTS vedette SYNC")
-            await self._engine.execute(f"RESTORE {_DATABASES} FROM File('{name}/engine')")
+            # What is replaced is kept as a backup of its own, also for the case that the other one is damaged.
+            await self._store(replaced)
+            try:
+                await self._replace_by(name)
+            except VedetteError:
+                await self._replace_by(replaced)
+                raise
             await migrate(self._engine)
         if (source / "control.db").exists() and not self._settings.control_url:
             await asyncio.to_thread(_copy_database, source / "control.db", self._settings.data_dir / "control.db")
+
+    async def _replace_by(self, name: str) -> None:
+        await self._engine.execute("DROP DATABASE IF EXISTS vedette_sql SYNC")
+        await self._engine.execute("DROP DATABASE IF EXISTS vedette SYNC")
+        await self._engine.execute(f"RESTORE {_DATABASES} FROM File('{name}/engine')")
 
     async def _load_what_is_acknowledged(self) -> None:
         """Wait until everything that was acknowledged before the request is in the tables."""
@@ -187,9 +201,9 @@ def remove_half_backups(path: Path) -> list[str]:
 
 def _copy_database(source: Path, target: Path) -> None:
     """SQLite's online copy: consistent, and safe under connections that others hold."""
+    target.touch(0o600)
     with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
         reading.backup(writing)
-    target.chmod(0o600)
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - each caller knows what it reads

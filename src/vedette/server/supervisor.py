@@ -85,6 +85,7 @@ def _children(settings: Settings) -> list[_Child]:
     if settings.engine == "embedded":
         command = [sys.executable, "-m", "vedette.server.engine.embedded"]
         command += ["--path", str(settings.data_dir / "engine"), "--socket", str(settings.engine_socket)]
+        command += ["--backups", str(settings.backup_path)]
         command += ["--max-memory", str(settings.engine_max_memory)]
         if settings.engine_tcp:
             command += ["--tcp", str(settings.engine_tcp)]

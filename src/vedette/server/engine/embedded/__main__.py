@@ -35,6 +35,7 @@ def _options(parent: int) -> Options:
     )
     parser.add_argument("--path", type=Path, required=True, help="directory of the database")
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket to listen on")
+    parser.add_argument("--backups", type=Path, help="directory that BACKUP and RESTORE may use; else none")
     parser.add_argument("--tcp", metavar="HOST:PORT", help="listen on TCP too, for clickhouse-connect and the like")
     parser.add_argument("--tcp-password-file", type=Path, help="file with user:password; without it, loopback only")
     parser.add_argument("--tcp-write", action="store_true", help="let TCP callers change data; else they only read")
@@ -50,6 +51,7 @@ def _options(parent: int) -> Options:
     return Options(
         path=given.path.absolute(),
         socket=given.socket.absolute(),
+        backups=None if given.backups is None else given.backups.absolute(),
         tcp=given.tcp,
         tcp_password_file=given.tcp_password_file,
         tcp_write=given.tcp_write,

@@ -78,15 +78,19 @@ class Database:
         path: the directory of the database; it is locked by this process.
         max_memory_bytes: what all statements, merges and caches together may use; one statement may use half of it
             unless it brings its own ``max_memory_usage``.
+        backups: the directory that BACKUP and RESTORE may use, or None.
 
     Raises:
         Failure: the directory is locked by another process, or cannot be opened.
     """
 
-    def __init__(self, path: Path, *, max_memory_bytes: int) -> None:
+    def __init__(self, path: Path, *, max_memory_bytes: int, backups: Path | None = None) -> None:
         self._path = str(path)
         self._folder = path
-        arguments = "&".join(f"{name}={value}" for name, value in _server_settings(max_memory_bytes).items())
+        server_settings = _server_settings(max_memory_bytes)
+        if backups is not None:
+            server_settings["backups.allowed_path"] = backups
+        arguments = "&".join(f"{name}={value}" for name, value in server_settings.items())
         self._statement_memory = str(max_memory_bytes // 2).encode()
         forget_inserts_without_parts(path)
         try:

@@ -43,6 +43,7 @@ class Options:
     Args:
         path: the directory of the database.
         socket: where to listen.
+        backups: the directory that BACKUP and RESTORE may use, or None.
         tcp: ``HOST:PORT`` to listen on too, or None.
         tcp_password_file: a file with ``user:password``, or None.
         tcp_write: whether statements that come over TCP may change anything.
@@ -53,6 +54,7 @@ class Options:
 
     path: Path
     socket: Path
+    backups: Path | None
     tcp: str | None
     tcp_password_file: Path | None
     tcp_write: bool
@@ -78,7 +80,7 @@ async def serve(options: Options) -> None:
 
 async def _serve(options: Options, listeners: list[tuple[socket.socket, Access]]) -> None:
     try:
-        database = Database(options.path, max_memory_bytes=options.max_memory_bytes)
+        database = Database(options.path, max_memory_bytes=options.max_memory_bytes, backups=options.backups)
     except Failure as failure:
         raise startup.CannotStart(
             startup.EXIT_ENGINE, f"The database in {options.path} cannot be opened: {failure.message}"

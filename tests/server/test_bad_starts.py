@@ -1,0 +1,104 @@
+"""What stands in the way of a start is said in one sentence, with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _serve(tmp_path: Path, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vedette.cli.main", "serve"]
+    if "--data-dir" not in flags:
+        command += ["--data-dir", str(tmp_path / "data")]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("VEDETTE_", "OTEL_"))}
+    return subprocess.run(
+        [*command, *flags], env=clean | environment, capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+
+
+def _refused(run: subprocess.CompletedProcess[str]) -> str:
+    assert run.returncode not in (0, None)
+    said = run.stdout + run.stderr
+    assert "Traceback" not in said
+    return " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "words"),
+    [
+        (["--engine-max-memry", "1GiB"], {}, ["engine-max-memry", "engine-max-memory"]),
+        ([], {"VEDETTE_LISTN": "127.0.0.1:1"}, ["VEDETTE_LISTN", "VEDETTE_LISTEN"]),
+        (["--listen", "nonsense"], {}, ["listen", "nonsense"]),
+        (["--listen", "127.0.0.1:99999"], {}, ["listen", "99999"]),
+        (["--wal-sync", "sometimes"], {}, ["wal_sync", "sometimes"]),
+        (["--engine", "postgres://x"], {}, ["engine", "postgres://x", "clickhouse://"]),
+        (["--wal-max-bytes", "1MiB"], {}, ["wal_max_bytes", "wal_segment_bytes"]),
+        (["--listen", "0.0.0.0:0"], {}, ["--insecure-no-auth", "vedette key create"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_settings(tmp_path, flags, environment, words):
+    said = _refused(_serve(tmp_path, *flags, **environment))
+    for word in words:
+        assert word in said, said
+
+
+def test_a_wrong_file_names_the_line(tmp_path):
+    (tmp_path / "vedette.toml").write_text('listen = "127.0.0.1:7070"\ntraces_budgt = "1GiB"\n')
+    said = _refused(_serve(tmp_path))
+    assert "traces_budgt" in said
+    assert "traces_budget" in said
+
+
+def test_a_port_in_use(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = _refused(_serve(tmp_path, "--listen", f"127.0.0.1:{port}", "--otlp-http", "off", "--otlp-grpc", "off"))
+    assert str(port) in said
+    assert "in use" in said
+
+
+def test_a_data_directory_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    said = _refused(_serve(tmp_path, "--data-dir", str(tmp_path / "file"), "--listen", "127.0.0.1:0"))
+    assert str(tmp_path / "file") in said
+
+
+def test_two_on_one_directory(make_platform, tmp_path):
+    first = make_platform()
+    said = _refused(_serve(tmp_path, "--data-dir", str(first.data_dir), "--otlp-http", "off", "--otlp-grpc", "off"))
+    assert str(first.data_dir) in said
+    assert first.request("/healthz").status == 200
+
+
+def test_a_database_from_a_newer_version(make_platform):
+    platform = make_platform()
+    answer = _engine(
+        platform, "INSERT INTO vedette.schema_migrations (number, name, checksum) VALUES (9999, 'later', 'x')"
+    )
+    assert answer.returncode == 0, answer.stderr
+    platform.stop()
+    platform.start(wait=False)
+    assert platform.process is not None
+    assert platform.process.wait() != 0
+    assert "newer version of Vedette" in platform.log
+    assert "9999_later" in platform.log
+
+
+def _engine(platform, statement: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        "curl",
+        "-sS",
+        "--fail-with-body",
+        "--unix-socket",
+        str(platform.data_dir / "engine.sock"),
+        "http://engine/",
+        "--data-binary",
+        statement,
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
