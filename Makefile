@@ -26,7 +26,7 @@ demo: setup ## run the product on a small shop's real telemetry
 	$(BIN)/vedette demo
 
 test: setup system ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 lint: setup ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
