@@ -8,7 +8,7 @@ export type Severity = (typeof SEVERITIES)[number];
 
 /** The colour that a severity has everywhere. */
 export const SEVERITY_COLORS: Record<Severity, string> = {
-  fatal: "--v-error",
+  fatal: "#a8327d",
   error: "--v-error",
   warn: "--v-warn",
   info: "--v-chart-1",

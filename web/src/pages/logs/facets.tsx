@@ -16,20 +16,15 @@ const MOST_FACETS = 8;
 /** Values of fields with how many lines have them, to narrow the search by. */
 export function Facets(props: {
   q: string;
-  enabled: boolean;
   chosen: readonly string[];
   onChosen: (fields: string[]) => void;
   onQuery: (q: string) => void;
   onColumn: (name: string) => void;
 }): ReactNode {
-  const { q, enabled, chosen, onChosen, onQuery, onColumn } = props;
+  const { q, chosen, onChosen, onQuery, onColumn } = props;
   const range = useTimeRange();
   const field = [...COMMON, ...chosen];
-  const query = useGet(
-    "/api/v1/logs/facets",
-    { params: { query: { ...range.query, q, field, limit: VALUES } } },
-    { enabled },
-  );
+  const query = useGet("/api/v1/logs/facets", { params: { query: { ...range.query, q, field, limit: VALUES } } });
   return (
     <aside className={classes["facets"]} aria-label="Facets">
       <QueryView query={query} lines={10}>

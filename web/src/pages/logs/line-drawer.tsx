@@ -12,20 +12,29 @@ import { bodyText, type Line, valueText } from "./line";
 import classes from "./logs.module.css";
 
 const AROUND = 20;
+const MOST_AROUND = 500;
 type Tab = "line" | "around" | "json";
 
 /** Everything that is known of one line, and the lines around it. */
 export function LineDrawer(props: {
   id: string;
+  /** The line itself, if the page has it already. */
+  known: Line | undefined;
   onClose: () => void;
   onSelect: (id: string) => void;
   onTerm: (term: string) => void;
   onColumn: (name: string) => void;
 }): ReactNode {
-  const { id, onClose, onSelect, onTerm, onColumn } = props;
+  const { id, known, onClose, onSelect, onTerm, onColumn } = props;
   const [tab, setTab] = useState<Tab>("line");
   const [around, setAround] = useState(AROUND);
-  const query = useGet("/api/v1/logs/context", { params: { query: { id, before: around, after: around } } });
+  const show = (line: Line): ReactNode =>
+    tab === "json" ? <Source line={line} /> : <Details line={line} onTerm={onTerm} onColumn={onColumn} />;
+  const query = useGet("/api/v1/logs/context", { params: { query: { id, before: around, after: around } } }, {
+    enabled: tab === "around" || known === undefined,
+    // Another line's surroundings are not this one's.
+    keep: tab === "around",
+  });
   return (
     <aside className={classes["drawer"]} aria-label="Log line">
       <div className={classes["drawerHead"]}>
@@ -41,21 +50,25 @@ export function LineDrawer(props: {
         />
         <CloseButton onClick={onClose} aria-label="Close the line" />
       </div>
-      <QueryView query={query}>
-        {({ line, before, after }) => {
-          if (tab === "json") return <Source line={line} />;
-          if (tab === "line") return <Details line={line} onTerm={onTerm} onColumn={onColumn} />;
-          return (
-            <Surrounding
-              line={line}
-              before={before}
-              after={after}
-              onSelect={onSelect}
-              more={around < 500 ? () => setAround(Math.min(500, around * 3)) : null}
-            />
-          );
-        }}
-      </QueryView>
+      {tab !== "around" && known !== undefined ? (
+        show(known)
+      ) : (
+        <QueryView query={query}>
+          {({ line, before, after }) =>
+            tab === "around" ? (
+              <Surrounding
+                line={line}
+                before={before}
+                after={after}
+                onSelect={onSelect}
+                more={around < MOST_AROUND ? () => setAround(Math.min(MOST_AROUND, around * 3)) : null}
+              />
+            ) : (
+              show(line)
+            )
+          }
+        </QueryView>
+      )}
     </aside>
   );
 }

@@ -64,7 +64,7 @@ export function LogsPage(): ReactNode {
     >
       <QueryBar value={q} onSubmit={ask} problem={queryProblem} busy={query.isFetching && !live} />
       {failure && queryProblem === null && <Problem error={failure} />}
-      {live ? (
+      {queryProblem !== null ? null : live ? (
         <TailBar tail={tail} paused={paused} onPause={setPaused} />
       ) : (
         <Panel flush label="Lines over time">
@@ -73,20 +73,25 @@ export function LogsPage(): ReactNode {
           </QueryView>
         </Panel>
       )}
-      {patterns ? (
+      {queryProblem !== null ? null : patterns ? (
         <Patterns q={q} onQuery={(next) => change({ q: next, patterns: undefined })} />
       ) : !live && query.data !== undefined && lines.length === 0 ? (
         <NoLines q={q} />
       ) : (
-        <div className={classes["columns"]} data-drawer={search.line !== undefined || undefined}>
-          <Facets
-            q={q}
-            enabled={!live || search.facets !== undefined}
-            chosen={search.facets ?? NO_FIELDS}
-            onChosen={(facets) => change({ facets: facets.length === 0 ? undefined : facets })}
-            onQuery={ask}
-            onColumn={addColumn}
-          />
+        <div
+          className={classes["columns"]}
+          data-drawer={search.line !== undefined || undefined}
+          data-live={live || undefined}
+        >
+          {!live && (
+            <Facets
+              q={q}
+              chosen={search.facets ?? NO_FIELDS}
+              onChosen={(facets) => change({ facets: facets.length === 0 ? undefined : facets })}
+              onQuery={ask}
+              onColumn={addColumn}
+            />
+          )}
           <section className={classes["lines"]} aria-label="Lines">
             <ListHead
               columns={columns}
@@ -115,6 +120,7 @@ export function LogsPage(): ReactNode {
           {search.line !== undefined && (
             <LineDrawer
               id={search.line}
+              known={(live ? tail.lines : lines).find(({ id }) => id === search.line)}
               onClose={() => select(null)}
               onSelect={select}
               onTerm={(term) => ask(withTerm(q, term))}
