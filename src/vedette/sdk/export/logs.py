@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from vedette.sdk.logs.files import Writer
     from vedette.sdk.logs.lines import Lines
-    from vedette.sdk.logs.records import Captured
+    from vedette.sdk.logs.records import Record
     from vedette.sdk.otlp.envelope import Envelope
     from vedette.sdk.otlp.logs import LogEncoder
     from vedette.sdk.resource import Scope
@@ -31,7 +31,7 @@ class LogStage:
 
     def __init__(
         self,
-        queue: deque[Captured],
+        queue: deque[Record],
         lines: Lines | None,
         writer: Writer | None,
         encoder: LogEncoder | None,
@@ -73,7 +73,7 @@ class LogStage:
         return len(records) == _STEP
 
     @staticmethod
-    def _write(records: list[Captured], lines: Lines, writer: Writer) -> None:
+    def _write(records: list[Record], lines: Lines, writer: Writer) -> None:
         out = []
         for record in records:
             try:
@@ -83,7 +83,7 @@ class LogStage:
                 fault("formatting a log line", error)
         writer.write("".join(out), len(out))
 
-    def _encode(self, records: list[Captured], encoder: LogEncoder) -> None:
+    def _encode(self, records: list[Record], encoder: LogEncoder) -> None:
         groups = self._groups
         for record in records:
             try:

@@ -7,16 +7,19 @@ from json.encoder import encode_basestring
 from time import gmtime, localtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vedette.sdk.logs.records import Captured, level_name
+from vedette.sdk.logs.records import Captured, Record, ids_of, level_name, message_of
 from vedette.sdk.redaction import MASK
 
 if TYPE_CHECKING:
+    from vedette.sdk.logs.records import Channel
     from vedette.sdk.redaction import Redactor
 
 __all__ = ["ConsoleLines", "JsonLines", "Lines"]
 
 _SECOND = 1_000_000_000
 _KEPT = 4096
+_KEPT_SHARED = 512
+_KEPT_CHARS = 64
 _RESERVED = frozenset(
     ("timestamp", "level", "logger", "message", "service", "trace_id", "span_id", "exception", "event")
 )
@@ -27,7 +30,7 @@ _COLOURS = {"trace": "90", "debug": "36", "info": "32", "warning": "33", "error"
 class Lines(Protocol):
     """Formats one record as text that ends with a newline."""
 
-    def format(self, record: Captured) -> str:
+    def format(self, record: Record) -> str:
         """The line, or lines, of `record`."""
         ...
 
@@ -42,59 +45,107 @@ class JsonLines:
     def __init__(self, service: str, redactor: Redactor) -> None:
         self._redactor = redactor
         self._service = f',"service":{encode_basestring(service)}}}\n'
-        self._heads: dict[tuple[str, int], str] = {}
-        self._keys: dict[str, str] = {}
+        self._heads: dict[tuple[Any, int], str] = {}
+        self._keys: dict[Any, str] = {}
+        self._pairs: dict[tuple[Any, str], str] = {}
+        self._messages: dict[str, str] = {}
+        self._shared: dict[int, tuple[dict[str, Any], str]] = {}
         self._second = -1
         self._time = ""
+        self._span: Any = None
+        self._ids = ""
 
-    def format(self, record: Captured) -> str:
+    def format(self, record: Record) -> str:
         """The JSON line of `record`."""
         seconds, nanos = divmod(record[0], _SECOND)
         if seconds != self._second:
             self._second = seconds
             self._time = strftime('{"timestamp":"%Y-%m-%dT%H:%M:%S.', gmtime(seconds))
-        channel = record[2]
-        head = self._heads.get((channel.name, record[1])) or self._head(channel.name, record[1])
-        message = record[3] if not record[4] and type(record[3]) is str else record.message()
-        parts = [f"{self._time}{nanos // 1000:06d}{head}{encode_basestring(self._redactor.text(message))}"]
-        fields = record[5]
-        if record[7] or record[6]:  # the nearer one wins where names meet
-            fields = {**(record[7] or {}), **(record[6] or {}), **fields}
-        self._fields(fields, parts)
+        micros = str(1_000_000 + nanos // 1000)[1:]
+        head = self._heads.get((record[2], record[1])) or self._head(record[2], record[1])
+        message, fields, bound, context, span = record[3], record[5], record[6], record[7], record[8]
+        known = self._messages.get(message) if not record[4] and type(message) is str else None
+        text = known if known is not None else self._message(record)
+        shared = ""
+        if bound or context:
+            if (
+                (bound
+                and context
+                and not bound.keys().isdisjoint(context))
+                or (fields and not (fields.keys().isdisjoint(bound or ()) and fields.keys().isdisjoint(context or ())))
+            ):  # the nearer one wins where names meet
+                fields = {**(context or {}), **(bound or {}), **fields}
+            else:
+                shared = (self._same(context) if context else "") + (self._same(bound) if bound else "")
+        pairs = self._fields(fields) if fields else ""
         if record[9] is not None:
-            parts.append(f',"exception":{self._other(record[9])}')
+            pairs += f',"exception":{self._other(record[9])}'
         if record[10]:
-            parts.append(f',"event":{encode_basestring(record[10])}')
-        if record[8] is not None:
-            trace_id, span_id, _ = record.ids()
-            if trace_id:
-                parts.append(f',"trace_id":"{trace_id:032x}","span_id":"{span_id:016x}"')
-        parts.append(self._service)
-        return "".join(parts)
+            pairs += f',"event":{encode_basestring(record[10])}'
+        if span is None:
+            return f"{self._time}{micros}{head}{text}{shared}{pairs}{self._service}"
+        ids = self._ids if span is self._span else self._ids_of(record)
+        return f"{self._time}{micros}{head}{text}{shared}{pairs}{ids}{self._service}"
 
-    def _fields(self, fields: dict[str, Any], parts: list[str]) -> None:
-        keys, text = self._keys, self._redactor.text
+    def _message(self, record: Record) -> str:
+        message = message_of(record)
+        text: str = encode_basestring(self._redactor.text(message))
+        if not record[4] and type(record[3]) is str and len(message) <= _KEPT_CHARS:
+            if len(self._messages) >= _KEPT:
+                self._messages.clear()
+            self._messages[message] = text
+        return text
+
+    def _ids_of(self, record: Record) -> str:
+        """The ids of the record's span, kept for the next record of the same span."""
+        trace_id, span_id, _ = ids_of(record)
+        self._span = record[8]
+        self._ids = f',"trace_id":"{trace_id:032x}","span_id":"{span_id:016x}"' if trace_id else ""
+        return self._ids
+
+    def _same(self, fields: dict[str, Any]) -> str:
+        """The text of fields that many records share: a logger's, a request's. They do not change once made."""
+        known = self._shared.get(id(fields))
+        if known is None or known[0] is not fields:
+            if len(self._shared) >= _KEPT_SHARED:
+                self._shared.clear()
+            known = self._shared[id(fields)] = (fields, self._fields(fields))
+        return known[1]
+
+    def _fields(self, fields: dict[str, Any]) -> str:
+        keys, pairs = self._keys, self._pairs
+        parts = []
         for key, value in fields.items():
-            name = keys.get(key)
-            if name is None:
-                name = self._key(key)
             kind = type(value)
-            if name.endswith('"'):  # a masked key has its value already
+            if kind is str:
+                pair = pairs.get((key, value))
+                parts.append(pair if pair is not None else self._pair(key, value))
+            elif (name := keys.get(key) or self._key(key))[-1] == '"':  # a masked key has its value already
                 parts.append(name)
-            elif kind is str:
-                parts.append(name + encode_basestring(text(value)))
             elif kind is int:
                 parts.append(f"{name}{value}")
+            elif kind is float and (shown := repr(value))[-1] <= "9":  # neither `inf` nor `nan`
+                parts.append(name + shown)
             elif kind is bool:
                 parts.append(name + ("true" if value else "false"))
             else:
                 parts.append(name + self._other(value))
+        return "".join(parts)
 
-    def _head(self, name: str, level: int) -> str:
-        head = f'Z","level":"{level_name(level)}","logger":{encode_basestring(name)},"message":'
+    def _pair(self, key: Any, value: str) -> str:
+        name = self._keys.get(key) or self._key(key)
+        pair: str = name if name[-1] == '"' else name + encode_basestring(self._redactor.text(value))
+        if len(value) <= _KEPT_CHARS:
+            if len(self._pairs) >= _KEPT:
+                self._pairs.clear()
+            self._pairs[key, value] = pair
+        return pair
+
+    def _head(self, channel: Channel, level: int) -> str:
+        head = f'Z","level":"{level_name(level)}","logger":{encode_basestring(channel.name)},"message":'
         if len(self._heads) >= _KEPT:
             self._heads.clear()
-        self._heads[name, level] = head
+        self._heads[channel, level] = head
         return head
 
     def _key(self, key: Any) -> str:
@@ -126,21 +177,22 @@ class ConsoleLines:
         self._redactor = redactor
         self._colour = colour
 
-    def format(self, record: Captured) -> str:
+    def format(self, record: Record) -> str:
         """The line of `record`, followed by the stack of its exception."""
-        seconds, nanos = divmod(record.time_ns, _SECOND)
+        captured = Captured(*record)
+        seconds, nanos = divmod(captured.time_ns, _SECOND)
         at = f"{strftime('%H:%M:%S', localtime(seconds))}.{nanos // 1_000_000:03d}"
-        name = level_name(record.level)
+        name = level_name(captured.level)
         level = self._paint(f"{name.upper():8}", _COLOURS[name])
-        message = _inert(self._redactor.text(record.message()))
+        message = _inert(self._redactor.text(message_of(record)))
         pairs = [
             f"{self._paint(_inert(str(key)), '2')}={_inert(_shown(self._redactor.value(str(key), value)))}"
-            for key, value in {**(record.context or {}), **(record.bound or {}), **record.fields}.items()
+            for key, value in {**(captured.context or {}), **(captured.bound or {}), **captured.fields}.items()
         ]
-        line = " ".join([self._paint(at, "2"), level, self._paint(record.channel.name, "34"), message, *pairs])
-        if record.exception is None:
+        line = " ".join([self._paint(at, "2"), level, self._paint(captured.channel.name, "34"), message, *pairs])
+        if captured.exception is None:
             return line + "\n"
-        stack = self._redactor.text(record.exception["stack"])
+        stack = self._redactor.text(captured.exception["stack"])
         return line + "\n" + "".join(_inert(text) + "\n" for text in stack.splitlines())
 
     def _paint(self, text: str, colour: str) -> str:

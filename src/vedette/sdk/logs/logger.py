@@ -15,7 +15,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import dropped, fault
-from vedette.sdk.logs.records import Captured, Channel
+from vedette.sdk.logs.records import Channel, Record
 from vedette.sdk.resource import Scope
 from vedette.sdk.traces.span import current_context, format_exception
 from vedette.sdk.values import SCALARS, clean, clean_mapping
@@ -29,7 +29,7 @@ __all__ = ["LogDesk", "Logger", "describe", "desk", "get_logger", "set_level"]
 
 _DEBUG, _INFO, _WARNING, _ERROR, _CRITICAL = 10, 20, 30, 40, 50
 _OFF = 1 << 30
-_new = tuple.__new__
+_is_scalar = SCALARS.issuperset
 
 
 class LogDesk:
@@ -169,34 +169,29 @@ class Logger:
             exception = _exception(fields.pop("exc_info"))
         if "extra" in fields and isinstance(fields["extra"], dict):
             fields = {**fields.pop("extra"), **fields}
-        for value in fields.values():
-            if type(value) not in SCALARS:
-                fields = clean_mapping(fields)
-                break
-        for value in args:
-            if type(value) not in SCALARS:
-                args = _settled(args)
-                break
+        if fields and not _is_scalar(map(type, fields.values())):
+            fields = clean_mapping(fields)
+        if args and not _is_scalar(map(type, args)):
+            args = _settled(args)
         channel = self._channel
         if channel.gate is not None and not channel.gate.admit(channel, level, message, sink):
             return
+        span = current_context().get(_SPAN_KEY)
+        # A plain tuple in the shape of `Captured`: a named one would cost twice as much.
         sink(
-            _new(
-                Captured,
-                (
-                    time_ns(),
-                    level,
-                    channel,
-                    message,
-                    args,
-                    fields,
-                    self._bound,
-                    context_fields.get(),
-                    current_context().get(_SPAN_KEY),
-                    exception,
-                    "",
-                    None,
-                ),
+            (
+                time_ns(),
+                level,
+                channel,
+                message,
+                args,
+                fields,
+                self._bound,
+                context_fields.get(),
+                span,
+                exception,
+                "",
+                None,
             )
         )
 
@@ -269,7 +264,7 @@ def set_levels(levels: Mapping[str, int], sink: Callable[[Any], None] | None) ->
 def bounded(append: Callable[[Any], None], queue: Any, limit: int, wake: Callable[[], None]) -> Callable[[Any], None]:
     """A sink that appends to `queue` up to `limit` and wakes the background thread for errors."""
 
-    def sink(record: Captured) -> None:
+    def sink(record: Record) -> None:
         if len(queue) < limit:
             append(record)
             if record[1] >= _ERROR:
@@ -283,7 +278,7 @@ def bounded(append: Callable[[Any], None], queue: Any, limit: int, wake: Callabl
 def safely(write: Callable[[Any], None]) -> Callable[[Any], None]:
     """A sink whose own failure never reaches the program."""
 
-    def sink(record: Captured) -> None:
+    def sink(record: Record) -> None:
         try:
             write(record)
         except Exception as error:  # noqa: BLE001 - never raised into the host

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from vedette.sdk.resource import Scope
 
-__all__ = ["LEVELS", "Captured", "Channel", "level_name", "severity_of"]
+__all__ = ["LEVELS", "Captured", "Channel", "Record", "ids_of", "level_name", "message_of", "severity_of"]
 
 LEVELS = {5: "trace", 10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 
@@ -68,22 +68,27 @@ class Captured(NamedTuple):
     event_name: str = ""
     severity: tuple[int, str] | None = None
 
-    def message(self) -> str:
-        """The text, with `%` arguments put in; a wrong format shows itself instead of failing."""
-        body = self.body
-        text = body if type(body) is str else str(body)
-        if not self.args:
-            return text
-        try:
-            args = self.args
-            return text % (args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
-        except (TypeError, ValueError, KeyError):
-            return f"{text} {self.args!r}"
 
-    def ids(self) -> tuple[int, int, int]:
-        """Trace id, span id and flags; zeros outside of a span."""
-        span = self.span
-        if span is None:
-            return 0, 0, 0
-        context = span.get_span_context()
-        return context.trace_id, context.span_id, int(context.trace_flags)
+# The hot path makes plain tuples of this shape; the background reads them by position.
+Record = tuple[Any, ...]
+
+
+def message_of(record: Record) -> str:
+    """The text, with `%` arguments put in; a wrong format shows itself instead of failing."""
+    body, args = record[3], record[4]
+    text = body if type(body) is str else str(body)
+    if not args:
+        return text
+    try:
+        return text % (args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
+    except (TypeError, ValueError, KeyError):
+        return f"{text} {args!r}"
+
+
+def ids_of(record: Record) -> tuple[int, int, int]:
+    """Trace id, span id and flags; zeros outside of a span."""
+    span = record[8]
+    if span is None:
+        return 0, 0, 0
+    context = span.get_span_context()
+    return context.trace_id, context.span_id, int(context.trace_flags)

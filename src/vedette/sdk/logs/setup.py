@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
 
-    from vedette.sdk.logs.records import Captured
+    from vedette.sdk.logs.records import Record
     from vedette.sdk.redaction import Redactor
     from vedette.sdk.settings import Settings
 
@@ -74,7 +74,7 @@ def open_desk(
 def _at_once(send: Callable[[Any], None], lines: Lines, writer: Writer) -> Callable[[Any], None]:
     lock = threading.RLock()  # a signal handler that logs may run while its own thread writes
 
-    def write(record: Captured) -> None:
+    def write(record: Record) -> None:
         with lock:
             writer.write(lines.format(record), 1)
         send(record)

@@ -10,7 +10,6 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import describe, desk
-from vedette.sdk.logs.records import Captured
 from vedette.sdk.traces.span import current_context
 from vedette.sdk.values import SCALARS, clean
 
@@ -30,6 +29,7 @@ _SERVERS = (
     "hypercorn.access",
 )
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "_vedette"}
+_is_scalar = SCALARS.issuperset
 _PLAIN = len(logging.makeLogRecord({}).__dict__)
 
 
@@ -52,8 +52,8 @@ class StdlibHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Capture what can change later, and pass the record on."""
-        args = record.args or ()
-        if type(record.msg) is not str or type(args) is not tuple or any(type(arg) not in SCALARS for arg in args):
+        args: Any = record.args or ()
+        if type(record.msg) is not str or type(args) is not tuple or not _is_scalar(map(type, args)):
             record.msg, args = _message(record), ()
         exception = None
         if record.exc_info and record.exc_info[1] is not None:
@@ -62,20 +62,10 @@ class StdlibHandler(logging.Handler):
         extra: dict[str, Any] = {}
         if len(held) > _PLAIN:
             extra = {key: clean(value) for key, value in held.items() if key not in _STANDARD}
-        self._sink(
-            Captured(
-                int(record.created * 1e9),
-                record.levelno,
-                desk.channel(record.name),
-                record.msg,
-                args,
-                extra,
-                None,
-                context_fields.get(),
-                current_context().get(_SPAN_KEY),
-                exception,
-            )
-        )
+        channel = desk.channels.get(record.name) or desk.channel(record.name)
+        fields, span = context_fields.get(), current_context().get(_SPAN_KEY)
+        at = int(record.created * 1e9)
+        self._sink((at, record.levelno, channel, record.msg, args, extra, None, fields, span, exception, "", None))
 
 
 def _message(record: logging.LogRecord) -> str:

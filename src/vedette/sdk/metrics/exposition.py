@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.metrics.exponential import ExponentialHistogram
-from vedette.sdk.metrics.instruments import Histogram, number
+from vedette.sdk.metrics.instruments import Counter, Histogram, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -110,10 +110,20 @@ def _counters(family: Family[Any], name: str, openmetrics: bool, out: list[str])
         out.append(f"{line}{series.text()}{_exemplar(series.exemplar())}\n")
     if openmetrics:
         return
-    append = out.append
-    for key, series in list(family.series.items()):
-        line = series.line or _line(series, f"{name}_total", family.attributes.get(key, {}))
-        append(line + series.text() + "\n")
+    if family.make is not Counter or family.lined != len(family.series):
+        for attributes, series in family.items():
+            out.append(f"{series.line or _line(series, f'{name}_total', attributes)}{series.text()}\n")
+        family.lined = len(family.series)
+        return
+    # The usual case, ten thousand times a scrape: a count's repr is `count(42)`.
+    out.extend(
+        [
+            f"{series.line}{repr(series._ticks)[6:-1]}\n"
+            if series._cells is None
+            else f"{series.line}{series.text()}\n"
+            for series in list(family.series.values())
+        ]
+    )
 
 
 def _line(series: Any, name: str, attributes: Mapping[str, Any]) -> str:

@@ -68,18 +68,23 @@ class Counter:
     def reset(self) -> None:
         """Begin at zero."""
         self._ticks = count()
-        self._tick = self._ticks.__next__
+        # Without the interpreter's lock a tick is not atomic: ones go to the thread's cell, too.
+        self._tick: Callable[[], Any] = self._ticks.__next__ if not _FREE_THREADED else self._add_one
         self._cells: dict[int, float] | None = None
         self._exemplar: Exemplar | None = None
 
-    def inc(self, amount: float = 1, *, exemplar: bool = False) -> None:
+    # No keyword-only parameter: CPython specialises calls of functions that have none.
+    def inc(self, amount: float = 1, exemplar: bool = False) -> None:
         """Add `amount`, which must not be negative; `exemplar` notes the current span beside it."""
-        if amount == 1 and not _FREE_THREADED:
+        if amount == 1:
             self._tick()
         else:
             self._add(amount)
         if exemplar:
             self._exemplar = _exemplar(amount)
+
+    def _add_one(self) -> None:
+        self._add_any(1)
 
     def _add(self, amount: float) -> None:
         try:
@@ -270,7 +275,7 @@ def around(function: Any, manager: Callable[[], Any]) -> Any:
 class _Observer:
     """Takes observations now and folds them later."""
 
-    __slots__ = ("_append", "_exemplars", "_lock", "_pending", "line")
+    __slots__ = ("_exemplars", "_lock", "_pending", "line")
 
     def __init__(self) -> None:
         self.line: Any = ""
@@ -279,16 +284,16 @@ class _Observer:
     def reset(self) -> None:
         """Forget every observation."""
         self._pending: deque[float] = deque()
-        self._append = self._pending.append
         self._exemplars: deque[Exemplar] = deque(maxlen=_MOST_EXEMPLARS)
         self._lock = threading.Lock()
 
-    def observe(self, value: float, *, exemplar: bool = False) -> None:
+    def observe(self, value: float, exemplar: bool = False) -> None:
         """Take an observation; `exemplar` notes the current span beside it."""
-        self._append(value)
+        pending = self._pending
+        pending.append(value)
         if exemplar and (found := _exemplar(value)) is not None:
             self._exemplars.append(found)
-        if len(self._pending) >= _FOLD_AT:
+        if len(pending) >= _FOLD_AT:
             self.fold()
 
     def time(self) -> Timer:

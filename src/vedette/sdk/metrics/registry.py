@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import threading
 from time import time_ns
@@ -42,6 +43,7 @@ class Family(Generic[M]):
         self.monotonic = True
         self.series: dict[tuple[Any, ...], M] = {}
         self.attributes: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self.lined = 0  # how many series the exposition has given their lines
         self.lock = threading.Lock()
 
     def child(self, key: tuple[Any, ...], attributes: Callable[[], dict[str, Any]]) -> M | None:
@@ -62,14 +64,13 @@ class Family(Generic[M]):
 class Labelled(Generic[M]):
     """A metric with labels: ``orders.labels("ok").inc()`` or ``orders.labels(status="ok").inc()``."""
 
-    __slots__ = ("_by_items", "_by_values", "_family", "_names")
+    __slots__ = ("_family", "_known", "_names")
 
     def __init__(self, family: Family[M], names: Sequence[str]) -> None:
         self._family = family
         self._names = tuple(names)
         # Only strings are kept as keys here: 1, 1.0 and True are equal but are different label values.
-        self._by_values: dict[tuple[Any, ...], M] = {}
-        self._by_items: dict[tuple[Any, ...], M] = {}
+        self._known: dict[tuple[Any, ...], M] = {}
 
     def labels(self, *values: Any, **named: Any) -> M:
         """The series with these label values, in the order of the names or by name.
@@ -77,8 +78,7 @@ class Labelled(Generic[M]):
         Labels that are missing are empty; label sets beyond the limit share one series, whose values are
         `__overflow__`.
         """
-        found = self._by_items.get(tuple(named.items())) if named else self._by_values.get(values)
-        return found if found is not None else self._find(values, named)
+        return self._find(values, named)
 
     def _find(self, values: tuple[Any, ...], named: dict[str, Any]) -> M:
         given = dict(zip(self._names, values, strict=False)) | named
@@ -90,11 +90,8 @@ class Labelled(Generic[M]):
         if found is None:
             dropped("label sets", f"metric {self._family.name} has more than {self._family.limit}", 1)
             return self._overflow()
-        if all(type(value) is str for value in (*values, *named.values())):
-            if named and not values:
-                self._by_items[tuple(named.items())] = found
-            elif not named:
-                self._by_values[values] = found
+        if all(type(given.get(name)) is str for name in self._names):
+            self._known[texts] = found
         return found
 
     def _overflow(self) -> M:
@@ -110,19 +107,49 @@ class Labelled(Generic[M]):
         """Forget the series with these label values."""
         texts = tuple([str(value) for value in values])
         with self._family.lock:
-            found = self._family.series.pop(texts, None)
+            self._family.series.pop(texts, None)
+            self._family.lined = 0
             self._family.attributes.pop(texts, None)
-        for known in (self._by_values, self._by_items):
-            for key in [key for key, series in list(known.items()) if series is found]:
-                known.pop(key, None)
+        self._known.pop(texts, None)
 
     def clear(self) -> None:
         """Forget every series."""
         with self._family.lock:
             self._family.series.clear()
+            self._family.lined = 0
             self._family.attributes.clear()
-        self._by_values.clear()
-        self._by_items.clear()
+        self._known.clear()
+
+
+_MISSING: Any = object()
+
+
+def labelled(family: Family[M], names: Sequence[str]) -> Labelled[M]:
+    """A `Labelled` whose `labels` has the label names as its parameters.
+
+    So a call costs neither a tuple nor a dictionary of arguments, and by position or by name it is the same lookup.
+    Names that cannot be parameters get the general method.
+    """
+    if any(keyword.iskeyword(name) or name in {"self", "missing", "known", "KeyError", "TypeError"} for name in names):
+        return Labelled(family, names)
+    parameters = ", ".join(f"{name}=missing" for name in names)
+    values = ", ".join(names)
+    source = (
+        f"def labels(self, {parameters}):\n"
+        f"    try:\n        return known[{values},]\n"
+        f"    except (KeyError, TypeError):\n        return self._by_name(({values},))\n"
+    )
+    made: dict[str, Any] = {"missing": _MISSING, "known": {}}
+    exec(source, made)  # noqa: S102 - the names were checked to be identifiers
+    kind = type("Labelled", (Labelled,), {"__slots__": (), "labels": made["labels"], "_by_name": _by_name})
+    found: Labelled[M] = kind(family, names)
+    found._known = made["known"]
+    return found
+
+
+def _by_name(metric: Labelled[M], values: tuple[Any, ...]) -> M:
+    named = {name: value for name, value in zip(metric._names, values, strict=True) if value is not _MISSING}
+    return metric._find((), named)
 
 
 class Registry:
@@ -161,7 +188,7 @@ class Registry:
                     raise SettingsError(f"Metric {name} exists already, as another kind or with other labels.")
                 return known[1]
             family = self.families[name] = Family(name, kind, help_text, unit, make, self.max_series)
-            surface = Labelled(family, names) if names else family.child((), dict)
+            surface = labelled(family, names) if names else family.child((), dict)
             self._labelled[name] = (names, surface)
             return surface
 

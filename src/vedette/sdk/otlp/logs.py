@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from vedette.sdk.logs.records import severity_of
+from vedette.sdk.logs.records import ids_of, message_of, severity_of
 from vedette.sdk.otlp.attributes import AttributeEncoder
 from vedette.sdk.otlp.wire import any_value, delimited, utf8, varint
 
 if TYPE_CHECKING:
-    from vedette.sdk.logs.records import Captured
+    from vedette.sdk.logs.records import Record
     from vedette.sdk.redaction import Redactor
 
 __all__ = ["LogEncoder"]
@@ -30,7 +30,7 @@ class LogEncoder:
         self._bodies: dict[str, bytes] = {}
         self._severities: dict[Any, bytes] = {}
 
-    def encode(self, record: Captured) -> bytes:
+    def encode(self, record: Record) -> bytes:
         """One LogRecord with its tag and length."""
         at = record[0]
         parts = [
@@ -48,7 +48,7 @@ class LogEncoder:
             names = {"type": "exception.type", "message": "exception.message", "stack": "exception.stacktrace"}
             parts.append(self._attributes.encode({names[key]: value for key, value in error.items()}))
         if record[8] is not None:
-            trace_id, span_id, flags = record.ids()
+            trace_id, span_id, flags = ids_of(record)
             if trace_id:
                 parts.append(b"\x4a\x10" + trace_id.to_bytes(16, "big") + b"\x52\x08" + span_id.to_bytes(8, "big"))
                 parts.append(b"\x45" + flags.to_bytes(4, "little"))
@@ -57,7 +57,7 @@ class LogEncoder:
         body = b"".join(parts)
         return b"\x12" + varint(len(body)) + body
 
-    def _severity(self, record: Captured) -> bytes:
+    def _severity(self, record: Record) -> bytes:
         key = record[11] or record[1]
         known = self._severities.get(key)
         if known is None:
@@ -66,10 +66,10 @@ class LogEncoder:
             self._severities[key] = known
         return known
 
-    def _body(self, record: Captured) -> bytes:
+    def _body(self, record: Record) -> bytes:
         body = record[3]
         if record[4]:
-            body = record.message()
+            body = message_of(record)
         if type(body) is not str:
             return delimited(b"\x2a", any_value(self._redactor.value("", body))) if body is not None else b""
         known = self._bodies.get(body)
