@@ -1,0 +1,54 @@
+"""The schema as it is rendered for a cluster: the engine's parser takes every statement. None is run on a cluster."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from vedette.errors import EngineError
+from vedette.server.engine.cluster import created_name, render, stored_tables
+from vedette.server.engine.migrate import load_migrations
+
+STATEMENTS = [text for migration in load_migrations() for text in migration.statements]
+STORED = stored_tables(STATEMENTS)
+
+
+def _rendered(statement: str) -> list[str]:
+    return render(statement, "house", STORED)
+
+
+async def test_the_engine_parses_every_statement(tenant):
+    for statement in STATEMENTS:
+        for text in _rendered(statement):
+            await tenant.database.engine.query(f"EXPLAIN AST {text}", fmt="TSV")
+    with pytest.raises(EngineError, match=r"(?i)syntax"):
+        await tenant.database.engine.query("EXPLAIN AST CREATE TABLE t ON CLUSTER (a UInt8) ENGINE = Null", fmt="TSV")
+
+
+def test_every_stored_table_is_replicated_and_distributed():
+    assert {"vedette.spans", "vedette.logs", "vedette.samples", "vedette.red_minute"} <= STORED
+    for statement in STATEMENTS:
+        name = created_name(statement)
+        if name not in STORED:
+            continue
+        local, distributed = _rendered(statement)
+        assert created_name(local) == f"{name}_local"
+        assert re.search(r"ENGINE = Replicated\w*MergeTree\('/[^']*\{shard\}[^']*', '\{replica\}'", local), local
+        assert f"CREATE TABLE IF NOT EXISTS {name} ON CLUSTER 'house'" in distributed.replace(
+            "CREATE TABLE vedette", "CREATE TABLE IF NOT EXISTS vedette"
+        )
+        assert "Distributed('house'" in distributed
+        short = name.removeprefix("vedette.")
+        assert f"{short}_local" in distributed
+
+
+def test_views_fill_the_tables_of_their_own_node():
+    for statement in STATEMENTS:
+        if "CREATE MATERIALIZED VIEW" not in statement:
+            continue
+        (text,) = _rendered(statement)
+        assert "ON CLUSTER 'house'" in text
+        target = re.search(r"\bTO (vedette\.\w+)", text)
+        assert target is not None
+        assert target[1] not in STORED, text
