@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vedette.sdk.audit.events import audit
     from vedette.sdk.configure import configure, flush, shutdown
     from vedette.sdk.context import context, correlation_id
     from vedette.sdk.instrumentation.applications import instrument
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Logger",
     "__version__",
+    "audit",
     "configure",
     "context",
     "correlation_id",
@@ -42,6 +44,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "audit": "vedette.sdk.audit.events",
     "configure": "vedette.sdk.configure",
     "flush": "vedette.sdk.configure",
     "shutdown": "vedette.sdk.configure",

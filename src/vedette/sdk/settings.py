@@ -154,6 +154,7 @@ class Settings:
     log_keep_seconds: float = _setting(0.0, _number, "how long rotated log files are kept; 0 for ever")
     log_buffer: bool = _setting(True, _boolean, "lines are written by the background thread; false: by the caller")
     log_stdlib: bool = _setting(True, _boolean, "records of the standard library's loggers go the same way")
+    audit_file: str | None = _setting(None, _text, "where audit events are kept; by default in the user's state folder")
     redaction: bool = _setting(True, _boolean, "secrets are masked before anything leaves the process")
     redact_keys: Sequence[str] = _setting((), _words, "further key words whose values are masked")
     redact_patterns: Sequence[str] = _setting((), _words, "further regular expressions that are masked")
@@ -203,6 +204,7 @@ class Options(TypedDict, total=False):
     log_keep_seconds: float
     log_buffer: bool
     log_stdlib: bool
+    audit_file: str | None
     redaction: bool
     redact_keys: Sequence[str]
     redact_patterns: Sequence[str]

@@ -68,11 +68,8 @@ class JsonLines:
         text = known if known is not None else self._message(record)
         shared = ""
         if bound or context:
-            if (
-                (bound
-                and context
-                and not bound.keys().isdisjoint(context))
-                or (fields and not (fields.keys().isdisjoint(bound or ()) and fields.keys().isdisjoint(context or ())))
+            if (bound and context and not bound.keys().isdisjoint(context)) or (
+                fields and not (fields.keys().isdisjoint(bound or ()) and fields.keys().isdisjoint(context or ()))
             ):  # the nearer one wins where names meet
                 fields = {**(context or {}), **(bound or {}), **fields}
             else:

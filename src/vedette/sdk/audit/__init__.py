@@ -1,0 +1,1 @@
+"""Audit events: on the local disk before the call returns, with or without a platform."""

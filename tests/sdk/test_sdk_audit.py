@@ -1,0 +1,125 @@
+"""Audit events on the disk before the call returns, through kills, full disks and restarts."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from sdk_programs import attributes_of, value_of
+
+from vedette.sdk.audit.trail import AuditTrail
+
+SETUP = """
+    import vedette
+    vedette.configure("shop", audit_file="audit.jsonl", log_format="none")
+"""
+
+
+def test_an_event_says_who_did_what_where_and_in_which_trace(programs, collector):
+    programs.run(
+        SETUP
+        + """
+    with vedette.span("refund"), vedette.context(tenant="acme", correlation_id="c-1"):
+        receipt = vedette.audit("order.refund", actor="ann@x", target="order/42", result="denied", danger="high",
+                                amount=9.99, api_key="s3cret")
+    assert receipt.durable
+    """
+    )
+    (event,) = [json.loads(line) for line in (programs.directory / "audit.jsonl").read_text().splitlines()]
+    assert (event["action"], event["actor"], event["target"]) == ("order.refund", "ann@x", "order/42")
+    assert (event["result"], event["danger"], event["tenant"]) == ("denied", "high", "acme")
+    assert event["details"] == {"amount": 9.99, "api_key": "[redacted]"}
+    assert event["trace_id"] == collector.spans[0].trace_id.hex()
+    assert (programs.directory / "audit.jsonl").stat().st_mode & 0o077 == 0
+    sent = collector.logs[0]
+    assert (sent.event_name, attributes_of(sent)["audit.id"]) == ("audit", event["id"])
+    assert value_of(sent.body) == "order.refund by ann@x on order/42: denied"
+
+
+def test_what_was_acknowledged_survives_a_kill(programs):
+    process = programs.start(
+        SETUP
+        + """
+    number = 0
+    while True:
+        vedette.audit("a", number=number)
+        print(number, flush=True)
+        number += 1
+    """
+    )
+    assert process.stdout is not None
+    seen = [int(process.stdout.readline()) for _ in range(50)]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    seen += [int(line) for line in process.stdout.read().splitlines() if line.isdigit()]
+    trail = AuditTrail(programs.directory / "audit.jsonl")
+    kept = [event["details"]["number"] for _, event in trail.read()]
+    assert set(seen) - {seen[-1]} <= set(kept)
+
+
+def test_a_disk_that_refuses_is_told_and_never_raises(programs, collector):
+    result = programs.run(
+        """
+        import resource, signal, vedette
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        vedette.configure("shop", audit_file="audit.jsonl", log_format="none")
+        vedette.audit("fine")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+        print(vedette.audit("lost").durable)
+        """
+    )
+    assert result.stdout == "False\n"
+    assert "audit events cannot be written" in result.stderr
+    assert {attributes_of(record)["audit.action"] for record in collector.logs} == {"fine", "lost"}
+
+
+def test_threads_and_processes_share_a_file_without_mixing_lines(programs):
+    programs.run(
+        SETUP
+        + """
+    import os, threading
+    def work(who):
+        for number in range(50):
+            vedette.audit("a", who=who, number=number, text="x" * 500)
+    children = []
+    for child in range(2):
+        pid = os.fork()
+        if pid == 0:
+            threads = [threading.Thread(target=work, args=(f"{child}.{n}",)) for n in range(3)]
+            [t.start() for t in threads]; [t.join() for t in threads]
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
+    """
+    )
+    events = [event for _, event in AuditTrail(programs.directory / "audit.jsonl").read()]
+    assert len({(e["details"]["who"], e["details"]["number"]) for e in events}) == len(events) == 300
+
+
+def test_shipping_goes_on_where_it_ended_and_repeats_what_was_not_taken(tmp_path):
+    path = tmp_path / "audit.jsonl"
+    trail = AuditTrail(path)
+    for number in range(10):
+        trail.append({"id": number})
+    taken: list[int] = []
+    answers = iter([True, False])
+
+    def send(events: list[dict[str, int]]) -> bool:
+        taken.extend(event["id"] for event in events)
+        return next(answers, True)
+
+    assert trail.ship(send, batch=4) == 4
+    assert AuditTrail(path).ship(send, batch=4) == 6
+    assert taken == [0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7, 8, 9]
+    assert AuditTrail(path).ship(send) == 0
+
+
+def test_a_line_cut_short_does_not_spoil_the_next(tmp_path):
+    path = tmp_path / "audit.jsonl"
+    path.write_bytes(b'{"id":1}\n{"id":2,"act')
+    trail = AuditTrail(path)
+    trail.append({"id": 3})
+    assert [event["id"] for _, event in trail.read()] == [1, 3]
+    assert trail.query(id=3) == [{"id": 3}]
+    assert path.stat().st_size > 20
