@@ -33,6 +33,10 @@ from vedette.server.ingest.otlp_grpc import start_otlp_grpc
 from vedette.server.ingest.otlp_http import OtlpHttp
 from vedette.server.ingest.pipeline import Ingest
 from vedette.server.ingest.remote_write import RemoteWrite
+from vedette.server.query.metrics.queries import MetricQueries
+from vedette.server.query.metrics.store import MetricStore
+from vedette.server.query.promql.engine import Limits as PromqlLimits
+from vedette.server.query.promql.engine import Options as PromqlOptions
 from vedette.server.query.reader import Limits, Reader
 from vedette.server.readiness import Readiness
 from vedette.server.telemetry import Telemetry
@@ -52,6 +56,7 @@ log = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 5.0
 _BACKLOG = 2048
+_CACHED_SAMPLE_BYTES = 24
 
 
 async def serve(settings: Settings) -> None:
@@ -100,8 +105,27 @@ async def serve(settings: Settings) -> None:
             tenant_rate=settings.tenant_max_bytes_per_second,
         )
         readiness = Readiness(engine, reader, wal, folder)
+        store = MetricStore(reader, max_cached_samples=settings.metrics_cache // _CACHED_SAMPLE_BYTES)
+        await _background(cleanup, store.run())
+        metrics = MetricQueries(
+            engine,
+            store,
+            _promql_limits(settings),
+            concurrency=settings.query_concurrency,
+            options=_promql_options(settings),
+        )
         services = Services(
-            settings, engine, reader, control, authenticator, ingest, telemetry, readiness, BackupDesk(settings), stop
+            settings=settings,
+            engine=engine,
+            reader=reader,
+            control=control,
+            authenticator=authenticator,
+            ingest=ingest,
+            telemetry=telemetry,
+            readiness=readiness,
+            backups=BackupDesk(settings),
+            metrics=metrics,
+            stopping=stop,
         )
 
         otlp = OtlpHttp(
@@ -221,6 +245,23 @@ def _limits(settings: Settings) -> Limits:
         max_memory_bytes=settings.query_max_memory,
         max_rows_to_read=settings.query_max_rows,
         max_concurrent_per_tenant=settings.query_concurrency,
+    )
+
+
+def _promql_limits(settings: Settings) -> PromqlLimits:
+    return PromqlLimits(
+        max_samples=settings.promql_max_samples,
+        max_series=settings.promql_max_series,
+        timeout_seconds=settings.promql_timeout,
+    )
+
+
+def _promql_options(settings: Settings) -> PromqlOptions:
+    features = settings.promql_features
+    return PromqlOptions(
+        delayed_name_removal="promql-delayed-name-removal" in features,
+        type_and_unit_labels="type-and-unit-labels" in features,
+        start_times="use-start-timestamps" in features,
     )
 
 

@@ -117,6 +117,16 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+_FEATURES = ("promql-delayed-name-removal", "type-and-unit-labels", "use-start-timestamps")
+
+
+def _parse_features(text: str) -> frozenset[str]:
+    names = frozenset(filter(None, (part.strip() for part in text.split(","))))
+    if unknown := names.difference(_FEATURES):
+        raise ValueError(f"{', '.join(sorted(unknown))} is none of {', '.join(_FEATURES)}")
+    return names
+
+
 def _parse_engine(text: str) -> str:
     if text != "embedded" and not text.startswith(("clickhouse://", "clickhouses://", "http://", "https://")):
         raise ValueError(f"{text!r} is neither embedded nor a URL such as clickhouse://user:password@host:8123")
@@ -185,6 +195,14 @@ class Settings:
     query_max_rows: int = _setting(parse_count, "0", "rows that one query may read; 0 is no limit")
     query_concurrency: int = _setting(parse_count, "16", "queries of one tenant that run at once")
 
+    promql_max_samples: int = _setting(parse_count, "50000000", "samples that one PromQL query may hold")
+    promql_max_series: int = _setting(parse_count, "500000", "series that a part of a PromQL query may have")
+    promql_timeout: float = _setting(parse_duration, "2m", "longest run of one PromQL query")
+    promql_features: frozenset[str] = _setting(
+        _parse_features, "", "switches of Prometheus, by comma: " + ", ".join(_FEATURES)
+    )
+    metrics_cache: int = _setting(parse_bytes, "512MiB", "memory for the samples of series that are asked for again")
+
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info", "what the platform logs")
 
     @property
@@ -234,6 +252,8 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.3f}s"
+    if isinstance(value, frozenset):
+        return ",".join(sorted(value))
     return str(value)
 
 

@@ -10,6 +10,7 @@ from vedette import __version__
 from vedette.errors import TooLarge
 from vedette.server.api import health
 from vedette.server.api.compat import jaeger
+from vedette.server.api.compat.prometheus import federation, labels, queries, status
 from vedette.server.api.disconnect import cancelled_on_disconnect
 from vedette.server.api.problems import add_problem_handlers
 from vedette.server.api.ui import Pages
@@ -56,6 +57,10 @@ _ROUTERS = (
     backups.router,
     monitoring.router,
     jaeger.router,
+    queries.router,
+    labels.router,
+    status.router,
+    federation.router,
 )
 
 _SECURITY_HEADERS = [

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vedette.server.control.store import Control
     from vedette.server.engine.client import Engine
     from vedette.server.ingest.pipeline import Ingest
+    from vedette.server.query.metrics.queries import MetricQueries
     from vedette.server.query.reader import Reader
     from vedette.server.readiness import Readiness
     from vedette.server.settings import Settings
@@ -39,6 +40,7 @@ class Services:
     telemetry: Telemetry
     readiness: Readiness
     backups: BackupDesk
+    metrics: MetricQueries
     stopping: asyncio.Event
     """Set when the server is asked to stop: answers that have no end, end."""
 

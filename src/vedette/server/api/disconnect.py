@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["cancelled_on_disconnect"]
 
-_QUESTIONS_BY_POST: Final = frozenset({"/api/v1/sql"})
+_QUESTIONS_BY_POST: Final = frozenset(
+    {
+        "/api/v1/sql",
+        "/prometheus/api/v1/query",
+        "/prometheus/api/v1/query_range",
+        "/prometheus/api/v1/query_exemplars",
+        "/prometheus/api/v1/series",
+        "/prometheus/api/v1/labels",
+    }
+)
 _WAITING_MESSAGES: Final = 4
 
 

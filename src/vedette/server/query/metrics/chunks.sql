@@ -1,8 +1,8 @@
 SELECT
     series,
-    toUnixTimestamp(hour) AS hour,
+    toUnixTimestamp(hour) AS hour_seconds,
     groupArray(toUInt32(toUnixTimestamp64Milli(time) - toUnixTimestamp(hour) * 1000)) AS offsets,
-    groupArray(value) AS values,
+    groupArray(value) AS floats,
     toUnixTimestamp64Milli(min(start_time)) AS start_min,
     toUnixTimestamp64Milli(max(start_time)) AS start_max
 FROM vedette.samples

@@ -1,7 +1,7 @@
 SELECT
     series,
-    toUnixTimestamp64Milli(time) AS time,
-    toUnixTimestamp64Milli(start_time) AS start,
+    toUnixTimestamp64Milli(time) AS time_ms,
+    toUnixTimestamp64Milli(start_time) AS start_ms,
     schema,
     zero_threshold,
     zero_count,

@@ -7,6 +7,7 @@ they get many, so that adding stays cheap and finding looks at few.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["PairNumbers", "SeriesIndex"]
 
 _MAX_SEGMENTS = 8
+_YEAR_DAYS = 366
+_DAILY_DAYS = 31
+_BEFORE_2000_DAYS = 10_957
+_FUTURE_DAY = 65_378
+"""1 January 2149, under which everything is kept that lies in the future."""
 _SEVERAL = 2
 
 
@@ -123,6 +129,19 @@ class SeriesIndex:
         """Note that series were seen on days; an ordinal may occur several times."""
         np.maximum.at(self.last_days, ordinals, days)
         np.minimum.at(self.first_days, ordinals, days)
+
+    def present(self, ordinals: Ordinals, first_day: int, last_day: int) -> npt.NDArray[np.bool_]:
+        """Which of some series may have samples between two days.
+
+        The days of a series are those of partitions: what is older than a month is kept by months, then by years.
+        """
+        low, high = self.first_days[ordinals], self.last_days[ordinals]
+        widest = np.where(high == 0, _BEFORE_2000_DAYS, np.where(high < self._recent_day(), _YEAR_DAYS, 0))
+        later = high >= _FUTURE_DAY
+        return (low <= last_day) & ((high + widest >= first_day) | later)
+
+    def _recent_day(self) -> int:
+        return int(time.time() // 86_400) - _DAILY_DAYS
 
     def labels(self, ordinal: int) -> Labels:
         """The label set of a series."""

@@ -144,11 +144,11 @@ def _chunks(data: bytes, index: SeriesIndex, wanted: Ordinals) -> _Chunks | None
     for block in blocks(data):
         offsets: Lists = block["offsets"]
         owners = index.ordinals_of(block["series"])
-        bases = block["hour"].astype(np.int64) * 1000
+        bases = block["hour_seconds"].astype(np.int64) * 1000
         begins = np.concatenate([[0], offsets.ends[:-1]])
         starts = (block["start_min"], block["start_max"])
         parts.append(
-            (owners, bases, begins + before, offsets.ends + before, *starts, offsets.items, block["values"].items)
+            (owners, bases, begins + before, offsets.ends + before, *starts, offsets.items, block["floats"].items)
         )
         before += len(offsets.items)
     if not parts:
@@ -223,8 +223,8 @@ async def _start_times(
         data = await _read(reader, tenant, _START_TIMES, replace(stretch, ordinals=some))
         for block in blocks(data):
             owners = stretch.index.ordinals_of(block["series"])
-            order = np.lexsort((block["time"], owners))
-            owners, times, values = owners[order], block["time"][order], block["start"][order]
+            order = np.lexsort((block["time_ms"], owners))
+            owners, times, values = owners[order], block["time_ms"][order], block["start_ms"][order]
             for owner in np.intersect1d(owners, some).tolist():
                 first, last = where[owner]
                 low, high = np.searchsorted(owners, (owner, owner + 1))
@@ -276,7 +276,7 @@ async def read_histograms(reader: Reader, tenant: str, stretch: Stretch) -> Hist
 
 
 _ARRAYS = ("positive_indexes", "positive_counts", "negative_indexes", "negative_counts", "custom_bounds")
-_SCALARS = ("time", "start", "schema", "zero_threshold", "zero_count", "count", "sum", "hint")
+_SCALARS = ("time_ms", "start_ms", "schema", "zero_threshold", "zero_count", "count", "sum", "hint")
 
 
 def _rows(column: Lists) -> Any:  # noqa: ANN401 - a function from row to list

@@ -22,6 +22,7 @@ from vedette.server.query.metrics.samples import (
     too_many,
 )
 from vedette.server.query.metrics.tenant import TenantMetrics
+from vedette.server.query.promql.histogram_series import with_reset_hints
 from vedette.server.query.promql.source import STALE_NAN_BITS, SelectedSeries
 
 if TYPE_CHECKING:
@@ -238,4 +239,6 @@ def _merged(answer: SelectedSeries, ordinals: Ordinals, rows: HistogramRows) -> 
     ]
     last = np.cumsum(np.bincount(owner[keep], minlength=len(ordinals)))
     first = np.concatenate([[0], last[:-1]])
+    for low, high in zip(first.tolist(), last.tolist(), strict=True):
+        histograms[low:high] = with_reset_hints(histograms[low:high])
     return SelectedSeries(answer.labels, first, last, times[keep], values[order], starts[order], histograms)

@@ -1,0 +1,109 @@
+"""Answers in the shape of Prometheus, errors included, compressed as the client likes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import zstandard
+from fastapi import Response
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+
+from vedette.errors import (
+    EngineError,
+    InvalidInput,
+    NotFound,
+    QueryLimit,
+    RequestError,
+    TooManyRequests,
+    Unavailable,
+    VedetteError,
+)
+from vedette.server.query.promql.errors import QueryCancelled, QueryTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+__all__ = ["PrometheusRoute", "success"]
+
+_JSON = "application/json"
+_LEAST_COMPRESSED = 1024
+
+
+# The first that fits counts; status 0 is the error's own.
+_KINDS: Final[tuple[tuple[type[VedetteError], tuple[int, str]], ...]] = (
+    (QueryTimeout, (503, "timeout")),
+    (QueryCancelled, (499, "canceled")),
+    (Unavailable, (503, "unavailable")),
+    (TooManyRequests, (429, "too_many_requests")),
+    (InvalidInput, (400, "bad_data")),
+    (NotFound, (404, "not_found")),
+    (QueryLimit, (422, "execution")),
+    (RequestError, (0, "execution")),
+)
+
+
+class PrometheusRoute(APIRoute):
+    """A route whose errors are Prometheus' ``{"status":"error","errorType":…,"error":…}``."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler that FastAPI makes, within ours."""
+        inner = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                answer = await inner(request)
+            except VedetteError as error:
+                answer = _failure(error)
+            return _compressed(request, answer)
+
+        return handler
+
+
+def success(data: bytes | object, *, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> Response:
+    """``{"status":"success","data":…}``; bytes are JSON already."""
+    parts = [b'{"status":"success","data":', data if isinstance(data, bytes) else _encoded(data)]
+    for name, notes in ((b"warnings", warnings), (b"infos", infos)):
+        if notes:
+            parts += [b',"', name, b'":', _encoded(notes)]
+    return Response(b"".join([*parts, b"}"]), media_type=_JSON)
+
+
+def _encoded(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _failure(error: VedetteError) -> Response:
+    status, kind = next((answer for sort, answer in _KINDS if isinstance(error, sort)), (500, "internal"))
+    if status == 0 and isinstance(error, RequestError):
+        status, kind = error.status, {401: "unauthorized", 403: "forbidden"}.get(error.status, "execution")
+    text = str(error)
+    if isinstance(error, EngineError):
+        text = "The engine refused a statement of ours; the log of the server says more."
+    headers = {}
+    if isinstance(error, TooManyRequests | Unavailable):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if status == 401:  # noqa: PLR2004 - RFC 9110: a 401 names the scheme
+        headers["WWW-Authenticate"] = "Bearer"
+    body = _encoded({"status": "error", "errorType": kind, "error": text})
+    return Response(body, status, media_type=_JSON, headers=headers)
+
+
+def _compressed(request: Request, answer: Response) -> Response:
+    accepted = request.headers.get("accept-encoding", "")
+    body = bytes(answer.body)
+    if len(body) < _LEAST_COMPRESSED:
+        return answer
+    if "zstd" in accepted:
+        encoding, packed = "zstd", zstandard.ZstdCompressor(level=1).compress(body)
+    elif "gzip" in accepted:
+        encoding, packed = "gzip", gzip.compress(body, 1)
+    else:
+        return answer
+    answer.body = packed
+    answer.headers["Content-Encoding"] = encoding
+    answer.headers["Content-Length"] = str(len(packed))
+    answer.headers["Vary"] = "Accept-Encoding"
+    return answer

@@ -1,0 +1,163 @@
+"""Parameters as Prometheus reads them: from the URL and, of a POST, from the form in its body."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from vedette.errors import InvalidInput
+from vedette.server.query.promql.errors import ParseError
+from vedette.server.query.promql.parser import parse_selector
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+    from vedette.server.query.promql.labels import Matcher
+
+__all__ = ["LONG_AGO_MS", "Parameters", "parameters", "parse_duration_ms", "unescaped_name"]
+
+LONG_AGO_MS = 0
+FAR_AHEAD_MS = 4_291_747_199_999
+
+_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_UNITS_MS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_LARGEST = 9_223_372_036
+_ESCAPE = re.compile(r"__|_([0-9a-fA-F]{1,8})_")
+
+
+class Parameters:
+    """The parameters of one request; the first of several counts where one is meant."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name, []).append(value)
+
+    def text(self, name: str, default: str = "") -> str:
+        """A parameter as it is."""
+        return self._values.get(name, [default])[0]
+
+    def texts(self, name: str) -> list[str]:
+        """Every value of a parameter."""
+        return self._values.get(name, [])
+
+    def time_ms(self, name: str, default: int | None = None) -> int:
+        """A time in milliseconds: seconds since 1970 or RFC 3339.
+
+        Raises:
+            InvalidInput: it is neither, or missing where there is no default.
+        """
+        given = self.text(name)
+        if not given and default is not None:
+            return default
+        found = _time_ms(given)
+        if found is None:
+            raise InvalidInput(f'invalid parameter "{name}": cannot parse "{given}" to a valid timestamp')
+        return found
+
+    def duration_ms(self, name: str) -> int:
+        """A duration in milliseconds: seconds, or like 5m.
+
+        Raises:
+            InvalidInput: it is neither.
+        """
+        given = self.text(name)
+        found = parse_duration_ms(given)
+        if found is None:
+            raise InvalidInput(f'invalid parameter "{name}": cannot parse "{given}" to a valid duration')
+        return found
+
+    def limit(self, name: str = "limit") -> int:
+        """A number of results; 0 is no limit.
+
+        Raises:
+            InvalidInput: it is no whole number, or negative.
+        """
+        given = self.text(name)
+        if not given:
+            return 0
+        if not re.fullmatch(r"[+-]?\d+", given):
+            raise InvalidInput(f'invalid parameter "{name}": cannot parse "{given}" to a whole number')
+        if int(given) < 0:
+            raise InvalidInput(f'invalid parameter "{name}": {name} must be non-negative')
+        return int(given)
+
+    def selectors(self) -> list[tuple[Matcher, ...]]:
+        """Every ``match[]``.
+
+        Raises:
+            InvalidInput: one is no selector, or would match the empty string everywhere.
+        """
+        found = []
+        for text in self.texts("match[]"):
+            try:
+                matchers = parse_selector(text)
+            except ParseError as error:
+                raise InvalidInput(f'invalid parameter "match[]": {error}', position=error.position) from error
+            if all(matcher.matches("") for matcher in matchers):
+                raise InvalidInput('invalid parameter "match[]": match[] must contain at least one non-empty matcher')
+            found.append(matchers)
+        return found
+
+
+async def parameters(request: Request) -> Parameters:
+    """The parameters of a request; those of the body come first."""
+    pairs = parse_qsl(request.url.query, keep_blank_values=True)
+    if request.method == "POST":
+        body = (await request.body()).decode("utf-8", "replace")
+        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=10_000) + pairs
+    return Parameters(pairs)
+
+
+def now_ms() -> int:
+    """The time."""
+    return time.time_ns() // 1_000_000
+
+
+def parse_duration_ms(text: str) -> int | None:
+    """A duration in milliseconds, or None: a number of seconds, or units from years to milliseconds in order."""
+    number = _number(text)
+    if number is not None:
+        return round(number * 1000) if abs(number) < _LARGEST else None
+    match = _DURATION.fullmatch(text)
+    if match is None or not text:
+        return 0 if text == "0" else None
+    return sum(int(count) * unit for count, unit in zip(match.groups(), _UNITS_MS, strict=True) if count)
+
+
+def _number(text: str) -> float | None:
+    try:
+        found = float(text) if "_" not in text else math.nan
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _time_ms(text: str) -> int | None:
+    number = _number(text)
+    if number is not None:
+        return round(number * 1000) if abs(number) < _LARGEST else None
+    if text in {"-292273086-05-16T16:47:06Z", "0001-01-01T00:00:00Z"}:  # how clients say "from the beginning"
+        return LONG_AGO_MS
+    if text == "292277025-08-18T07:12:54.999999999Z":
+        return FAR_AHEAD_MS
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return int(moment.timestamp()) * 1000 + round(float(match[2] or 0) * 1000)
+
+
+def unescaped_name(name: str) -> str:
+    """A label's name from a path, where characters outside of ``[a-zA-Z0-9_]`` may be written ``U__…_2e_…``."""
+    if not name.startswith("U__"):
+        return name
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "_", name[3:])

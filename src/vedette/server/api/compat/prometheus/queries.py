@@ -1,0 +1,184 @@
+"""Expressions: evaluate, format, parse, and the exemplars behind them."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+
+from vedette.errors import InvalidInput
+from vedette.server.api.compat.prometheus.answers import PrometheusRoute, success
+from vedette.server.api.compat.prometheus.parameters import Parameters, now_ms, parameters
+from vedette.server.api.context import Caller, services_of
+from vedette.server.query.promql.ast import Node, VectorSelector
+from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, format_query, parse
+from vedette.server.query.promql.errors import ParseError
+from vedette.server.query.promql.json_writer import number, to_json
+from vedette.server.query.promql.printer import to_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vedette.server.query.promql.engine import QueryResult
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"], route_class=PrometheusRoute)
+
+_MOST_POINTS: Final = 11_000
+_EXEMPLARS: Final = (files("vedette.server.query.metrics") / "exemplars.sql").read_text(encoding="utf-8")
+_TRUNCATED: Final = "results truncated due to limit"
+_MOST_EXEMPLAR_SERIES: Final = 20_000
+
+
+@router.get("/query", summary="Evaluate an expression at one moment")
+@router.post("/query", summary="Evaluate an expression at one moment", name="query_by_form")
+async def query(request: Request, caller: Caller) -> Response:
+    """`query`, `time`, `timeout`, `limit`, `lookback_delta`, `stats`; as a form, too."""
+    given = await parameters(request)
+    at = given.time_ms("time", now_ms())
+    return await _evaluated(request, caller.tenant, given, (at, at, 0))
+
+
+@router.get("/query_range", summary="Evaluate an expression over a range of time")
+@router.post("/query_range", summary="Evaluate an expression over a range of time", name="query_range_by_form")
+async def query_range(request: Request, caller: Caller) -> Response:
+    """`query`, `start`, `end`, `step`, `timeout`, `limit`, `lookback_delta`, `stats`; as a form, too."""
+    given = await parameters(request)
+    start, end = given.time_ms("start"), given.time_ms("end")
+    if end < start:
+        raise InvalidInput('invalid parameter "end": end timestamp must not be before start time')
+    step = given.duration_ms("step")
+    if step <= 0:
+        raise InvalidInput(
+            'invalid parameter "step": zero or negative query resolution step widths are not accepted. '
+            "Try a positive integer"
+        )
+    if (end - start) // step > _MOST_POINTS:
+        raise InvalidInput(
+            "exceeded maximum resolution of 11,000 points per timeseries. "
+            "Try decreasing the query resolution (?step=XX)"
+        )
+    return await _evaluated(request, caller.tenant, given, (start, end, step))
+
+
+async def _evaluated(request: Request, tenant: str, given: Parameters, times_ms: tuple[int, int, int]) -> Response:
+    lookback, limit = DEFAULT_LOOKBACK_MS, given.limit()
+    if given.text("lookback_delta"):
+        lookback = given.duration_ms("lookback_delta")
+        if lookback <= 0:
+            raise InvalidInput('invalid parameter "lookback_delta": it must be positive')
+    timeout = given.duration_ms("timeout") / 1000 if given.text("timeout") else None
+    text = given.text("query")
+    try:
+        result = await services_of(request).metrics.evaluate(
+            tenant, text, times_ms, lookback_ms=lookback, timeout_seconds=timeout
+        )
+    except ParseError as error:
+        raise InvalidInput(f'invalid parameter "query": {error}', position=error.position) from error
+    warnings = list(result.warnings)
+    if limit and len(result.labels) > limit and result.kind in {"vector", "matrix"}:
+        result = _first(result, limit)
+        warnings.append(_TRUNCATED)
+    data = to_json(result)
+    if given.text("stats"):
+        data = data[:-1] + b',"stats":' + _stats(result) + b"}"
+    return success(data, warnings=warnings, infos=result.infos)
+
+
+def _first(result: QueryResult, limit: int) -> QueryResult:
+    return dataclasses.replace(
+        result,
+        labels=list(result.labels)[:limit],
+        values=result.values[:limit],
+        present=result.present[:limit],
+        histograms=None if result.histograms is None else result.histograms[:limit],
+    )
+
+
+def _stats(result: QueryResult) -> bytes:
+    stats = result.stats
+    total = stats.select_seconds + stats.evaluate_seconds
+    return (
+        b'{"timings":{"evalTotalTime":%.9f,"resultSortTime":0,"queryPreparationTime":%.9f,"innerEvalTime":%.9f,'
+        b'"execQueueTime":0,"execTotalTime":%.9f},"samples":{"totalQueryableSamples":%d,"peakSamples":%d}}'
+        % (total, stats.select_seconds, stats.evaluate_seconds, total, stats.samples, stats.peak_points)
+    )
+
+
+@router.get("/format_query", summary="An expression laid out for people")
+@router.post("/format_query", summary="An expression laid out for people", name="format_query_by_form")
+async def format_(request: Request, caller: Caller) -> Response:  # noqa: ARG001 - whoever asks must be known
+    """`query`."""
+    given = await parameters(request)
+    try:
+        return success(format_query(given.text("query")))
+    except ParseError as error:
+        raise InvalidInput(f'invalid parameter "query": {error}', position=error.position) from error
+
+
+@router.get("/parse_query", summary="An expression as a tree")
+@router.post("/parse_query", summary="An expression as a tree", name="parse_query_by_form")
+async def parse_(request: Request, caller: Caller) -> Response:  # noqa: ARG001
+    """`query`."""
+    given = await parameters(request)
+    try:
+        return success(to_tree(parse(given.text("query"))))
+    except ParseError as error:
+        raise InvalidInput(f'invalid parameter "query": {error}', position=error.position) from error
+
+
+@router.get("/query_exemplars", summary="The exemplars of the series of an expression")
+@router.post("/query_exemplars", summary="The exemplars of the series of an expression", name="exemplars_by_form")
+async def query_exemplars(request: Request, caller: Caller) -> Response:
+    """`query`, `start`, `end`."""
+    given = await parameters(request)
+    start, end = given.time_ms("start", now_ms() - 3_600_000), given.time_ms("end", now_ms())
+    if end < start:
+        raise InvalidInput("end timestamp must not be before start timestamp")
+    try:
+        tree = parse(given.text("query"))
+    except ParseError as error:
+        raise InvalidInput(f'invalid parameter "query": {error}', position=error.position) from error
+    services = services_of(request)
+    metrics = await services.metrics.store.of(caller.tenant)
+    chosen = [metrics.select(selector.matchers)[0] for selector in _selectors(tree)]
+    ordinals = np.unique(np.concatenate(chosen))[:_MOST_EXEMPLAR_SERIES] if chosen else np.empty(0, np.int64)
+    if not len(ordinals):
+        return success([])
+    ids = metrics.index.ids[ordinals].tolist()
+    rows = await services.reader.rows(
+        caller.tenant,
+        _EXEMPLARS.replace("/*series*/", ",".join(map(str, ids))),
+        params={"start": start, "end": end},
+        settings={"max_query_size": 1 << 24},
+    )
+    by_id = dict(zip(ids, ordinals.tolist(), strict=True))
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        exemplar = {
+            "labels": row["texts"],
+            "value": number(float(row["number"])).decode(),
+            "timestamp": row["time_ms"] / 1000,
+        }
+        found.setdefault(by_id[row["series"]], []).append(exemplar)
+    return success(
+        [
+            {"seriesLabels": dict(metrics.index.labels(ordinal)), "exemplars": exemplars}
+            for ordinal, exemplars in found.items()
+        ]
+    )
+
+
+def _selectors(node: object) -> Iterator[VectorSelector]:
+    """Every selector of an expression."""
+    if isinstance(node, VectorSelector):
+        yield node
+    elif isinstance(node, Node):
+        for field in dataclasses.fields(node):
+            below = getattr(node, field.name)
+            for one in below if isinstance(below, list | tuple) else [below]:
+                yield from _selectors(one)

@@ -1,0 +1,134 @@
+"""What Prometheus says of itself: its build, flags, configuration, targets, rules and alerts."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import os
+import threading
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from vedette import __version__
+from vedette.server.api.compat.prometheus.answers import PrometheusRoute, success
+from vedette.server.api.compat.prometheus.parameters import parameters
+from vedette.server.api.context import Caller, services_of
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"], route_class=PrometheusRoute)
+
+_COMPATIBLE: Final = "3.14.0"
+"""The Prometheus whose API and language this is; clients choose what they ask by it."""
+_STARTED: Final = dt.datetime.now(dt.UTC)
+_SECRET: Final = ("engine", "control_url", "engine_tcp_password")
+
+
+@router.get("/status/buildinfo", summary="The version of Prometheus that is spoken here")
+async def buildinfo(caller: Caller) -> Response:  # noqa: ARG001 - whoever asks must be known
+    """`application` and `vedetteVersion` tell that this is Vedette."""
+    return success(
+        {
+            "version": _COMPATIBLE,
+            "revision": f"vedette-{__version__}",
+            "branch": "HEAD",
+            "buildUser": "",
+            "buildDate": "",
+            "goVersion": "",
+            "application": "Vedette",
+            "vedetteVersion": __version__,
+        }
+    )
+
+
+@router.get("/status/runtimeinfo", summary="Since when the server runs")
+async def runtimeinfo(request: Request, caller: Caller) -> Response:
+    """Times are RFC 3339."""
+    metrics = await services_of(request).metrics.store.of(caller.tenant)
+    return success(
+        {
+            "startTime": _STARTED.isoformat().replace("+00:00", "Z"),
+            "CWD": "",
+            "reloadConfigSuccess": True,
+            "lastConfigTime": _STARTED.isoformat().replace("+00:00", "Z"),
+            "timeSeriesCount": len(metrics.index),
+            "corruptionCount": 0,
+            "goroutineCount": threading.active_count(),
+            "GOMAXPROCS": os.cpu_count() or 1,
+            "storageRetention": f"{services_of(request).settings.metrics_budget}B",
+        }
+    )
+
+
+@router.get("/status/flags", summary="The settings")
+async def flags(request: Request, caller: Caller) -> Response:  # noqa: ARG001
+    """Every setting as text; what may hold a secret is left out."""
+    settings = services_of(request).settings
+    names = (field.name for field in dataclasses.fields(settings))
+    return success({name: str(getattr(settings, name)) for name in names if name not in _SECRET})
+
+
+@router.get("/status/config", summary="The configuration of scraping")
+async def config(request: Request, caller: Caller) -> Response:  # noqa: ARG001
+    """As the scraper read it, secrets hidden; empty if there is none."""
+    return success({"yaml": _state(request, "scrape").get("config", "")})
+
+
+@router.get("/targets", summary="Targets of scraping")
+async def targets(request: Request, caller: Caller) -> Response:
+    """`state` (active, dropped, any), `scrapePool`."""
+    given = await parameters(request)
+    state = _state(request, "scrape")
+    if state.get("tenant", caller.tenant) != caller.tenant:
+        state = {}
+    pool = given.text("scrapePool")
+    active = [target for target in state.get("active", []) if not pool or target["scrapePool"] == pool]
+    wanted = given.text("state", "any").lower()
+    return success(
+        {
+            "activeTargets": active if wanted in {"active", "any"} else [],
+            "droppedTargets": state.get("dropped", []) if wanted in {"dropped", "any"} else [],
+            "droppedTargetCounts": state.get("dropped_counts", {}),
+        }
+    )
+
+
+@router.get("/scrape_pools", summary="Names of the jobs")
+async def scrape_pools(request: Request, caller: Caller) -> Response:
+    """``{"scrapePools": […]}``."""
+    state = _state(request, "scrape")
+    pools = state.get("pools", []) if state.get("tenant", caller.tenant) == caller.tenant else []
+    return success({"scrapePools": pools})
+
+
+@router.get("/rules", summary="Recording rules")
+async def rules(request: Request, caller: Caller) -> Response:
+    """`type` (record, alert)."""
+    given = await parameters(request)
+    state = _state(request, "rules")
+    groups = state.get("groups", []) if state.get("tenant", caller.tenant) == caller.tenant else []
+    return success({"groups": [] if given.text("type") == "alert" else groups})
+
+
+@router.get("/alerts", summary="Active alerts")
+async def alerts(caller: Caller) -> Response:  # noqa: ARG001
+    """Alerts by Prometheus' rules; none as long as no alerting rules are evaluated."""
+    return success({"alerts": []})
+
+
+@router.get("/alertmanagers", summary="Alertmanagers that alerts are sent to")
+async def alertmanagers(caller: Caller) -> Response:  # noqa: ARG001
+    """None: notifications are the platform's own."""
+    return success({"activeAlertmanagers": [], "droppedAlertmanagers": []})
+
+
+def _state(request: Request, name: str) -> dict[str, Any]:
+    """What another process of the platform left about itself."""
+    path = services_of(request).settings.run_dir / f"{name}.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found

@@ -1,0 +1,112 @@
+"""PromQL for tenants: how many queries of each run at once, and within which limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vedette.errors import TooManyRequests
+from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, Limits, Options, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from vedette.server.engine.client import Engine
+    from vedette.server.query.metrics.store import MetricStore
+    from vedette.server.query.promql.engine import QueryResult
+    from vedette.server.query.promql.labels import Matcher
+
+__all__ = ["MetricQueries"]
+
+_DELETE = (files("vedette.server.query.metrics") / "delete.sql").read_text(encoding="utf-8")
+_QUEUE_LENGTHS = 16
+"""As many queries wait as run, times this; what comes then is refused."""
+
+
+class MetricQueries:
+    """Evaluates expressions on stored samples.
+
+    Args:
+        engine: Where samples are deleted.
+        store: Where series and samples are.
+        limits: What one query may take.
+        concurrency: Queries of one tenant that run at once.
+        options: How Prometheus' switches stand.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: MetricStore,
+        limits: Limits,
+        *,
+        concurrency: int,
+        options: Options | None = None,
+    ) -> None:
+        self._engine = engine
+        self.store = store
+        self.limits = limits
+        self._options = options or Options()
+        self._concurrency = concurrency
+        self._running: dict[str, asyncio.Semaphore] = {}
+        self._admitted: Counter[str] = Counter()
+
+    async def evaluate(
+        self,
+        tenant: str,
+        text: str,
+        times_ms: tuple[int, int, int],
+        *,
+        lookback_ms: int = DEFAULT_LOOKBACK_MS,
+        timeout_seconds: float | None = None,
+    ) -> QueryResult:
+        """Evaluate an expression from start to end in steps, all in milliseconds; step 0 is an instant query.
+
+        Raises:
+            TooManyRequests: the tenant has too many queries running and waiting.
+            RequestError: see `engine.evaluate`.
+        """
+        limits = self.limits
+        if timeout_seconds is not None:
+            limits = replace(limits, timeout_seconds=min(timeout_seconds, limits.timeout_seconds))
+        async with self._turn(tenant):
+            return await evaluate(text, *times_ms, self.store, tenant, limits, lookback_ms, self._options)
+
+    async def delete(self, tenant: str, selectors: Sequence[tuple[Matcher, ...]], start_ms: int, end_ms: int) -> None:
+        """Delete the samples of the series that match, between two times, both inclusive."""
+        metrics = await self.store.of(tenant)
+        ordinals = np.unique(np.concatenate([metrics.select(matchers)[0] for matchers in selectors]))
+        if not len(ordinals):
+            return
+        ids = ",".join(map(str, metrics.index.ids[ordinals].tolist()))
+        for table in ("samples", "histograms", "exemplars"):
+            await self._engine.execute(
+                _DELETE.replace("/*table*/", table).replace("/*series*/", ids),
+                params={"tenant": tenant, "start": start_ms, "end": end_ms},
+                settings={"max_query_size": 1 << 24},
+            )
+        metrics.windows.drop(ordinals)
+
+    @asynccontextmanager
+    async def _turn(self, tenant: str) -> AsyncIterator[None]:
+        if self._admitted[tenant] >= self._concurrency * (1 + _QUEUE_LENGTHS):
+            raise TooManyRequests(
+                f"Tenant {tenant!r} already has {self._admitted[tenant]} queries running or waiting; "
+                "ask again when some have finished."
+            )
+        self._admitted[tenant] += 1
+        turn = self._running.setdefault(tenant, asyncio.Semaphore(self._concurrency))
+        try:
+            async with turn:
+                yield
+        finally:
+            self._admitted[tenant] -= 1
+            if not self._admitted[tenant]:
+                del self._admitted[tenant]
+                del self._running[tenant]
