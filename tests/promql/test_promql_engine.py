@@ -176,5 +176,5 @@ async def test_statistics_count_the_samples() -> None:
 def test_trees_are_kept() -> None:
     assert parse("sum by (a) (m)") is parse("sum by (a) (m)")
     assert format_query("sum by(a)(m)") == "sum by (a) (m)"
-    with pytest.raises(ParseError, match="^1:3: parse error: unclosed left parenthesis$"):
+    with pytest.raises(ParseError, match=r"^1:3: parse error: unclosed left parenthesis$"):
         parse("((")

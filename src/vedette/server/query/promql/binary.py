@@ -121,8 +121,7 @@ def vectors(context: Context, node: BinaryExpr, left: Block, right: Block) -> Bl
     hists = (one_hist, many_hist) if swapped else (many_hist, one_hist)
     out, compared, kept, histograms = _apply(context, node, values, hists, pairs.present)
     labels = [_result_labels(context, node, matching, *pair) for pair in pairs.labels(many, one)]
-    if matching.card is not Cardinality.ONE_TO_ONE:
-        _check_unique(labels, pairs)
+    _check_unique(matching.card, pairs.groups, labels, compared)
     drops = None
     if context.options.delayed_name_removal:
         drops = [node.return_bool] * len(labels)
@@ -146,7 +145,7 @@ def _apply(
         if node.op in _TRIMS and present.any():
             context.annotations.incompatible_types("float", node.op, "float", node)
         out, kept = _elementwise(node.op, left, right, present)
-        return out, present, kept, None
+        return out, kept if node.op in _TRIMS else present, kept, None
     nothing = np.full(present.shape, None, np.object_)
     pair = (nothing if hists[0] is None else hists[0], nothing if hists[1] is None else hists[1])
     involved = (is_set(pair[0]) | is_set(pair[1])) & present
@@ -155,7 +154,7 @@ def _apply(
         context.annotations.incompatible_types("float", node.op, "float", node)
     out, kept = _elementwise(node.op, left, right, floats)
     histograms, added, compared = combine(context, node, values, pair, involved)
-    return out, floats | compared, kept | added, histograms
+    return out, (kept if node.op in _TRIMS else floats) | compared, kept | added, histograms
 
 
 class _Pairs:
@@ -171,22 +170,21 @@ class _Pairs:
         self.one_rows: list[int] = []
         self.many_fill: list[float] = []
         self.one_fill: list[float] = []
+        self.groups: list[int] = []
         self._masks: list[Bools] = []
+        self._group = 0
         # As in Prometheus, `fill_right` stands in for the "one" side of a grouped match, whichever side that is.
         fill_one, fill_many = matching.fill_right, matching.fill_left
         by_signature = _group(context, matching, many), _group(context, matching, one)
+        looked_at = np.ones(many.steps, np.bool_)
+        if fill_one is None and fill_many is None:
+            looked_at = np.logical_and(many.present.any(axis=0), one.present.any(axis=0))
         # The many side's order is the result's order.
         for signature in dict.fromkeys([*by_signature[0], *by_signature[1]]):
             many_rows, one_rows = by_signature[0].get(signature, []), by_signature[1].get(signature, [])
-            if one_rows:
-                self._check_one(one, one_rows)
+            self._check_one(one, one_rows, looked_at)
             any_one = _any(one, one_rows)
-            if len(many_rows) > 1 and matching.card is Cardinality.ONE_TO_ONE:
-                meets = any_one if fill_one is None else np.ones(many.steps, np.bool_)
-                if ((many.present[many_rows].sum(axis=0) > 1) & meets).any():
-                    raise EvaluationError(
-                        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                    )
+            self._group += 1
             for m in many_rows:
                 for o in one_rows:
                     self._add(m, o, many.present[m] & one.present[o])
@@ -203,12 +201,13 @@ class _Pairs:
             self.one_rows.append(o)
             self.many_fill.append(many_fill)
             self.one_fill.append(one_fill)
+            self.groups.append(self._group)
             self._masks.append(mask)
 
-    def _check_one(self, one: Block, rows: list[int]) -> None:
+    def _check_one(self, one: Block, rows: list[int], looked_at: Bools) -> None:
         if len(rows) < 2:
             return
-        double = np.flatnonzero(one.present[rows].sum(axis=0) > 1)
+        double = np.flatnonzero((one.present[rows].sum(axis=0) > 1) & looked_at)
         if not len(double):
             return
         first, second = [row for row in rows if one.present[row, double[0]]][:2]
@@ -295,16 +294,26 @@ def _result_labels(context: Context, node: BinaryExpr, matching: Matching, many:
     return labels
 
 
-def _check_unique(labels: list[Labels], pairs: _Pairs) -> None:
-    """Grouping labels must keep the results of one match group apart."""
-    if len(set(labels)) == len(labels):
+def _check_unique(card: Cardinality, groups: list[int], labels: list[Labels], applied: Bools) -> None:
+    """At no step may the results of one match group have the same labels, or be several if that was not asked for.
+
+    Results that a comparison drops afterwards count.
+    """
+    alone = card is Cardinality.ONE_TO_ONE
+    keys = groups if alone else list(zip(groups, labels, strict=True))
+    if len(set(keys)) == len(keys):
         return
-    seen: dict[Labels, Bools] = {}
-    for one, mask in zip(labels, pairs.present, strict=True):
-        known = seen.get(one)
+    seen: dict[object, Bools] = {}
+    for key, mask in zip(keys, applied, strict=True):
+        known = seen.get(key)
         if known is not None and (known & mask).any():
-            raise EvaluationError("multiple matches for labels: grouping labels must ensure unique matches")
-        seen[one] = mask if known is None else known | mask
+            what = (
+                "many-to-one matching must be explicit (group_left/group_right)"
+                if alone
+                else "grouping labels must ensure unique matches"
+            )
+            raise EvaluationError(f"multiple matches for labels: {what}")
+        seen[key] = mask if known is None else known | mask
 
 
 def _set_operation(context: Context, op: str, matching: Matching, left: Block, right: Block) -> Block:

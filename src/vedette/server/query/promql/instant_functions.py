@@ -85,11 +85,36 @@ _CALENDAR: Final[dict[str, Callable[[Ints], npt.NDArray[np.int64]]]] = {
 }
 
 
+_FAR_SECONDS: Final = 2.0**63
+# What Prometheus says, on the usual machines, about numbers that are no time: they become the earliest moment of 64
+# bits, whose date wraps around to the year 292277026596.
+_NO_TIME: Final = {
+    "day_of_month": 4,
+    "day_of_week": 0,
+    "day_of_year": 339,
+    "days_in_month": 31,
+    "hour": 15,
+    "minute": 30,
+    "month": 12,
+    "year": 292_277_026_596,
+}
+
+
 def _calendar(name: str, values: Floats) -> Floats:
-    """A part of the date, of times in seconds; NaN for what is no date."""
-    usable = np.isfinite(values) & (np.abs(values) < 1e15)
+    """A part of the date, of times in seconds."""
+    usable = np.abs(values) < _FAR_SECONDS
     seconds = np.where(usable, values, 0).astype(np.int64)
-    return np.where(usable, _CALENDAR[name](seconds).astype(np.float64), np.nan)
+    return np.where(usable, _CALENDAR[name](seconds).astype(np.float64), _NO_TIME[name])
+
+
+def _lower(one: Floats, other: Floats) -> Floats:
+    """The smaller of two; in Go, nothing is below minus infinity, not even what is no number."""
+    return np.where((one == -np.inf) | (other == -np.inf), -np.inf, np.minimum(one, other))
+
+
+def _higher(one: Floats, other: Floats) -> Floats:
+    """The larger of two; nothing is above infinity."""
+    return np.where((one == np.inf) | (other == np.inf), np.inf, np.maximum(one, other))
 
 
 def scalar_function(evaluator: Evaluator, node: Call) -> Floats:
@@ -101,9 +126,9 @@ def scalar_function(evaluator: Evaluator, node: Call) -> Floats:
         case "pi":
             return np.full(count, np.pi)
         case "min_of":
-            return np.minimum(evaluator.scalar(node.args[0]), evaluator.scalar(node.args[1]))
+            return _lower(evaluator.scalar(node.args[0]), evaluator.scalar(node.args[1]))
         case "max_of":
-            return np.maximum(evaluator.scalar(node.args[0]), evaluator.scalar(node.args[1]))
+            return _higher(evaluator.scalar(node.args[0]), evaluator.scalar(node.args[1]))
     block = evaluator.vector(node.args[0])
     floats = block.floats()
     alone = floats.sum(axis=0) == 1
@@ -151,7 +176,7 @@ def _clamp(evaluator: Evaluator, node: Call) -> Block:
         low = evaluator.scalar(node.args[1])
     if name != "clamp_min":
         high = evaluator.scalar(node.args[-1])
-    values = np.maximum(low, np.minimum(high, block.values))
+    values = _higher(low, _lower(high, block.values))
     result = _floats_only(evaluator, block, values)
     if (high < low).any():
         mask = result.present & ~(high < low)

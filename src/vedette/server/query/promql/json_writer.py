@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +31,7 @@ def to_json(result: QueryResult) -> bytes:
     if result.kind == "string":
         body = b"[%s,%s]" % (_time(int(result.times_ms[0])), _string(result.string))
     elif result.kind == "scalar":
-        body = b'[%s,"%s"]' % (_time(int(result.times_ms[0])), number(float(result.values[0, 0])))
+        body = b'[%s,"%s"]' % (_time(int(result.times_ms[0])), _plain(float(result.values[0, 0])))
     else:
         body = b"[%s]" % b",".join(_series(result))
     return b'{"resultType":"%s","result":%s}' % (result.kind.encode(), body)
@@ -41,6 +43,14 @@ def number(value: float) -> bytes:
     out, ends = np.empty(decimals.LONGEST_NUMBER, np.uint8), np.empty(1, np.int64)
     decimals.write_numbers(values, values.view(np.uint64), decimals.powers_of_ten(), out, ends)
     return out[: ends[0]].tobytes()
+
+
+def _plain(value: float) -> bytes:
+    """A number without an exponent, as Prometheus writes scalars."""
+    if not math.isfinite(value):
+        return number(value)
+    shown = format(Decimal(repr(value)), "f")
+    return shown.removesuffix(".0").encode()
 
 
 def _time(milliseconds: int) -> bytes:
