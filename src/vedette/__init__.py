@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vedette.sdk.agents.budget import Budget, BudgetExceeded
+    from vedette.sdk.agents.observability import ObservableAgent, observe
     from vedette.sdk.audit.events import audit
     from vedette.sdk.configure import configure, flush, shutdown
     from vedette.sdk.context import context, correlation_id
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from vedette.sdk.traces.spans import current_span, span, traced
 
 __all__ = [
+    "Budget",
+    "BudgetExceeded",
     "Logger",
+    "ObservableAgent",
     "__version__",
     "audit",
     "configure",
@@ -33,6 +38,7 @@ __all__ = [
     "info",
     "instrument",
     "metrics_text",
+    "observe",
     "set_level",
     "shutdown",
     "span",
@@ -44,6 +50,10 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Budget": "vedette.sdk.agents.budget",
+    "BudgetExceeded": "vedette.sdk.agents.budget",
+    "ObservableAgent": "vedette.sdk.agents.observability",
+    "observe": "vedette.sdk.agents.observability",
     "audit": "vedette.sdk.audit.events",
     "configure": "vedette.sdk.configure",
     "flush": "vedette.sdk.configure",

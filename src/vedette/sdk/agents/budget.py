@@ -1,0 +1,62 @@
+"""Budgets: tokens, dollars or calls that an agent may spend, per session, user or in all."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+from vedette.errors import VedetteError
+
+__all__ = ["Budget", "BudgetExceeded", "Spending"]
+
+
+class BudgetExceeded(VedetteError):
+    """An agent has spent its budget. Raised only by budgets whose `action` is `stop`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What may be spent. `None` is unlimited. `per` says whose spending is added up."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    calls: int | None = None
+    per: Literal["agent", "session", "user"] = "agent"
+    action: Literal["warn", "stop"] = "warn"
+
+
+class Spending:
+    """What was spent so far, by whom."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self._spent: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, whose: str, usd: float, tokens: int) -> str | None:
+        """Add a call; the sentence to say when this call passes the budget, once per budget and holder."""
+        with self._lock:
+            spent = self._spent.setdefault(whose, [0.0, 0, 0])
+            before = self._over(spent)
+            spent[0] += usd
+            spent[1] += tokens
+            spent[2] += 1
+            after = self._over(spent)
+        return f"{self.budget.per} {whose} is over its budget: {after}" if after and not before else None
+
+    def over(self, whose: str) -> str | None:
+        """What is over the budget of `whose`, or `None`."""
+        with self._lock:
+            return self._over(self._spent.get(whose, [0.0, 0, 0]))
+
+    def _over(self, spent: list[float]) -> str | None:
+        budget = self.budget
+        for limit, value, unit in (
+            (budget.usd, spent[0], "USD"),
+            (budget.tokens, spent[1], "tokens"),
+            (budget.calls, spent[2], "calls"),
+        ):
+            if limit is not None and value >= limit:
+                return f"{value:g} of {limit:g} {unit}"
+        return None

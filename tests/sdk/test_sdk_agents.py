@@ -1,0 +1,223 @@
+"""Agents on all four signals, their budgets, and a real framework against a model server of our own."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from sdk_programs import attributes_of, value_of
+
+SETUP = """
+    import asyncio, vedette
+    vedette.configure("agents", audit_file="audit.jsonl", log_format="none", process_metrics=False)
+    class Agent:
+        agent_id = "planner"
+    agent = Agent()
+"""
+
+
+def test_a_loop_with_tools_and_calls_is_seen_on_all_four_signals(programs, collector):
+    result = programs.run(
+        SETUP
+        + """
+    obs = vedette.observe(agent, metrics=True, tracing=True, logging=True, audit=True)
+    with obs.loop("find the answer", session="s1", user="ann"):
+        with obs.llm("openai", "gpt-4o", "what is it? password=hunter22") as call:
+            call.usage(1000, 500); call.answer("42")
+        with obs.tool("search", {"q": "x"}):
+            pass
+        obs.permission("delete", granted=False, by="ann")
+    try:
+        with obs.loop("again"):
+            raise ValueError("lost")
+    except ValueError:
+        pass
+    async def more():
+        await obs.record_metric("satisfaction", 0.9, kind="user")
+        assert "agent_satisfaction_count" in await obs.export_metrics()
+        await obs.record_audit("agent.note", target="x")
+        print(len(await obs.query_audit_by_agent()), len(await obs.query_audit_by_agent("other")))
+    asyncio.run(more())
+    """
+    )
+    assert result.stdout.split() == ["5", "0"]
+    spans = {span.name: span for span in collector.spans if span.status.code != 2}
+    loop, call, tool = spans["invoke_agent planner"], spans["chat gpt-4o"], spans["execute_tool search"]
+    assert call.parent_span_id == tool.parent_span_id == loop.span_id
+    said = attributes_of(call)
+    assert said["gen_ai.usage.input_tokens"] == 1000
+    assert said["gen_ai.usage.cost_usd"] == pytest.approx(0.0075)
+    assert said["gen_ai.conversation.id"] == "s1"
+    assert "gen_ai.input.messages" not in said  # content is recorded only where it is asked for
+    found = {metric.name: metric for metric in collector.metrics}
+    loops = {attributes_of(p)["outcome"]: p.as_int for p in found["agent_loops_total"].sum.data_points}
+    assert loops == {"success": 1, "error": 1}
+    cost = found["agent_cost_usd_total"].sum.data_points[0]
+    assert (attributes_of(cost)["user"], attributes_of(cost)["session"]) == ("ann", "s1")
+    assert cost.as_double == pytest.approx(0.0075)
+    events = [json.loads(line) for line in (programs.directory / "audit.jsonl").read_text().splitlines()]
+    assert [(e["action"], e["target"], e["result"]) for e in events] == [
+        ("agent.tool", "search", "success"),
+        ("agent.permission", "delete", "denied"),
+        ("agent.loop", None, "success"),
+        ("agent.loop", None, "failure"),
+        ("agent.note", "x", "success"),
+    ]
+    bodies = [value_of(record.body) for record in collector.logs if not record.event_name]
+    assert "tool used" in bodies
+
+
+def test_content_is_recorded_on_request_and_redacted(programs, collector):
+    programs.run(
+        SETUP
+        + """
+    obs = vedette.observe(agent, record_content=True)
+    with obs.llm("openai", "gpt-4o", "my password=hunter22 please") as call:
+        call.answer("no secrets such as Bearer abcdefgh1234")
+    """
+    )
+    said = attributes_of(collector.spans[0])
+    assert said["gen_ai.input.messages"] == "my password=[redacted] please"
+    assert said["gen_ai.output.messages"] == "no secrets such as Bearer [redacted]"
+
+
+def test_what_is_not_enabled_leaves_nothing(programs, collector):
+    result = programs.run(
+        SETUP
+        + """
+    class Mine(vedette.ObservableAgent):
+        name = "mine"
+    mine = Mine()
+    assert mine.observability is None
+    obs = mine.enable_observability(service_name="svc", enable_metrics=False, enable_logging=False, enable_audit=False)
+    print(obs.is_component_enabled("metrics"), obs.is_component_enabled("tracing"))
+    with obs.loop(), obs.tool("t"):
+        pass
+    obs.shutdown()
+    """
+    )
+    assert result.stdout.split() == ["False", "True"]
+    assert collector.names() == ["execute_tool t", "invoke_agent svc"]
+    assert not collector.logs
+    assert not [metric for metric in collector.metrics if metric.name.startswith("agent_")]
+    assert not (programs.directory / "audit.jsonl").exists()
+
+
+@pytest.mark.parametrize(("action", "calls"), [("stop", 2), ("warn", 4)])
+def test_budgets_warn_or_stop(programs, collector, action, calls):
+    result = programs.run(
+        SETUP
+        + f"""
+    obs = vedette.observe(agent, budget=vedette.Budget(tokens=150, per="session", action="{action}"))
+    made = 0
+    with obs.loop(session="s"):
+        for _ in range(4):
+            try:
+                with obs.llm("openai", "gpt-4o") as call:
+                    made += 1; call.usage(50, 50)
+            except vedette.BudgetExceeded as error:
+                print(error)
+    with obs.loop(session="other"), obs.llm("openai", "gpt-4o") as call:
+        print(made)
+    """
+    )
+    assert result.stdout.splitlines()[-1] == str(calls)
+    assert ("The model was not called" in result.stdout) is (action == "stop")
+    warned = [value_of(record.body) for record in collector.logs if record.severity_text == "WARN"]
+    assert warned == ["session s is over its budget: 200 of 150 tokens"]
+
+
+def test_an_agent_that_takes_hooks_gets_them(programs, collector):
+    programs.run(
+        SETUP
+        + """
+    class Hooked:
+        id = "hooked"
+        def __init__(self): self.hooks = {}
+        def register_hook(self, event, callback): self.hooks[event] = callback
+    hooked = Hooked()
+    vedette.observe(hooked)
+    say = hooked.hooks
+    say["loop_start"](task="x")
+    say["pre_llm_call"](provider="openai", model="gpt-4o")
+    say["post_llm_call"](input_tokens=10, output_tokens=5)
+    say["pre_tool_use"](tool="rm", arguments={})
+    say["post_tool_use"](success=False, error="not allowed")
+    say["error"](error=ValueError("odd"))
+    say["post_tool_use"]()
+    say["loop_end"]()
+    """
+    )
+    by_name = {span.name: span for span in collector.spans}
+    loop = by_name["invoke_agent hooked"]
+    assert by_name["chat gpt-4o"].parent_span_id == by_name["execute_tool rm"].parent_span_id == loop.span_id
+    assert by_name["execute_tool rm"].status.code == 2
+    assert attributes_of(by_name["chat gpt-4o"])["gen_ai.usage.output_tokens"] == 5
+
+
+class ModelServer(BaseHTTPRequestHandler):
+    """Speaks just enough of a provider's chat completions."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        used_tool = any(message["role"] == "tool" for message in asked["messages"])
+        call = {"id": "c1", "type": "function", "function": {"name": "roll", "arguments": "{}"}}
+        message = {"role": "assistant", "content": "four" if used_tool else None}
+        if not used_tool:
+            message["tool_calls"] = [call]
+        answer = {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "gpt-4o",
+            "choices": [{"index": 0, "finish_reason": "stop" if used_tool else "tool_calls", "message": message}],
+            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
+        }
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def model_server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ModelServer)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+def test_pydantic_ai_runs_on_our_provider(programs, collector, model_server):
+    pytest.importorskip("pydantic_ai")
+    programs.run(
+        """
+        import sys, vedette
+        vedette.configure("agents", log_format="none")
+        from pydantic_ai import Agent
+        from pydantic_ai.models.openai import OpenAIChatModel
+        from pydantic_ai.providers.openai import OpenAIProvider
+        Agent.instrument_all()
+        model = OpenAIChatModel("gpt-4o", provider=OpenAIProvider(base_url=sys.argv[1], api_key="sk-" + "x" * 30))
+        agent = Agent(model, name="dicer")
+        @agent.tool_plain
+        def roll() -> int:
+            return 4
+        with vedette.span("outer"):
+            assert agent.run_sync("roll").output == "four"
+        """,
+        model_server,
+    )
+    spans = collector.spans
+    outer = next(span for span in spans if span.name == "outer")
+    assert {span.trace_id for span in spans} == {outer.trace_id}
+    chats = [attributes_of(span) for span in spans if span.name.startswith("chat")]
+    assert [chat["gen_ai.usage.input_tokens"] for chat in chats] == [11, 11]
+    assert any("roll" in str(attributes_of(span).get("gen_ai.tool.name")) for span in spans)
