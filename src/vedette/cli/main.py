@@ -7,7 +7,7 @@ import sys
 import typer
 
 from vedette import __version__
-from vedette.cli import backup, demo, doctor, key, query_logs, query_sql, query_traces, serve, tail
+from vedette.cli import backup, demo, doctor, key, query_logs, query_sql, query_traces, run, serve, tail
 from vedette.errors import VedetteError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,7 @@ query.command("logs")(query_logs.logs)
 query.command("sql")(query_sql.sql)
 app.add_typer(query, name="query")
 app.command("tail")(tail.tail)
+app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

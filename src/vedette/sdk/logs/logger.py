@@ -67,6 +67,11 @@ class LogDesk:
             channel.level = self.level_of(name)
             channel.gate = self.gate
 
+    def redirect(self, sink: Callable[[Any], None] | None) -> None:
+        """Hand records to another sink from now on, also those that the standard library's handler brings."""
+        self.sink = sink
+        self.refresh()
+
     def after_fork(self) -> None:
         """Replace a lock that another thread of the parent may have held."""
         self._lock = threading.Lock()

@@ -66,7 +66,7 @@ def open_desk(
     desk.gate = Gate(settings.log_rate) if settings.log_rate else None
     set_levels(levels, sink)
     if settings.log_stdlib:
-        stdlib.install(sink, levels)
+        stdlib.install(levels)
     if not isinstance(_logs.get_logger_provider(), LoggerProvider):
         _logs.set_logger_provider(LoggerProvider())
 

@@ -34,9 +34,12 @@ _PLAIN = len(logging.makeLogRecord({}).__dict__)
 
 
 class StdlibHandler(logging.Handler):
-    """Hands the standard library's records to the background thread: no lock, no formatting in the caller."""
+    """Hands the standard library's records on: no lock, no formatting in the caller.
 
-    def __init__(self, sink: Callable[[Any], None]) -> None:
+    They go to `sink`, by default to wherever our loggers' records go.
+    """
+
+    def __init__(self, sink: Callable[[Any], None] | None = None) -> None:
         super().__init__(logging.NOTSET)
         self._sink = sink
 
@@ -65,7 +68,9 @@ class StdlibHandler(logging.Handler):
         channel = desk.channels.get(record.name) or desk.channel(record.name)
         fields, span = context_fields.get(), current_context().get(_SPAN_KEY)
         at = int(record.created * 1e9)
-        self._sink((at, record.levelno, channel, record.msg, args, extra, None, fields, span, exception, "", None))
+        sink = self._sink or desk.sink
+        if sink is not None:
+            sink((at, record.levelno, channel, record.msg, args, extra, None, fields, span, exception, "", None))
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -79,15 +84,15 @@ _handler: StdlibHandler | None = None
 _displaced: list[tuple[logging.Logger, logging.Handler]] = []
 
 
-def install(sink: Callable[[Any], None], levels: dict[str, int]) -> None:
-    """Let the root logger, and those of servers, write through `sink` instead of to their streams.
+def install(levels: dict[str, int]) -> None:
+    """Let the root logger, and those of servers, write through the desk instead of to their streams.
 
     Only plain stream handlers are taken off; files, Sentry and the like stay.
     """
     global _handler  # noqa: PLW0603 - one handler per process
     remove()
     root = logging.getLogger()
-    _handler = StdlibHandler(sink)
+    _handler = StdlibHandler()
     for logger in (root, *(logging.getLogger(name) for name in _SERVERS)):
         for handler in list(logger.handlers):
             if type(handler) is logging.StreamHandler:

@@ -241,7 +241,14 @@ class TracerProvider(api.TracerProvider):
 
     def add_span_processor(self, span_processor: Any) -> None:
         """Let `span_processor` (with `on_start`, `on_end`, `shutdown`, `force_flush`) see every recorded span."""
-        self.processors = (*self.processors, span_processor)
+        self._set_processors((*self.processors, span_processor))
+
+    def remove_span_processor(self, span_processor: Any) -> None:
+        """Show this processor no more spans."""
+        self._set_processors(tuple([held for held in self.processors if held is not span_processor]))
+
+    def _set_processors(self, processors: tuple[Any, ...]) -> None:
+        self.processors = processors
         plain = self._finisher()
 
         def finish(span: Span) -> None:
@@ -252,7 +259,7 @@ class TracerProvider(api.TracerProvider):
                     fault("a span processor's on_end", error)
             plain(span)
 
-        self.finish = finish
+        self.finish = finish if processors else plain
         self._refresh()
 
     def started(self, span: Span, context: Context) -> None:

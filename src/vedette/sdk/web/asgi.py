@@ -26,6 +26,7 @@ __all__ = ["AsgiMiddleware"]
 
 _put = dict.__setitem__
 _LAG_SECONDS = 0.25
+_SEEN = "vedette.seen"
 
 
 class AsgiMiddleware:
@@ -53,6 +54,10 @@ class AsgiMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
             return
+        if _SEEN in scope:  # mounted inside an application that is watched itself
+            await self.app(scope, receive, send)
+            return
+        scope[_SEEN] = True
         path = scope["path"]
         if path == self._metrics_path:
             await _answer_metrics(scope, send)

@@ -1,0 +1,82 @@
+"""What happens in an instrumented program before its first line, and how it is started."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vedette.errors import StartError
+from vedette.sdk.instrumentation.imports import when_imported
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["begin", "launch"]
+
+_SITE = Path(__file__).parent / "site"
+
+
+def launch(command: Sequence[str]) -> None:
+    """Become `command`, with the SDK in it. Settings are taken from `VEDETTE_*` and `OTEL_*` variables.
+
+    Raises:
+        StartError: there is no such program.
+    """
+    environment = dict(os.environ)
+    paths = [str(_SITE), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
+    try:
+        os.execvpe(command[0], list(command), environment)  # noqa: S606 - the command is the caller's own
+    except OSError as error:
+        raise StartError(f"{command[0]!r} cannot be started: {error.strerror}.") from None
+
+
+def begin() -> None:
+    """Configure the SDK, instrument libraries, and be ready for web frameworks."""
+    from vedette.sdk.configure import configure, runtime  # noqa: PLC0415 - after the path is in order
+    from vedette.sdk.instrumentation.applications import instrument_libraries  # noqa: PLC0415
+
+    configure()
+    if runtime() is None:
+        return
+    instrument_libraries()
+    when_imported("starlette.applications", _starlette)
+    when_imported("flask.app", _flask)
+    when_imported("django.core.wsgi", lambda: _django("django.core.wsgi", "get_wsgi_application"))
+    when_imported("django.core.asgi", lambda: _django("django.core.asgi", "get_asgi_application"))
+
+
+def _starlette() -> None:
+    from vedette.sdk.instrumentation.applications import instrument  # noqa: PLC0415 - the framework is there now
+
+    kind: Any = sys.modules["starlette.applications"].Starlette
+    original = kind.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        instrument(self)
+
+    kind.__init__ = init
+
+
+def _flask() -> None:
+    from vedette.sdk.instrumentation.applications import instrument  # noqa: PLC0415 - the framework is there now
+
+    kind: Any = sys.modules["flask.app"].Flask
+    original = kind.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        instrument(self)
+
+    kind.__init__ = init
+
+
+def _django(module: str, name: str) -> None:
+    from vedette.sdk.instrumentation.applications import instrument  # noqa: PLC0415 - the framework is there now
+
+    home: Any = sys.modules[module]
+    original = getattr(home, name)
+    setattr(home, name, lambda: instrument(original()))

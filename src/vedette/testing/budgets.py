@@ -1,0 +1,94 @@
+"""Telemetry budgets: a test fails when a piece of code begins to do more than it did."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vedette.testing.capture import Telemetry
+
+__all__ = ["BudgetBroken", "TelemetryBudget", "usage_of"]
+
+
+class BudgetBroken(AssertionError):
+    """A telemetry budget was not held; the message names what was used and what was allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TelemetryBudget:
+    """The most that a block may use; `None` is unlimited.
+
+    `repeated_queries` is how often one and the same statement may run (N+1); `errors` counts spans that failed and
+    records of level error and above.
+    """
+
+    spans: int | None = None
+    queries: int | None = None
+    repeated_queries: int | None = None
+    requests: int | None = None
+    logs: int | None = None
+    errors: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+
+    def check(self, telemetry: Telemetry) -> None:
+        """Fail if `telemetry` is over this budget.
+
+        Raises:
+            BudgetBroken: it is.
+        """
+        used = usage_of(telemetry)
+        over = [
+            f"{name}: {used[name]:g} of {limit:g}"
+            for name, limit in asdict(self).items()
+            if limit is not None and used[name] > limit
+        ]
+        if over:
+            raise BudgetBroken("Over the telemetry budget: " + ", ".join(over))
+
+    @staticmethod
+    def check_baseline(telemetry: Telemetry, path: Path, tolerance: float = 0.0) -> None:
+        """Fail if `telemetry` uses more than the baseline stored at `path`; store it there if there is none.
+
+        `tolerance` allows a share more: 0.1 is ten percent. Delete the file to accept a new baseline.
+
+        Raises:
+            BudgetBroken: more is used.
+        """
+        used = usage_of(telemetry)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(used, indent=1) + "\n")
+            return
+        stored = json.loads(path.read_text())
+        over = [
+            f"{name}: {value:g}, baseline {stored.get(name, 0):g}"
+            for name, value in used.items()
+            if value > stored.get(name, 0) * (1 + tolerance)
+        ]
+        if over:
+            raise BudgetBroken(f"Over the baseline {path}: " + ", ".join(over))
+
+
+def usage_of(telemetry: Telemetry) -> dict[str, float]:
+    """What was used, by the names of the budget's fields."""
+    spans = telemetry.spans
+    statements = Counter(str(span.attributes["db.query.text"]) for span in spans if "db.query.text" in span.attributes)
+    logs = telemetry.logs
+    tokens = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+    return {
+        "spans": len(spans),
+        "queries": sum(statements.values()),
+        "repeated_queries": max(statements.values(), default=0),
+        "requests": sum("url.full" in span.attributes for span in spans),
+        "logs": len(logs),
+        "errors": sum(span.status == "error" for span in spans)
+        + sum(log.level in {"error", "critical"} for log in logs),
+        "tokens": sum(int(span.attributes.get(key, 0)) for span in spans for key in tokens),
+        "usd": sum(float(span.attributes.get("gen_ai.usage.cost_usd", 0)) for span in spans),
+    }

@@ -1,0 +1,42 @@
+"""The pytest plugin: the fixture `telemetry`, and the marker `telemetry_budget`.
+
+::
+
+    @pytest.mark.telemetry_budget(queries=3, repeated_queries=1)
+    def test_order(client, telemetry):
+        client.get("/orders/7")
+        telemetry.assert_spans("GET /orders/{order}")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vedette.testing.capture import Telemetry
+
+__all__ = ["telemetry"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers", "telemetry_budget(**limits): fail if the test uses more; see vedette.testing.TelemetryBudget"
+    )
+
+
+@pytest.fixture
+def telemetry(request: pytest.FixtureRequest) -> Iterator[Telemetry]:
+    """What the test records."""
+    from vedette.testing.budgets import TelemetryBudget  # noqa: PLC0415 - loaded by the tests that ask for it
+    from vedette.testing.capture import capture  # noqa: PLC0415
+
+    with capture() as captured:
+        yield captured
+        marker = request.node.get_closest_marker("telemetry_budget")
+        if marker is not None:
+            TelemetryBudget(**marker.kwargs).check(captured)

@@ -1,0 +1,149 @@
+"""What `vedette.testing` gives to other people's tests, and programs run by `vedette run`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+
+import vedette
+from vedette.testing import BudgetBroken, TelemetryBudget, capture
+
+
+def work(queries: int = 1) -> None:
+    with vedette.span("request", user=1):
+        for _ in range(queries):
+            with vedette.span("query", **{"db.query.text": "SELECT 1"}):
+                pass
+        vedette.get_logger("app").info("done", queries=queries)
+        logging.getLogger("std").warning("from %s", "std")
+        vedette.counter("worked_total", labels=["kind"]).labels("x").inc(queries)
+
+
+def test_what_a_block_records_is_captured():
+    with capture() as telemetry:
+        work(2)
+        telemetry.assert_spans(["query", "query", "request"])
+        telemetry.assert_spans(
+            """
+request
+  query
+  query
+"""
+        )
+        assert telemetry.spans[-1].attributes == {"user": 1}
+        assert [(log.level, log.logger, log.message) for log in telemetry.logs] == [
+            ("info", "app", "done"),
+            ("warning", "std", "from std"),
+        ]
+        assert telemetry.logs[0].fields == {"queries": 2}
+        assert telemetry.metric("worked_total", kind="x") == 2
+        with pytest.raises(AssertionError, match="The trace is"):
+            telemetry.assert_spans("request")
+        telemetry.clear()
+        assert (telemetry.spans, telemetry.metric("worked_total", kind="x")) == ([], 0)
+    with capture() as again:
+        work(1)
+        assert again.metric("worked_total", kind="x") == 1
+
+
+def test_budgets_are_held_or_named():
+    with capture() as telemetry:
+        work(5)
+    TelemetryBudget(spans=6, queries=5, logs=2, errors=0).check(telemetry)
+    with pytest.raises(BudgetBroken, match="queries: 5 of 3, repeated_queries: 5 of 1"):
+        TelemetryBudget(queries=3, repeated_queries=1).check(telemetry)
+
+
+def test_a_baseline_is_stored_and_compared(tmp_path):
+    path = tmp_path / "baselines" / "work.json"
+    for queries, fine in ((3, True), (3, True), (2, True), (4, False)):
+        with capture() as telemetry:
+            work(queries)
+        if fine:
+            TelemetryBudget.check_baseline(telemetry, path)
+        else:
+            with pytest.raises(BudgetBroken, match=r"spans: 5, baseline 4, queries: 4, baseline 3"):
+                TelemetryBudget.check_baseline(telemetry, path)
+            TelemetryBudget.check_baseline(telemetry, path, tolerance=0.5)
+
+
+def test_the_plugin_gives_the_fixture_and_fails_tests_over_budget(tmp_path):
+    (tmp_path / "test_theirs.py").write_text(
+        """
+import pytest, vedette
+
+@pytest.mark.telemetry_budget(spans=1)
+def test_fine(telemetry):
+    with vedette.span("one"): pass
+    telemetry.assert_spans(["one"])
+
+@pytest.mark.telemetry_budget(spans=1)
+def test_over(telemetry):
+    for _ in range(3):
+        with vedette.span("one"): pass
+"""
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "vedette.testing.plugin"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    result = subprocess.run(
+        [*command, str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+    )
+    assert "1 passed, 1 error" in result.stdout or "2 passed, 1 error" in result.stdout, result.stdout
+    assert "Over the telemetry budget: spans: 3 of 1" in result.stdout
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "flask"])
+def test_a_program_is_instrumented_without_a_change(programs, collector, framework):
+    if framework == "fastapi":
+        source = """
+            from fastapi import FastAPI
+            from fastapi.testclient import TestClient
+            app = FastAPI()
+            app.get("/orders/{order}")(lambda order: order)
+            client = TestClient(app)
+        """
+    else:
+        source = """
+            from flask import Flask
+            app = Flask("x")
+            app.get("/orders/<order>")(lambda order: order)
+            client = app.test_client()
+        """
+    path = programs.write(
+        source
+        + """
+            import logging
+            from sqlalchemy import create_engine, text
+            with create_engine("sqlite://").connect() as db:
+                db.execute(text("SELECT 1"))
+            answer = client.get("/orders/7")
+            assert answer.status_code == 200
+            answer.close()
+            logging.getLogger("theirs").warning("hello")
+        """
+    )
+    command = [sys.executable, "-m", "vedette.cli.main", "run", "--", sys.executable, str(path)]
+    environment = programs.environment(VEDETTE_SERVICE="unchanged")
+    result = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, cwd=programs.directory
+    )
+    assert result.returncode == 0, result.stderr
+    route = "/orders/{order}" if framework == "fastapi" else "/orders/<order>"
+    assert f"GET {route}" in collector.names()
+    assert any(name.startswith("SELECT") for name in collector.names())
+    assert "hello" in str(collector.logs)
+    resource = collector.resources("/v1/traces")[0].resource
+    assert {a.key: a.value.string_value for a in resource.attributes}["service.name"] == "unchanged"
+
+
+def test_a_program_that_cannot_be_started_is_named(programs):
+    command = [sys.executable, "-m", "vedette.cli.main", "run", "--", "no-such-program"]
+    result = subprocess.run(command, env=programs.environment(), capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (
+        1,
+        "vedette: 'no-such-program' cannot be started: No such file or directory.\n",
+    )
