@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
+
+from vedette.server.compiled import compiled
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["assemble", "fit_tails", "trim", "warm_up"]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def assemble(  # noqa: PLR0917 - compiled functions take no keywords
     order: npt.NDArray[np.int64],
     owners: npt.NDArray[np.int64],
@@ -43,7 +44,7 @@ def assemble(  # noqa: PLR0917 - compiled functions take no keywords
     return ascending
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def fit_tails(  # noqa: PLR0917
     owners: npt.NDArray[np.int64],
     firsts: npt.NDArray[np.int64],
@@ -88,7 +89,7 @@ def fit_tails(  # noqa: PLR0917
         skip[g] = i - firsts[g]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def trim(
     first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], times: npt.NDArray[np.int64], start: int, end: int
 ) -> int:

@@ -50,6 +50,7 @@ _ACTIVE_SECONDS = 300.0
 _IDLE_SECONDS = 900.0
 _RECENT_MS = 600_000
 """A question that ends before this looks back, and what it reads is not kept."""
+_BEFORE_MS = 600_000
 _NEAR_MS = 2 * 3_600_000
 """Requests whose times are this close are read together."""
 _STALE = np.array([STALE_NAN_BITS], np.uint64).view(np.float64)[0]
@@ -142,9 +143,12 @@ class MetricStore:
                 raise too_many(max_samples)
             some = metrics.with_histograms(plan.ordinals)
             if len(some) and metrics.index is index:
-                stretch = Stretch(index, some, request.start_ms, request.end_ms, room)
+                # What is known of a counter reset depends on the histogram before.
+                stretch = Stretch(index, some, request.start_ms - _BEFORE_MS, request.end_ms, room)
                 rows = await read_histograms(self._reader, tenant, stretch)
-                answer = _merged(answer, plan.ordinals, rows) if rows.owners else answer
+                if rows.owners:
+                    answer = _merged(answer, plan.ordinals, rows)
+                    trim(answer.first, answer.last, answer.times_ms, request.start_ms, request.end_ms)
             answers.append(answer)
         return answers
 
