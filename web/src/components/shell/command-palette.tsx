@@ -24,18 +24,17 @@ const SHOWN = 12;
 export function CommandPalette(): ReactNode {
   const open = useOverlay() === "palette";
   return (
-    <Modal
+    <Modal.Root
       opened={open}
       onClose={() => openOverlay(null)}
-      withCloseButton={false}
       size={520}
       padding={0}
       yOffset="12vh"
       transitionProps={{ duration: 0 }}
-      aria-label="Command palette"
     >
-      {open && <Palette />}
-    </Modal>
+      <Modal.Overlay />
+      <Modal.Content aria-label="Command palette">{open && <Palette />}</Modal.Content>
+    </Modal.Root>
   );
 }
 
