@@ -194,13 +194,13 @@ def _install_provider(found: resources.Resource, settings: Settings) -> TracerPr
     """Set our provider once; a later `configure` changes it in place, since tracers hold on to it."""
     global _provider  # noqa: PLW0603 - OpenTelemetry allows one provider per process
     if _provider is None:
-        _provider = TracerProvider(found, settings.sampling, settings.queue_size)
+        _provider = TracerProvider(found, settings.sampling, settings.queue_size, settings.tail_keep_slow_seconds)
         if isinstance(trace_api.get_tracer_provider(), trace_api.ProxyTracerProvider):
             trace_api.set_tracer_provider(_provider)
         else:
             tell("provider", _IN_USE)
     else:
-        _provider.reconfigure(found, settings.sampling, settings.queue_size)
+        _provider.reconfigure(found, settings.sampling, settings.queue_size, settings.tail_keep_slow_seconds)
     return _provider
 
 

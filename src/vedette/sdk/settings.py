@@ -274,6 +274,8 @@ def load(service: str | None, options: Options) -> Settings:
     values["spool_dir"] = values["spool_dir"] or _default_spool()
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" and "enabled" not in given:
         values["enabled"] = False
+    if values["tail_keep_slow_seconds"] is not None and not values["sampling"].is_ratio:
+        raise SettingsError("tail_keep_slow_seconds goes with a ratio as the sampling, not with another sampler.")
     parts = urlsplit(values["endpoint"])
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise SettingsError(f"endpoint {values['endpoint']!r} is no URL such as http://collector:4318.")

@@ -178,6 +178,8 @@ class Logger:
             fields = clean_mapping(fields)
         if args and not _is_scalar(map(type, args)):
             args = _settled(args)
+        if type(message) is not str:
+            message = clean(message)
         channel = self._channel
         if channel.gate is not None and not channel.gate.admit(channel, level, message, sink):
             return

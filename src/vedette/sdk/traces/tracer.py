@@ -25,6 +25,7 @@ from vedette.sdk.traces.span import (
     UnsampledSpan,
     current_context,
 )
+from vedette.sdk.traces.tail import TailBuffer
 from vedette.sdk.values import SCALARS, clean_mapping
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Tracer(api.Tracer):
         provider = self.provider
         self.finish: Callable[[Span], None] = provider.finish
         self._sampler: Sampler | None = None if provider.sampler.is_ratio else provider.sampler
-        self._bound = provider.sampler.bound
+        self._bound = _ALWAYS if provider.tail is not None else provider.sampler.bound
 
     def start_span(
         self,
@@ -201,14 +202,18 @@ class TracerProvider(api.TracerProvider):
     for OpenTelemetry's SDK; they see each span at its start and end, in the program's thread.
     """
 
-    def __init__(self, resource: Resource, sampler: Sampler, limit: int = 16384) -> None:
+    def __init__(
+        self, resource: Resource, sampler: Sampler, limit: int = 16384, tail_seconds: float | None = None
+    ) -> None:
         self.resource = resource
         self.sampler = sampler
         self.queue: deque[Span] = deque()
         self.limit = limit
+        self._slow_ns = None if tail_seconds is None else int(tail_seconds * 1e9)
         self.processors: tuple[Any, ...] = ()
         self._tracers: dict[Any, Tracer] = {}
         self._lock = threading.Lock()
+        self.tail: TailBuffer | None = None
         self.finish = self._finisher()
 
     def _finisher(self) -> Callable[[Span], None]:
@@ -220,7 +225,10 @@ class TracerProvider(api.TracerProvider):
             else:
                 dropped("spans", "the queue is full", 1)
 
-        return finish
+        if self._slow_ns is None:
+            return finish
+        self.tail = TailBuffer(finish, self.sampler.bound, self._slow_ns)
+        return self.tail.finish
 
     def get_tracer(
         self,
@@ -270,9 +278,11 @@ class TracerProvider(api.TracerProvider):
             except Exception as error:  # noqa: BLE001 - a processor must not break its host
                 fault("a span processor's on_start", error)
 
-    def reconfigure(self, resource: Resource, sampler: Sampler, limit: int) -> None:
+    def reconfigure(self, resource: Resource, sampler: Sampler, limit: int, tail_seconds: float | None = None) -> None:
         """Go on with another resource, sampler and limit; the tracers given out follow."""
         self.resource, self.sampler, self.limit = resource, sampler, limit
+        self._slow_ns = None if tail_seconds is None else int(tail_seconds * 1e9)
+        self.tail = None
         self.finish = self._finisher()
         self.processors = ()
         self._refresh()
@@ -286,6 +296,8 @@ class TracerProvider(api.TracerProvider):
         """Leave to the parent what was recorded there."""
         self._lock = threading.Lock()
         self.queue.clear()
+        if self.tail is not None:
+            self.tail.after_fork()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send what is waiting; whether that was done in time."""

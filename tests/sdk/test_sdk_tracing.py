@@ -1,0 +1,271 @@
+"""Sampling, limits, propagation, settings and odd values, seen from what arrives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry import baggage, trace
+from sdk_programs import attributes_of
+
+import vedette
+from vedette.errors import SettingsError
+from vedette.sdk.propagation import propagator
+from vedette.sdk.settings import Options, Settings, load
+from vedette.sdk.values import clean
+from vedette.testing import capture
+
+
+def test_tail_sampling_keeps_errors_and_slow_traces_whole(programs, collector):
+    programs.run(
+        """
+        import time, vedette
+        vedette.configure("tail", sampling=0.0, tail_keep_slow_seconds=0.05, log_format="none")
+        def trace(name, fail=False, slow=0):
+            try:
+                with vedette.span(name):
+                    with vedette.span(f"{name} child"):
+                        time.sleep(slow)
+                        if fail: raise ValueError
+            except ValueError:
+                pass
+        for number in range(50): trace("fine")
+        trace("failed", fail=True); trace("slow", slow=0.06)
+        """
+    )
+    assert collector.names() == ["failed", "failed child", "slow", "slow child"]
+
+
+def test_tail_sampling_is_bounded_in_memory(programs):
+    result = programs.run(
+        """
+        import vedette
+        from opentelemetry import trace
+        from vedette.sdk import guard
+        vedette.configure("tail", sampling=0.0, tail_keep_slow_seconds=60, log_format="none")
+        tracer = trace.get_tracer("t")
+        roots = []
+        for number in range(300):
+            root = tracer.start_span("root"); roots.append(root)
+            for _ in range(100):
+                tracer.start_span("child", trace.set_span_in_context(root)).end()
+        print(sum(count for (signal, _), count in guard.drops().items() if signal == "spans"))
+        """
+    )
+    assert int(result.stdout) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("sampling", "low", "high"),
+    [("0.0", 0, 0), ("1.0", 1000, 1000), ("0.3", 200, 400), ("ratelimited:20", 20, 60), ("always_off", 0, 0)],
+)
+def test_a_share_of_the_traces_is_recorded_whole(programs, collector, sampling, low, high):
+    programs.run(
+        """
+        import vedette
+        vedette.configure("s", log_format="none")
+        for _ in range(1000):
+            with vedette.span("root"), vedette.span("child"):
+                pass
+        """,
+        VEDETTE_SAMPLING=sampling,
+    )
+    names = Counter(collector.names())
+    assert low <= names["root"] <= high
+    assert names["child"] == names["root"]
+
+
+def test_opentelemetrys_sampler_variables_count(programs, collector):
+    programs.run(
+        "import vedette\nvedette.configure('s')\nwith vedette.span('x'): pass",
+        OTEL_TRACES_SAMPLER="parentbased_traceidratio",
+        OTEL_TRACES_SAMPLER_ARG="0",
+    )
+    assert collector.names() == []
+
+
+def test_routes_have_ratios_of_their_own(programs, collector):
+    programs.run(
+        """
+        import vedette
+        from opentelemetry import trace
+        vedette.configure("s", sampling={"/health*": 0, "GET /pay": 1.0})
+        tracer = trace.get_tracer("t")
+        for path in ("/healthz", "/pay"):
+            with tracer.start_as_current_span(f"GET {path}", attributes={"url.path": path}):
+                tracer.start_span("child").end()
+        """
+    )
+    assert collector.names() == ["GET /pay", "child"]
+
+
+def test_attributes_of_any_kind_cost_neither_the_program_nor_the_span(programs, collector):
+    programs.run(
+        """
+        import vedette
+        vedette.configure("odd", log_format="none", attribute_length=1000)
+        class Bad:
+            def __str__(self): raise RuntimeError
+            __repr__ = __str__
+        class BadMapping(dict):
+            def items(self): raise RuntimeError
+        cyclic = []; cyclic.append(cyclic)
+        looped = {}; looped["self"] = looped
+        with vedette.span("odd", bad=Bad(), mapping=BadMapping(a=1), cyclic=cyclic, looped=looped, huge="x" * 10_000_000,
+                          surrogate="a\\ud800b", raw=b"\\xff\\xfe", big=2**200, kind=int, wide=list(range(100_000))) as span:
+            for number in range(100_000):
+                span.set_attribute(f"key{number % 500}", number)
+            span.set_attribute(5, "not a key"); span.set_attribute("fine", 1)
+            span.add_event("e", {"cyclic": cyclic})
+        log = vedette.get_logger("odd")
+        log.info("odd", bad=Bad(), cyclic=cyclic, looped=looped, huge="x" * 10_000_000, surrogate="a\\ud800b")
+        log.info("%s %d", Bad(), "no"); log.info(Bad())
+        """
+    )
+    (span,) = collector.spans
+    attributes = attributes_of(span)
+    assert attributes["fine"] == 1
+    assert len(attributes) <= 128
+    assert span.dropped_attributes_count > 0
+    assert len(collector.logs) == 3
+    assert attributes_of(collector.logs[0])["huge"] == "x" * 1000
+
+
+def test_context_follows_tasks_generators_and_decorators(programs, collector):
+    programs.run(
+        """
+        import asyncio, vedette
+        vedette.configure("c", log_format="none")
+        @vedette.traced("gen", kind="x")
+        def numbers():
+            with vedette.span("in gen"):
+                received = yield 1
+            assert received == "sent"
+            return "end"
+        @vedette.traced
+        async def stream():
+            with vedette.span("in stream"):
+                yield 1
+            yield 2
+        @vedette.traced
+        async def task(name):
+            with vedette.span(name):
+                await asyncio.sleep(0.01)
+        async def main():
+            with vedette.span("main"):
+                await asyncio.gather(task("a"), task("b"))
+                async for _ in stream():
+                    with vedette.span("consumer"):
+                        pass
+        with vedette.span("outer"):
+            generator = numbers()
+            next(generator)
+            with vedette.span("between"):
+                pass
+            try:
+                generator.send("sent")
+            except StopIteration as stop:
+                assert stop.value == "end"
+        asyncio.run(main())
+        """
+    )
+    spans = {span.name: span for span in collector.spans}
+    by_id = {span.span_id: span.name for span in collector.spans}
+    parent = {name: by_id.get(span.parent_span_id) for name, span in spans.items()}
+    assert parent["gen"] == parent["between"] == "outer"
+    assert parent["in gen"] == "gen"
+    assert parent["in stream"] == "stream"
+    assert parent["consumer"] == "main"
+    assert (parent["a"], parent["b"]) == ("task", "task")
+
+
+@pytest.mark.parametrize("names", [["tracecontext", "baggage"], ["b3"], ["b3multi"], ["jaeger"]])
+def test_each_propagator_reads_what_it_writes(names):
+    found = propagator(names)
+    parent = trace.SpanContext(0x1234 << 64, 0xABC, is_remote=False, trace_flags=trace.TraceFlags(1))
+    context = trace.set_span_in_context(trace.NonRecordingSpan(parent))
+    if {"baggage", "jaeger"} & set(names):
+        context = baggage.set_baggage("tenant", "acme", context)
+    carrier: dict[str, str] = {}
+    found.inject(carrier, context)
+    back = found.extract(carrier)
+    got = trace.get_current_span(back).get_span_context()
+    assert (got.trace_id, got.span_id, got.is_remote, got.trace_flags & 1) == (parent.trace_id, parent.span_id, True, 1)
+    if {"baggage", "jaeger"} & set(names):
+        assert baggage.get_baggage("tenant", back) == "acme"
+
+
+@given(st.dictionaries(st.sampled_from(["b3", "uber-trace-id", "x-b3-traceid", "x-b3-spanid", "uberctx-a"]), st.text()))
+def test_propagators_take_any_header(headers):
+    for name in ("b3", "b3multi", "jaeger"):
+        propagator([name]).extract(headers)
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.complex_numbers(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.integers() | st.text(), inner) | st.sets(st.integers()),
+)
+
+
+@given(ANY)
+def test_cleaning_gives_what_otlp_can_carry_and_is_stable(value):
+    def fine(item):
+        if isinstance(item, tuple):
+            return all(map(fine, item))
+        if isinstance(item, dict):
+            return all(type(key) is str and fine(inner) for key, inner in item.items())
+        return item is None or type(item) in {str, bool, int, float, bytes}
+
+    cleaned = clean(value)
+    assert fine(cleaned)
+    assert repr(clean(cleaned)) == repr(cleaned)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"endpont": "x"}, "configure() has no setting 'endpont'"),
+        ({"endpoint": "nowhere"}, "endpoint 'nowhere' is no URL such as http://collector:4318."),
+        ({"compression": "brotli"}, "configure(compression='brotli') cannot be used: use auto, gzip, zstd or none."),
+        ({"sampling": 1.5}, "A sampling ratio lies between 0 and 1; 1.5 does not."),
+        ({"sampling": "never"}, "Sampler 'never' is not known."),
+        ({"log_level": "loud"}, "configure(log_level='loud') cannot be used: use debug, info"),
+    ],
+)
+def test_wrong_settings_are_named(options, message):
+    with pytest.raises(SettingsError) as raised:
+        load("x", options)
+    assert message in str(raised.value)
+
+
+def test_arguments_win_over_ours_over_opentelemetrys(monkeypatch):
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "otel")
+    assert load(None, {}).service == "otel"
+    monkeypatch.setenv("VEDETTE_SERVICE", "ours")
+    assert load(None, {}).service == "ours"
+    assert load("given", {}).service == "given"
+    monkeypatch.setenv("VEDETTE_TIMEOUT_SECONDS", "soon")
+    with pytest.raises(SettingsError, match="VEDETTE_TIMEOUT_SECONDS='soon' cannot be used"):
+        load(None, {})
+
+
+def test_options_and_settings_have_the_same_names():
+    assert set(Options.__annotations__) == set(Settings.__dataclass_fields__) - {"service"}
+
+
+def test_an_abandoned_async_generator_does_not_raise():
+    async def numbers():
+        with vedette.span("held"):
+            yield 1
+            yield 2
+
+    async def main() -> None:
+        async for _ in numbers():
+            break
+
+    with capture() as telemetry:
+        asyncio.run(main())
+    assert [span.name for span in telemetry.spans] == ["held"]
