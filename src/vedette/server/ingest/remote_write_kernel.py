@@ -1,7 +1,7 @@
 # What is compiled takes positional arguments and constants as they are; few functions compile sooner than many.
 # ruff: noqa: ANN401, C901, FBT001, FBT003, FURB110, PLR0911, PLR0912, PLR0915, PLR0917, PLR1714, PLR2004
 # ruff: noqa: RUF059, SIM109
-# mypy: disable-error-code="call-overload,untyped-decorator,no-any-return,return-value"
+# mypy: disable-error-code="arg-type,assignment,call-overload,no-any-return,return-value"
 """Remote write requests checked, and those of 2.0 rewritten in the form of 1.0, by compiled code over the bytes.
 
 A request has thousands of series, and each of them must have a name, unique labels and valid text; a histogram's spans
@@ -11,10 +11,12 @@ must fit its buckets. The functions here walk the protobuf once. What they write
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import numba
 import numpy as np
+
+from vedette.server.compiled import compiled
 
 __all__ = ["MALFORMED", "NO_ROOM", "REASONS", "Facts", "convert", "convert_request"]
 
@@ -45,8 +47,7 @@ _FARTHEST_BUCKET = 1 << 30
 _NAME_WORD = np.uint64(int.from_bytes(b"__name__", "big"))
 
 # Without these wrappers, which only calls from Python need, compiling takes a third less.
-_part = numba.njit(cache=True, nogil=True, no_cpython_wrapper=True)
-_compiled = numba.njit(cache=True, nogil=True)
+_part = partial(compiled, no_cpython_wrapper=True)
 
 
 @_part
@@ -514,7 +515,7 @@ def _symbols(data: Any) -> Any:
     return found
 
 
-@_compiled
+@compiled
 def convert(data: Any, two: bool, facts: Any, out: Any) -> int:
     """Write the valid part of a request. Returns the size of the output, MALFORMED or NO_ROOM."""
     symbols = _symbols(data) if two else np.empty((0, 2), np.int64)

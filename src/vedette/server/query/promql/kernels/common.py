@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from vedette.server.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -20,12 +21,12 @@ STALE_BITS = np.int64(0x7FF0000000000002)
 
 def kernel(function: _Function) -> _Function:
     """Compile `function` when first called, keep the code on disk, and run it without the interpreter's lock."""
-    return cast("_Function", numba.njit(function, cache=True, nogil=True, error_model="numpy"))
+    return compiled(function, error_model="numpy")
 
 
 def inlined(function: _Function) -> _Function:
     """Compile a helper of kernels into each of them."""
-    return cast("_Function", numba.njit(function, cache=True, nogil=True, error_model="numpy"))
+    return compiled(function, error_model="numpy")
 
 
 @inlined

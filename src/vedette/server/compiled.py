@@ -1,0 +1,62 @@
+"""Functions over arrays that become machine code when they are first called.
+
+numba is loaded then and not before: it is a third of the memory and of the start of a server that nobody has asked for
+metrics yet. The code is kept on disk, so that only the first call of the first run compiles.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import CodeType, FunctionType
+from typing import Any, TypeVar, cast
+
+__all__ = ["compiled"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_LOCK = threading.RLock()
+
+
+def compiled(function: _Function, **options: object) -> _Function:
+    """Compile `function` when first called; it then runs without the interpreter's lock.
+
+    Args:
+        function: A function of arrays and numbers, with positional arguments, that calls only such functions.
+        options: More options for ``numba.njit``.
+    """
+    return cast("_Function", _Compiled(cast("FunctionType", function), options))
+
+
+class _Compiled:
+    __slots__ = ("__wrapped__", "_dispatcher", "_options")
+
+    def __init__(self, function: FunctionType, options: dict[str, object]) -> None:
+        self.__wrapped__ = function
+        self._options = options
+        self._dispatcher: Callable[..., Any] | None = None
+
+    def __call__(self, *arguments: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+        return (self._dispatcher or self.dispatcher())(*arguments)
+
+    def dispatcher(self) -> Callable[..., Any]:
+        """What numba calls the compiled function."""
+        with _LOCK:
+            if self._dispatcher is None:
+                import numba  # noqa: PLC0415 - the point of this module
+
+                # The compiler knows the functions that this one calls only as its own.
+                around = self.__wrapped__.__globals__
+                for name in _names(self.__wrapped__.__code__):
+                    if isinstance(called := around.get(name), _Compiled):
+                        around[name] = called.dispatcher()
+                self._dispatcher = numba.njit(self.__wrapped__, cache=True, nogil=True, **self._options)
+            return cast("Callable[..., Any]", self._dispatcher)
+
+
+def _names(code: CodeType) -> set[str]:
+    """Global names that the code, or a function within it, uses."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _names(constant)
+    return names
