@@ -19,15 +19,13 @@ export interface LineListProps {
   onSelect: (id: string | null) => void;
   /** Called when the end comes near. */
   onEnd?: () => void;
-  /** What stands after the last line. */
-  foot?: ReactNode;
   /** Whether days differ, so that they must be told. */
   withDate: boolean;
 }
 
 /** Lines, one below the other. Only those in sight are in the document. */
 export function LineList(props: LineListProps): ReactNode {
-  const { lines, columns, selected, onSelect, onEnd, foot, withDate } = props;
+  const { lines, columns, selected, onSelect, onEnd, withDate } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const scheme = useScheme();
   const { zone } = usePreferences();
@@ -42,6 +40,7 @@ export function LineList(props: LineListProps): ReactNode {
   }, []);
   const first = Math.max(0, Math.min(Math.floor(top / ROW_HEIGHT) - OVERSCAN, lines.length - 1));
   const last = Math.min(lines.length, Math.ceil((top + height) / ROW_HEIGHT) + OVERSCAN);
+  const shown = lines.slice(first, last);
   const end = useLatest(onEnd);
   const selecting = useLatest(onSelect);
   // The same function for every render, so that rows which stay are not drawn again.
@@ -60,7 +59,7 @@ export function LineList(props: LineListProps): ReactNode {
     if (line === undefined) return;
     event.preventDefault();
     onSelect(line.id);
-    show(scroller.current, next);
+    reveal(scroller.current, next);
   };
   return (
     <div
@@ -70,13 +69,13 @@ export function LineList(props: LineListProps): ReactNode {
       role="grid"
       aria-label="Log lines"
       aria-rowcount={lines.length}
-      aria-activedescendant={selected === null ? undefined : `line-${selected}`}
+      aria-activedescendant={shown.some(({ id }) => id === selected) ? `line-${selected}` : undefined}
       onKeyDown={onKeyDown}
       onScroll={(event) => setTop(event.currentTarget.scrollTop)}
     >
       <div className={classes["sized"]} style={{ height: lines.length * ROW_HEIGHT }} role="rowgroup">
         <div style={{ transform: `translateY(${first * ROW_HEIGHT}px)` }} role="presentation">
-          {lines.slice(first, last).map((line, offset) => (
+          {shown.map((line, offset) => (
             <Row
               key={line.id}
               line={line}
@@ -91,13 +90,12 @@ export function LineList(props: LineListProps): ReactNode {
           ))}
         </div>
       </div>
-      {foot}
     </div>
   );
 }
 
 /** Scroll a row into view. */
-function show(scroller: HTMLDivElement | null, index: number): void {
+function reveal(scroller: HTMLDivElement | null, index: number): void {
   if (scroller === null) return;
   const y = index * ROW_HEIGHT;
   if (y < scroller.scrollTop) scroller.scrollTop = y;

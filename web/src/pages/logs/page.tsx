@@ -10,7 +10,7 @@ import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { Problem } from "../../components/view/problem";
 import { QueryView } from "../../components/view/query-view";
-import { exactCount } from "../../lib/format";
+import { exactCount, plural } from "../../lib/format";
 import { withTerm } from "../../lib/lucene";
 import { useTimeRange } from "../../state/time-range";
 import { Facets, FieldPicker } from "./facets";
@@ -103,18 +103,20 @@ export function LogsPage(): ReactNode {
             {live ? (
               <LineList {...list} lines={tail.lines} />
             ) : (
-              <LineList
-                {...list}
-                lines={lines}
-                onEnd={() => {
-                  if (query.hasNextPage && !query.isFetchingNextPage) void query.fetchNextPage();
-                }}
-                foot={
-                  <p className={classes["foot"]} role="status">
-                    {query.hasNextPage ? "More lines are coming…" : `That is all: ${exactCount(lines.length)} lines.`}
-                  </p>
-                }
-              />
+              <>
+                <LineList
+                  {...list}
+                  lines={lines}
+                  onEnd={() => {
+                    if (query.hasNextPage && !query.isFetchingNextPage) void query.fetchNextPage();
+                  }}
+                />
+                <p className={classes["foot"]} role="status">
+                  {query.hasNextPage
+                    ? `${exactCount(lines.length)} lines are here; more come as you scroll.`
+                    : `That is all: ${plural(lines.length, "line")}.`}
+                </p>
+              </>
             )}
           </section>
           {search.line !== undefined && (

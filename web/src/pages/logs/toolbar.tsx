@@ -25,7 +25,8 @@ export function Toolbar(props: {
   replace: (search: LogsSearch) => void;
 }): ReactNode {
   const { search, change, replace } = props;
-  const { line: _, live: __, ...kept } = search;
+  // A view is the search itself: not the range, the tenant or the line that happen to be open.
+  const { line: _, live: __, ...kept } = validateLogsSearch({ ...search });
   return (
     <div className={classes["tools"]}>
       <SegmentedControl
@@ -39,6 +40,7 @@ export function Toolbar(props: {
       />
       <Button
         variant={search.live ? "filled" : "default"}
+        className={search.live ? classes["primary"] : undefined}
         aria-pressed={search.live ?? false}
         leftSection={<IconBroadcast size={14} />}
         onClick={() => change({ live: search.live ? undefined : true, patterns: undefined, line: undefined })}

@@ -81,7 +81,7 @@ export function Editor(props: {
             Stop
           </Button>
         ) : (
-          <Button leftSection={<IconPlayerPlay size={14} />} onClick={onRun} disabled={text.trim() === ""}>
+          <Button className={classes["primary"]} leftSection={<IconPlayerPlay size={14} />} onClick={onRun} disabled={text.trim() === ""}>
             Run
           </Button>
         )}

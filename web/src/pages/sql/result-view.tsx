@@ -8,7 +8,8 @@ import classes from "./sql.module.css";
 const ROW_HEIGHT = 25;
 const OVERSCAN = 12;
 const MOST_SERIES = 12;
-const COLORS = ["--v-chart-1", "--v-chart-3", "--v-ok", "--v-chart-2", "--v-warn", "--v-error"] as const;
+/** Tones that are told apart on light and on dark ground. */
+const COLORS = ["#2f8fb3", "#b6894a", "#4f9d76", "#8b6fc0", "#c25d7a", "#7a8791"] as const;
 
 /** Rows and columns; only the rows in sight are in the document. */
 export function ResultTable({ result }: { result: SqlResult }): ReactNode {
@@ -138,12 +139,13 @@ function pictureOf({ columns, rows }: SqlResult): Picture | null {
   const named = columns.findIndex((column, index) => index !== time && !isNumeric(column));
   if (numeric.length === 0 || rows.length === 0 || (time < 0 && named < 0)) return null;
   if (time < 0) {
+    const texts = columns.flatMap((column, text) => (isNumeric(column) ? [] : [text]));
     const shown = rows.slice(0, MOST_BARS);
     const index = numeric[0] ?? 0;
     const values = shown.map((row) => numberOf(row[index]));
     return {
       times: null,
-      names: shown.map((row) => cellText(row[named])),
+      names: shown.map((row) => texts.map((text) => cellText(row[text])).join(" · ")),
       series: [{ label: columns[index]?.name ?? "", color: "--v-chart-1", values }],
     };
   }

@@ -1,0 +1,153 @@
+"""The SQL page runs statements, shows what comes back, and says where a statement is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+BY_SERVICE = "SELECT service, count() AS spans FROM spans GROUP BY service ORDER BY spans DESC"
+BY_MINUTE = "SELECT toStartOfMinute(time) AS minute, count() AS spans FROM spans GROUP BY minute ORDER BY minute"
+
+
+def expected(visitor, statement: str) -> list[dict]:
+    return visitor.shop.platform.sql(statement, "shop")
+
+
+def test_a_statement_is_run_and_its_rows_are_shown(visitor):
+    page = visitor.open("/sql")
+    page.get_by_label("SQL statement").fill(BY_SERVICE)
+    page.get_by_label("SQL statement").press("Control+Enter")
+    told = expected(visitor, BY_SERVICE)
+    expect(page.get_by_text(re.compile(rf"^{len(told)} rows in "))).to_be_visible()
+    assert visitor.table("Result") == [[str(n + 1), row["service"], str(row["spans"])] for n, row in enumerate(told)]
+    assert visitor.search()["sql"] == BY_SERVICE
+    page.reload()
+    expect(page.get_by_text(re.compile(rf"^{len(told)} rows in "))).to_be_visible()
+
+
+def test_an_error_stands_at_its_character(visitor):
+    statement = "SELECT service FROM spans WHERE (time > now()\nGROUP BY service"
+    page = visitor.open("/sql", sql=statement)
+    expect(page.get_by_role("alert")).to_contain_text("cannot be parsed")
+    mark = page.locator("mark")
+    expect(mark).to_have_text("G")
+    page.get_by_label("SQL statement").fill("SELECT nothing_like_it FROM spans")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("alert")).to_contain_text("nothing_like_it")
+    page.get_by_label("SQL statement").fill("SELECT * FROM system.tables")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("alert")).to_contain_text("system")
+    visitor.complaints[:] = [text for text in visitor.complaints if "400" not in text and "403" not in text]
+
+
+def test_the_schema_is_browsed_and_put_into_the_statement(visitor):
+    page = visitor.open("/sql")
+    schema = page.get_by_role("region", name="Schema")
+    tables = visitor.shop.api("sql/schema")["tables"]
+    for table in tables:
+        expect(schema.locator("summary").get_by_text(table["name"], exact=True)).to_be_visible()
+    page.get_by_label("Find a table or column").fill("duration_ms")
+    expect(schema.locator("summary").get_by_text("spans", exact=True)).to_be_visible()
+    expect(schema.locator("summary").get_by_text("usage_hour", exact=True)).to_be_hidden()
+    field = page.get_by_label("SQL statement")
+    field.fill("SELECT max() FROM spans")
+    field.evaluate("element => element.setSelectionRange(11, 11)")
+    schema.get_by_role("button", name=re.compile("^duration_ms")).click()
+    expect(field).to_have_value("SELECT max(duration_ms) FROM spans")
+
+
+def test_statements_are_formatted(visitor):
+    page = visitor.open("/sql")
+    field = page.get_by_label("SQL statement")
+    field.fill("select service, count() from spans where status='error' -- failed\ngroup by service")
+    page.get_by_role("button", name="Format").click()
+    expect(field).to_have_value(re.compile(r"^SELECT\n  service,\n  count\(\)\nFROM\n  spans\nWHERE\n"))
+    expect(field).to_have_value(re.compile("-- failed"))
+
+
+def test_results_over_time_and_by_name_are_drawn(visitor):
+    page = visitor.open("/sql", sql=BY_MINUTE)
+    page.get_by_text("Lines", exact=True).click()
+    expect(page.get_by_role("img", name="The result over time")).to_be_visible()
+    assert visitor.search()["chart"] == "line"
+    page = visitor.open("/sql", sql=BY_SERVICE, chart="bars")
+    bars = page.get_by_role("table", name="spans as bars").get_by_role("row")
+    told = expected(visitor, BY_SERVICE)
+    expect(bars).to_have_count(len(told))
+    expect(bars.first).to_contain_text(f"{told[0]['spans']:,}")
+    page = visitor.open("/sql", sql="SELECT 'a' AS x", chart="line")
+    expect(page.get_by_text("Nothing to draw")).to_be_visible()
+
+
+def test_what_ran_is_in_the_history_of_this_browser(visitor):
+    page = visitor.open("/sql", sql="SELECT 1 AS one")
+    field = page.get_by_label("SQL statement")
+    for statement in ("SELECT 2 AS two", "SELECT 3 AS three"):
+        field.fill(statement)
+        page.get_by_role("button", name="Run").click()
+        expect(page.get_by_role("columnheader", name=statement.rsplit(" ", 1)[1])).to_be_visible()
+    history = page.get_by_role("region", name="History")
+    expect(history.get_by_role("listitem")).to_have_text(["SELECT 3 AS three", "SELECT 2 AS two"])
+    history.get_by_role("button", name="SELECT 2 AS two").click()
+    expect(field).to_have_value("SELECT 2 AS two")
+    history.get_by_role("button", name="Clear").click()
+    expect(history).to_have_count(0)
+
+
+def test_many_rows_are_shown_a_few_at_a_time_and_saved_whole(visitor):
+    statement = "SELECT number, toString(number) AS text FROM numbers(30000)"
+    page = visitor.open("/sql", sql=statement)
+    expect(page.get_by_text(re.compile("^The first 20.* rows in "))).to_be_visible()
+    expect(page.get_by_text("The page shows 20,000 rows.")).to_be_visible()
+    region = page.get_by_role("region", name="Rows of the result")
+    assert region.locator("tbody tr").count() < 100
+    region.evaluate("element => { element.scrollTop = element.scrollHeight }")
+    expect(region.get_by_role("cell", name="19999", exact=True).first).to_be_visible()
+    page.get_by_role("button", name="Save as").click()
+    with page.expect_download() as started:
+        page.get_by_role("menuitem", name="CSV", exact=True).click()
+    assert started.value.suggested_filename == "result.csv"
+    rows = list(csv.DictReader(io.StringIO(Path(started.value.path()).read_text())))
+    assert (len(rows), rows[-1]["text"]) == (30_000, "29999")
+
+
+def test_values_of_every_kind_are_texts(visitor):
+    statement = "SELECT NULL AS n, [1, 2] AS list, map('k', '<b>x</b>') AS m, '<img src=x onerror=alert(1)>' AS html"
+    page = visitor.open("/sql", sql=statement)
+    expect(page.get_by_role("table", name="Result")).to_be_visible()
+    assert visitor.table("Result") == [["1", "NULL", "[1,2]", '{"k":"<b>x</b>"}', "<img src=x onerror=alert(1)>"]]
+
+
+def test_an_example_to_begin_with(visitor):
+    page = visitor.open("/sql")
+    page.get_by_role("button", name="Log lines by service and severity").click()
+    expect(page.get_by_role("columnheader", name="severity")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_sql(make_visitor, scheme):
+    visitor = make_visitor(color_scheme=scheme, bypass_csp=True)
+    for search in ({}, {"sql": BY_SERVICE}, {"sql": BY_MINUTE, "chart": "line"}, {"sql": BY_SERVICE, "chart": "bars"}):
+        page = visitor.open("/sql", **search)
+        expect(page.locator("h1")).to_be_visible()
+        page.wait_for_timeout(700)
+        page.add_script_tag(content=AXE.read_text())
+        found = page.evaluate("axe.run('#content', {resultTypes: ['violations']})")
+        assert [
+            f"{search}: {one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary'][:300]}"
+            for one in found["violations"]
+            if one["impact"] in {"serious", "critical"}
+        ] == []
+
+
+def test_sql_on_a_phone(phone):
+    for search in ({}, {"sql": BY_SERVICE}, {"sql": BY_SERVICE, "chart": "bars"}):
+        page = phone.open("/sql", **search)
+        page.wait_for_timeout(700)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, search
