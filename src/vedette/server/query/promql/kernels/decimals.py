@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.server.query.promql.kernels.common import Bools, Floats, Ints, inlined, kernel
+from vedette.server.query.promql.kernels.machine import high_product
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
@@ -19,6 +20,8 @@ Words = npt.NDArray[np.uint64]
 LONGEST_NUMBER: Final = 32
 _LOWEST_POWER: Final = -292
 _HIGHEST_POWER: Final = 324
+_POWERS: Final = np.array([10**i for i in range(20)], np.uint64)
+_PAIRS: Final = np.frombuffer("".join(f"{i:02}" for i in range(100)).encode(), np.uint8)
 
 
 @lru_cache(maxsize=1)
@@ -38,21 +41,10 @@ def powers_of_ten() -> Words:
 
 
 @inlined
-def _high_product(a: np.uint64, b: np.uint64) -> np.uint64:
-    """The upper 64 bits of a product."""
-    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    a_low, a_high, b_low, b_high = a & mask, a >> half, b & mask, b >> half
-    low = a_low * b_low
-    middle = a_high * b_low + (low >> half)
-    other = a_low * b_high + (middle & mask)
-    return a_high * b_high + (middle >> half) + (other >> half)
-
-
-@inlined
 def _round_to_odd(high: np.uint64, low: np.uint64, factor: np.uint64) -> np.uint64:
-    carried = _high_product(low, factor)
+    carried = high_product(low, factor)
     y_low = high * factor
-    y_high = _high_product(high, factor)
+    y_high = high_product(high, factor)
     total = y_low + carried
     if total < carried:
         y_high += np.uint64(1)
@@ -104,18 +96,46 @@ def _shortest(bits: np.uint64, powers: Words) -> tuple[np.uint64, np.int64]:
 
 
 @inlined
-def _write_digits(digits: np.uint64, out: Bytes, at: int) -> int:
-    """Write an integer; tell how many digits it has."""
-    ten = np.uint64(10)
-    count = 1
-    rest = digits // ten
-    while rest > np.uint64(0):
+def _count_digits(digits: np.uint64) -> int:
+    count = 17 if digits >= _POWERS[12] else 8 if digits >= _POWERS[5] else 3
+    while count > 1 and digits < _POWERS[count - 1]:
+        count -= 1
+    while count < 19 and digits >= _POWERS[count]:
         count += 1
-        rest //= ten
-    for place in range(count - 1, -1, -1):
-        out[at + place] = np.uint8(48) + np.uint8(digits % ten)
-        digits //= ten
     return count
+
+
+@inlined
+def _without_zeros(digits: np.uint64) -> tuple[np.uint64, int]:
+    """Digits without the zeros at their end, and how many there were."""
+    zeros = 0
+    rest = digits // np.uint64(10**8)
+    if rest * np.uint64(10**8) == digits:
+        digits, zeros = rest, 8
+    rest = digits // np.uint64(10**4)
+    if rest * np.uint64(10**4) == digits:
+        digits, zeros = rest, zeros + 4
+    rest = digits // np.uint64(10)
+    while rest * np.uint64(10) == digits:
+        digits, zeros = rest, zeros + 1
+        rest = digits // np.uint64(10)
+    return digits, zeros
+
+
+@inlined
+def _write_digits(digits: np.uint64, count: int, out: Bytes, at: int) -> int:
+    """Write an integer that has `count` digits."""
+    hundred = np.uint64(100)
+    place = at + count
+    while place > at + 1:
+        rest = digits // hundred
+        pair = np.int64(digits - rest * hundred) * 2
+        digits = rest
+        place -= 2
+        out[place], out[place + 1] = _PAIRS[pair], _PAIRS[pair + 1]
+    if place > at:
+        out[at] = np.uint8(48) + np.uint8(digits)
+    return at + count
 
 
 @inlined
@@ -137,43 +157,38 @@ def write_number(value: float, bits: np.uint64, powers: Words, out: Bytes, at: i
         out[at] = 48
         return at + 1
     digits, tens = _shortest(bits, powers)
-    exponent = int(tens)
-    ten = np.uint64(10)
-    while digits % ten == 0:
-        digits //= ten
-        exponent += 1
+    digits, zeros = _without_zeros(digits)
+    exponent = int(tens) + zeros
     magnitude = abs(value)
     if magnitude < 1e-6 or magnitude >= 1e21:
         return _write_scientific(digits, exponent, out, at)
+    count = _count_digits(digits)
     if exponent >= 0:
-        at += _write_digits(digits, out, at)
+        at = _write_digits(digits, count, out, at)
         for _ in range(exponent):
             out[at] = 48
             at += 1
         return at
-    count = _write_digits(digits, out, at)
     before = count + exponent
     if before > 0:
-        for place in range(count, before, -1):
-            out[at + place] = out[at + place - 1]
+        _write_digits(digits, count, out, at + 1)
+        for place in range(at, at + before):
+            out[place] = out[place + 1]
         out[at + before] = 46
         return at + count + 1
-    shift = 2 - before
-    for place in range(count - 1, -1, -1):
-        out[at + place + shift] = out[at + place]
     out[at], out[at + 1] = 48, 46
-    for place in range(2, shift):
-        out[at + place] = 48
-    return at + count + shift
+    for place in range(at + 2, at + 2 - before):
+        out[place] = 48
+    return _write_digits(digits, count, out, at + 2 - before)
 
 
 @inlined
 def _write_scientific(digits: np.uint64, exponent: int, out: Bytes, at: int) -> int:
-    count = _write_digits(digits, out, at)
+    count = _count_digits(digits)
     exponent += count - 1
+    _write_digits(digits, count, out, at + 1)
+    out[at] = out[at + 1]
     if count > 1:
-        for place in range(count, 1, -1):
-            out[at + place] = out[at + place - 1]
         out[at + 1] = 46
         count += 1
     at += count
@@ -181,10 +196,7 @@ def _write_scientific(digits: np.uint64, exponent: int, out: Bytes, at: int) -> 
     out[at + 1] = 45 if exponent < 0 else 43
     at += 2
     size = abs(exponent)
-    if size < 10:
-        out[at] = 48
-        at += 1
-    return at + _write_digits(np.uint64(size), out, at)
+    return _write_digits(np.uint64(size), 3 if size > 99 else 2, out, at)
 
 
 @kernel

@@ -51,55 +51,131 @@ def extrapolated(
     overlaps: Bools,
 ) -> None:
     """rate, increase (`counter`) and delta. `starts` may be empty; `overlaps` marks series whose starts contradict."""
-    seconds = width / 1000
     for k in range(len(first)):
-        high = low = after(times, first[k], last[k], ends[0] - width)
-        resets = 0
-        for j in range(len(ends)):
-            start = ends[j] - width
-            while high < last[k] and times[high] <= ends[j]:
-                if high > low and counter and _is_reset(times, values, starts, high):
-                    resets += 1
-                high += 1
-            while low < high and times[low] <= start:
-                if low + 1 < high and counter and _is_reset(times, values, starts, low + 1):
-                    resets -= 1
-                low += 1
-            if low == high:
-                continue
-            count = high - low
-            if counter and len(starts) > 0:
-                for i in range(low + 1, high):
-                    if starts[i] != 0 and starts[i] < times[i - 1] and starts[i] != starts[i - 1]:
-                        overlaps[k] = True
-            result = _increase(times, values, starts, low, high, resets)
-            to_start = (times[low] - start) / 1000
-            to_end = (ends[j] - times[high - 1]) / 1000
-            sampled = (times[high - 1] - times[low]) / 1000
-            average = sampled / (count - 1) if count > 1 else 0.0
-            threshold = average * 1.1
-            if counter and len(starts) > 0 and starts[low] != 0 and start < starts[low] < times[low]:
-                # The series began inside the window, at zero.
-                to_start = 0.0
-                sampled = (times[high - 1] - starts[low]) / 1000
-                result += values[low]
-            elif count == 1:
-                continue
-            else:
-                if to_start >= threshold:
-                    to_start = average / 2
-                if counter and result > 0 and values[low] >= 0:
-                    to_zero = sampled * (values[low] / result)
-                    to_start = min(to_start, to_zero)
-            if to_end >= threshold:
-                to_end = average / 2
-            factor = 1.0
-            if sampled != 0:
-                factor = (sampled + to_start + to_end) / sampled
-            if per_second:
-                factor /= seconds
-            out[k, j] = result * factor
-            present[k, j] = True
+        if len(starts) > 0:
+            _extrapolated_since_starts(
+                counter, per_second, first[k], last[k], times, values, starts, ends, width, k, out, present, overlaps
+            )
+        else:
+            _extrapolated(counter, per_second, first[k], last[k], times, values, ends, width, k, out, present)
+
+
+@inlined
+def _extrapolated(
+    counter: bool,
+    per_second: bool,
+    first: int,
+    last: int,
+    times: Ints,
+    values: Floats,
+    ends: Ints,
+    width: int,
+    k: int,
+    out: Floats,
+    present: Bools,
+) -> None:
+    seconds = width / 1000
+    high = low = after(times, first, last, ends[0] - width)
+    reset = low  # the latest one before `high`
+    for j in range(len(ends)):
+        end = ends[j]
+        start = end - width
+        while high < last and times[high] <= end:
+            if counter and high > low and values[high] < values[high - 1]:
+                reset = high
+            high += 1
+        while low < high and times[low] <= start:
+            low += 1
+        count = high - low
+        if count < 2:
+            continue
+        oldest = values[low]
+        result = values[high - 1] - oldest
+        if reset > low:
+            for i in range(low + 1, reset + 1):
+                if values[i] < values[i - 1]:
+                    result += values[i - 1]
+        to_start = (times[low] - start) / 1000
+        to_end = (end - times[high - 1]) / 1000
+        sampled = (times[high - 1] - times[low]) / 1000
+        average = sampled / (count - 1)
+        threshold = average * 1.1
+        if to_start >= threshold:
+            to_start = average / 2
+        if counter and result > 0 and oldest >= 0:
+            to_start = min(to_start, sampled * (oldest / result))
+        if to_end >= threshold:
+            to_end = average / 2
+        factor = (sampled + to_start + to_end) / sampled
+        if per_second:
+            factor /= seconds
+        out[k, j] = result * factor
+        present[k, j] = True
+
+
+@inlined
+def _extrapolated_since_starts(
+    counter: bool,
+    per_second: bool,
+    first: int,
+    last: int,
+    times: Ints,
+    values: Floats,
+    starts: Ints,
+    ends: Ints,
+    width: int,
+    k: int,
+    out: Floats,
+    present: Bools,
+    overlaps: Bools,
+) -> None:
+    seconds = width / 1000
+    high = low = after(times, first, last, ends[0] - width)
+    resets = 0
+    for j in range(len(ends)):
+        start = ends[j] - width
+        while high < last and times[high] <= ends[j]:
+            if high > low and counter and _is_reset(times, values, starts, high):
+                resets += 1
+            high += 1
+        while low < high and times[low] <= start:
+            if low + 1 < high and counter and _is_reset(times, values, starts, low + 1):
+                resets -= 1
+            low += 1
+        if low == high:
+            continue
+        count = high - low
+        if counter:
+            for i in range(low + 1, high):
+                if starts[i] != 0 and starts[i] < times[i - 1] and starts[i] != starts[i - 1]:
+                    overlaps[k] = True
+        result = _increase(times, values, starts, low, high, resets)
+        to_start = (times[low] - start) / 1000
+        to_end = (ends[j] - times[high - 1]) / 1000
+        sampled = (times[high - 1] - times[low]) / 1000
+        average = sampled / (count - 1) if count > 1 else 0.0
+        threshold = average * 1.1
+        if counter and starts[low] != 0 and start < starts[low] < times[low]:
+            # The series began inside the window, at zero.
+            to_start = 0.0
+            sampled = (times[high - 1] - starts[low]) / 1000
+            result += values[low]
+        elif count == 1:
+            continue
+        else:
+            if to_start >= threshold:
+                to_start = average / 2
+            if counter and result > 0 and values[low] >= 0:
+                to_start = min(to_start, sampled * (values[low] / result))
+        if to_end >= threshold:
+            to_end = average / 2
+        factor = 1.0
+        if sampled != 0:
+            factor = (sampled + to_start + to_end) / sampled
+        if per_second:
+            factor /= seconds
+        out[k, j] = result * factor
+        present[k, j] = True
 
 
 @kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vedette.server.query.promql.kernels.common import Bools, Floats, Ints, after, inlined, kahan, kernel
+from vedette.server.query.promql.kernels.machine import move
 
 SUM, AVG, MIN, MAX, COUNT, STDDEV, STDVAR, LAST, FIRST, PRESENT = range(10)
 CHANGES, TS_FIRST, TS_LAST, TS_MIN, TS_MAX, MAD, DERIV, PREDICT, SMOOTH = range(10, 19)
@@ -201,6 +202,42 @@ def over_time(
                 present[k, j] = True
 
 
+@inlined
+def _place(ordered: Floats, count: int, value: float) -> int:
+    """How many of the ordered values are smaller."""
+    base = 0
+    while count > 1:
+        half = count >> 1
+        base = base + half if ordered[base + half - 1] < value else base
+        count -= half
+    return base + 1 if count == 1 and ordered[base] < value else base
+
+
+@inlined
+def _insert(ordered: Floats, count: int, value: float) -> None:
+    place = _place(ordered, count, value)
+    move(ordered, place + 1, place, count - place)
+    ordered[place] = value
+
+
+@inlined
+def _remove(ordered: Floats, count: int, value: float) -> None:
+    place = _place(ordered, count, value)
+    move(ordered, place, place + 1, count - place - 1)
+
+
+@inlined
+def _replace(ordered: Floats, count: int, old: float, new: float) -> None:
+    """Take one value out and put another one in; only what lies between them moves."""
+    gone, place = _place(ordered, count, old), _place(ordered, count, new)
+    if gone < place:
+        place -= 1
+        move(ordered, gone, gone + 1, place - gone)
+    else:
+        move(ordered, place + 1, place, gone - place)
+    ordered[place] = new
+
+
 @kernel
 def quantile_over_time(
     first: Ints,
@@ -222,27 +259,28 @@ def quantile_over_time(
         high = low = after(times, first[k], last[k], ends[0] - width)
         count = nans = 0
         for j in range(len(ends)):
-            while low < high and times[low] <= ends[j] - width:
+            start = ends[j] - width
+            while high < last[k] and times[high] <= ends[j]:
+                value = values[high]
+                if times[high] <= start:
+                    count = nans = 0  # a gap wider than the window: nothing of what is known stays
+                    low = high + 1
+                elif np.isnan(value):
+                    nans += 1
+                elif low < high and times[low] <= start and not np.isnan(values[low]):
+                    _replace(ordered, count, values[low], value)
+                    low += 1
+                else:
+                    _insert(ordered, count, value)
+                    count += 1
+                high += 1
+            while low < high and times[low] <= start:
                 if np.isnan(values[low]):
                     nans -= 1
                 else:
-                    place = np.searchsorted(ordered[:count], values[low])
-                    for i in range(place, count - 1):
-                        ordered[i] = ordered[i + 1]
+                    _remove(ordered, count, values[low])
                     count -= 1
                 low += 1
-            while high < last[k] and times[high] <= ends[j]:
-                if times[high] <= ends[j] - width:
-                    low = high + 1
-                elif np.isnan(values[high]):
-                    nans += 1
-                else:
-                    place = np.searchsorted(ordered[:count], values[high])
-                    for i in range(count, place, -1):
-                        ordered[i] = ordered[i - 1]
-                    ordered[place] = values[high]
-                    count += 1
-                high += 1
             if count + nans > 0:
                 present[k, j] = True
                 out[k, j] = _quantile_with_nans(ordered, count, nans, quantiles[j])
