@@ -38,7 +38,7 @@ export function Shell(): ReactNode {
               <span>Vedette</span>
             </Link>
           </div>
-          <UnstyledButton className={classes["search"]} onClick={openPalette} aria-label="Command palette">
+          <UnstyledButton className={classes["search"]} onClick={openPalette}>
             <IconSearch size={14} />
             <span>Go to…</span>
             <kbd>Ctrl K</kbd>

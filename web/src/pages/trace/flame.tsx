@@ -51,13 +51,13 @@ export function Flame({ trace, hidden }: { trace: TraceModel; hidden: ReadonlySe
                   background: `color-mix(in srgb, ${serviceColor(frame.service, scheme)} ${hidden.has(frame.service) ? 12 : 42}%, var(--v-panel))`,
                   color: frame.errors > 0 ? "var(--v-error)" : "var(--mantine-color-text)",
                 }}
+                aria-label={`${frame.name} ${durationNs(frame.selfNs)}`}
                 onClick={() => setFocus(focus === frame || frame.width === 1 ? null : frame)}
                 onMouseEnter={() => setUnder(frame)}
                 onMouseLeave={() => setUnder(null)}
                 onFocus={() => setUnder(frame)}
               >
                 {right - left > 0.03 ? `${frame.name} ${durationNs(frame.selfNs)}` : ""}
-                {right - left <= 0.03 && <span hidden>{frame.name}</span>}
               </button>
             );
           })}

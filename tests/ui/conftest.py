@@ -1,0 +1,91 @@
+"""A real browser on a real platform that the demo's shop has filled."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from ui_visitors import PATIENCE_MS, TENANT, Shop, Visitor
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
+
+
+@pytest.fixture(scope="session")
+def shop(shared_platform):
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed; the package chromium brings it.")
+    platform = shared_platform
+    vedette = [sys.executable, "-m", "vedette.cli.main"]
+    create = [*vedette, "key", "create", "shop", "--tenant", TENANT, "--scope", "ingest", "--scope", "read"]
+    made = subprocess.run([*create, "--data-dir", str(platform.data_dir)], check=True, capture_output=True, text=True)
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
+    command = [*vedette, "demo", "--no-serve", "--plain", "--duration", "24", "--rate", "14", "--day", "40"]
+    command += ["--seed", "4", "--api-key", made.stdout.strip(), "--listen", f"127.0.0.1:{platform.port}"]
+    command += ["--otlp-http", f"127.0.0.1:{platform.otlp_http}", "--otlp-grpc", f"127.0.0.1:{platform.otlp_grpc}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    _settle(platform)
+    return Shop(platform, start, datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2))
+
+
+def _settle(platform) -> None:
+    """Wait until nothing more arrives, so that the page and the API are asked about the same."""
+    before = -1
+    while True:
+        rows = platform.sql("SELECT (SELECT count() FROM spans) + (SELECT count() FROM logs) AS n", TENANT)
+        if int(rows[0]["n"]) == before > 0:
+            return
+        before = int(rows[0]["n"])
+        time.sleep(2.5)
+
+
+@pytest.fixture(scope="module")
+def browser(shop):  # noqa: ARG001 - started after the shop
+    """One browser for a module: while Playwright runs, the thread has an event loop that others could not start."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def _visitor(browser: Browser, shop: Shop, **options: Any):
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "timezone_id": "UTC", **options})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    visitor = Visitor(page, shop)
+    page.on("console", lambda m: visitor.complaints.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+    yield visitor
+    context.close()
+    assert not visitor.complaints
+
+
+@pytest.fixture
+def visitor(browser, shop):
+    yield from _visitor(browser, shop)
+
+
+@pytest.fixture
+def phone(browser, shop):
+    yield from _visitor(browser, shop, viewport={"width": 390, "height": 844}, has_touch=True)
+
+
+@pytest.fixture
+def make_visitor(browser, shop):
+    """Visitors with other windows: `make_visitor(color_scheme="dark")`."""
+    made = []
+
+    def make(**options: Any) -> Visitor:
+        generator = _visitor(browser, shop, **options)
+        made.append(generator)
+        return next(generator)
+
+    yield make
+    for generator in made:
+        next(generator, None)

@@ -1,0 +1,175 @@
+"""What holds on every page: accessible, calm, inert, wide and narrow."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = [
+    "/",
+    "/services",
+    "/services/gateway",
+    "/services/gateway?tab=errors",
+    "/map",
+    "/traces",
+    "/compare",
+    "trace",
+    "span",
+]
+HOSTILE = [
+    "<img src=x onerror=\"document.title='owned'\">",
+    "<script>document.title='owned'</script>",
+    "javascript:document.title='owned'",
+    "{{constructor.constructor('document.title=1')()}}",
+    "\u202eevil\u202c \u0007 '; DROP TABLE spans; --",
+]
+
+
+def open_page(visitor, path: str):
+    search = {}
+    if path in {"trace", "span"}:
+        trace = visitor.shop.trace_of("POST /checkout")
+        if path == "span":
+            spans = visitor.shop.api(f"traces/{trace['trace_id']}")["spans"]
+            search["span"] = next(s["span_id"] for s in spans if "db.query.text" in s["attributes"])
+        path = f"/traces/{trace['trace_id']}"
+    path, _, query = path.partition("?")
+    search |= dict(part.split("=") for part in query.split("&") if part)
+    page = visitor.open(path, **search)
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(make_visitor, scheme):
+    visitor = make_visitor(color_scheme=scheme, bypass_csp=True)
+    for path in PAGES:
+        page = open_page(visitor, path)
+        page.add_script_tag(content=AXE.read_text())
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        serious = [
+            f"{path}: {one['id']}: {one['nodes'][0]['html'][:160]} {one['nodes'][0]['failureSummary'][:200]}"
+            for one in found["violations"]
+            if one["impact"] in {"serious", "critical"}
+        ]
+        assert not serious
+
+
+def test_nothing_overflows_a_phone(phone):
+    for path in PAGES:
+        page = open_page(phone, path)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, path
+
+
+def test_navigation_on_a_phone(phone):
+    page = open_page(phone, "/")
+    page.get_by_label("Navigation", exact=True).click()
+    page.get_by_role("link", name="Services", exact=True).click()
+    expect(page.get_by_role("table", name="Services")).to_be_visible()
+
+
+@pytest.fixture
+def hostile_trace(shop):
+    """A trace whose every text is an attack."""
+    now = time.time_ns()
+    trace_id = f"{now:032x}"
+    spans = [
+        {
+            "traceId": trace_id,
+            "spanId": f"{index + 1:016x}",
+            "parentSpanId": "" if index == 0 else f"{1:016x}",
+            "name": text,
+            "kind": 2,
+            "startTimeUnixNano": str(now + index),
+            "endTimeUnixNano": str(now + 10_000_000),
+            "status": {"code": 2, "message": text},
+            "attributes": [
+                {"key": text, "value": {"stringValue": text}},
+                {"key": "db.query.text", "value": {"stringValue": text}},
+                {"key": "url.full", "value": {"stringValue": "javascript:document.title='owned'"}},
+            ],
+            "events": [
+                {
+                    "timeUnixNano": str(now),
+                    "name": "exception",
+                    "attributes": [
+                        {"key": f"exception.{part}", "value": {"stringValue": text}}
+                        for part in ("type", "message", "stacktrace")
+                    ],
+                }
+            ],
+        }
+        for index, text in enumerate(HOSTILE)
+    ]
+    log = {
+        "timeUnixNano": str(now),
+        "severityNumber": 17,
+        "body": {"stringValue": HOSTILE[0]},
+        "traceId": trace_id,
+        "spanId": f"{1:016x}",
+    }
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": HOSTILE[1]}}]}
+    traces = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
+    logs = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [log]}]}]}
+    headers = {"Content_Type": "application/json", "X_Scope_OrgID": "hostile"}
+    for signal, body in (("traces", traces), ("logs", logs)):
+        assert shop.platform.otlp(signal, json.dumps(body).encode(), **headers).status == 200
+    shop.platform.eventually(f"SELECT count() FROM spans WHERE trace_id = '{trace_id}'", len(HOSTILE), "hostile")
+    shop.platform.eventually(f"SELECT count() FROM logs WHERE trace_id = '{trace_id}'", 1, "hostile")
+    return trace_id
+
+
+def test_hostile_names_stay_text(visitor, hostile_trace):
+    page = visitor.page
+    base = visitor.shop.platform.url
+    root = f"{1:016x}"
+    page.goto(f"{base}/traces/{hostile_trace}?tenant=hostile&logs=true&span={root}")
+    expect(page.locator("h1")).to_contain_text(HOSTILE[0])
+    expect(page.get_by_role("complementary", name="Span").get_by_label("Stack trace", exact=True)).to_have_text(
+        HOSTILE[0]
+    )
+    for path in ("/traces", "/services", "/map", "/", f"/traces/{hostile_trace}?view=flame&tenant=hostile", "/logs"):
+        page.goto(f"{base}{path}{'' if '?' in path else '?tenant=hostile'}")
+        page.wait_for_load_state("networkidle")
+        assert page.locator("img[src=x]").count() == 0, path
+        assert "owned" not in page.title(), path
+        assert page.locator("a[href^='javascript']").count() == 0, path
+    expect(page.locator("body")).to_be_visible()
+
+
+def test_large_trace_keeps_few_rows_in_the_document(visitor):
+    count = 3_000
+    now = time.time_ns()
+    trace_id = f"{now + 1:032x}"
+    spans = [
+        {
+            "traceId": trace_id,
+            "spanId": f"{index + 1:016x}",
+            "parentSpanId": "" if index == 0 else f"{(index + 1) // 3 or 1:016x}",
+            "name": f"step {index}",
+            "kind": 1,
+            "startTimeUnixNano": str(now + index * 1000),
+            "endTimeUnixNano": str(now + 50_000_000 - index * 1000),
+        }
+        for index in range(count)
+    ]
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "large"}}]}
+    body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
+    platform = visitor.shop.platform
+    sent = platform.otlp("traces", json.dumps(body).encode(), Content_Type="application/json", X_Scope_OrgID="large")
+    assert sent.status == 200
+    platform.eventually(f"SELECT count() FROM spans WHERE trace_id = '{trace_id}'", count, "large")
+    page = visitor.page
+    page.goto(f"{platform.url}/traces/{trace_id}?tenant=large")
+    grid = page.get_by_role("treegrid", name="Spans")
+    expect(grid).to_have_attribute("aria-rowcount", str(count))
+    assert page.locator("[role=row]").count() < 120
+    grid.evaluate("element => element.scrollTo(0, element.scrollHeight)")
+    expect(page.locator(f"[aria-rowindex='{count}']")).to_be_visible()
+    assert page.locator("[role=row]").count() < 120

@@ -1,0 +1,144 @@
+"""Services, their pages, the map and the overview."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+SERVICES = {"catalog", "gateway", "orders", "payments", "worker"}
+
+
+def test_list_has_every_service_with_its_figures(visitor):
+    figures = {one["service"]: one for one in visitor.shop.api("services")["services"]}
+    visitor.open("/services")
+    table = {row[0]: row for row in visitor.table("Services")}
+    assert set(table) == set(figures) == SERVICES
+    for service, row in table.items():
+        shown, unit = row[2].split("/")
+        per_second = float(shown) / (60 if unit == "min" else 1)
+        assert per_second == figures[service]["rate"] or abs(per_second / figures[service]["rate"] - 1) < 0.05
+    expect(visitor.page.locator("svg title").first).to_contain_text("at most")
+
+
+def test_services_are_sorted_and_filtered_in_the_address(visitor):
+    slowest = max(visitor.shop.api("services")["services"], key=lambda one: one["p95_ms"])["service"]
+    page = visitor.open("/services")
+    page.get_by_role("button", name="p95").click()
+    assert visitor.table("Services")[0][0] == slowest
+    page.get_by_label("Filter services").fill("pay")
+    expect(page.get_by_role("table", name="Services").locator("tbody tr")).to_have_count(1)
+    assert visitor.search()["q"] == "pay"
+
+
+def test_service_page_shows_operations_and_narrows_to_one(visitor):
+    operations = visitor.shop.api("services/orders/operations")["operations"]
+    page = visitor.open("/services/orders")
+    table = visitor.table("Operations")
+    assert {(row[0], row[1]) for row in table} == {(one["name"], one["kind"]) for one in operations}
+    page.get_by_role("link", name="POST /orders", exact=True).click()
+    expect(page.get_by_role("button", name=re.compile("^Only POST .orders"))).to_be_visible()
+    assert visitor.search()["operation"] == "POST /orders"
+
+
+def test_service_page_has_a_heat_map_of_all_its_spans(visitor):
+    total = visitor.shop.api("traces/heatmap", q="service:orders", columns=100)["total_count"]
+    page = visitor.open("/services/orders")
+    expect(page.get_by_role("img", name=f"Spans by time and duration: {total} spans")).to_be_visible()
+
+
+def test_dependencies_are_those_of_the_map(visitor):
+    edges = visitor.shop.api("service-map")["edges"]
+    visitor.open("/services/orders", tab="dependencies")
+    callers = visitor.table("Callers")
+    called = visitor.table("Called services")
+    assert {row[0] for row in callers} == {
+        e["client"] for e in edges if e["server"] == "orders" and e["connection_type"] != "database"
+    }
+    assert {(row[0], row[1]) for row in called} == {
+        (e["server"], e["connection_type"]) for e in edges if e["client"] == "orders"
+    }
+
+
+def test_errors_by_kind_lead_to_a_trace(visitor):
+    services = visitor.shop.api("services")["services"]
+    failing = next(one["service"] for one in services if visitor.shop.api("errors", service=one["service"])["errors"])
+    errors = visitor.shop.api("errors", service=failing)["errors"]
+    page = visitor.open(f"/services/{failing}", tab="errors")
+    table = visitor.table("Errors by kind")
+    assert len(table) == len(errors)
+    assert errors[0]["kind"] in table[0][0]
+    page.get_by_role("link", name="trace", exact=True).first.click()
+    expect(page.get_by_role("treegrid", name="Spans")).to_be_visible()
+
+
+def test_recent_logs_instances_and_releases(visitor):
+    logs = visitor.shop.api("logs", q='service:"gateway"', limit=50)["logs"]
+    page = visitor.open("/services/gateway", tab="logs")
+    lines = page.get_by_role("list", name="Recent log lines").get_by_role("listitem")
+    expect(lines).to_have_count(len(logs))
+    expect(lines.first).to_contain_text(logs[0]["body"])
+    page.get_by_role("tab", name="Instances").click()
+    instances = visitor.shop.api("services/gateway/instances")["instances"]
+    assert {row[0] for row in visitor.table("Instances")} == {one["instance"] for one in instances}
+    page.get_by_role("tab", name="Releases").click()
+    releases = visitor.shop.api("services/gateway/releases")["releases"]
+    assert {row[0].split()[0] for row in visitor.table("Releases")} == {one["version"] for one in releases}
+
+
+def test_release_is_held_against_the_one_before(visitor):
+    for service in sorted(SERVICES):
+        releases = visitor.shop.api(f"services/{service}/releases")["releases"]
+        if len(releases) >= 2:
+            break
+    target, base = releases[0]["version"], releases[1]["version"]
+    comparison = visitor.shop.api(f"services/{service}/releases/compare", base=base, target=target)
+    visitor.open(f"/services/{service}", tab="releases")
+    table = visitor.table("Operations under both releases")
+    assert {row[0] for row in table} == {one["name"] for one in comparison["operations"]}
+
+
+def test_range_before_is_drawn_when_asked(visitor):
+    page = visitor.open("/services/gateway", compare="1h")
+    expect(page.get_by_text("requests before")).to_be_visible()
+
+
+def test_map_has_every_service_and_call(visitor):
+    edges = visitor.shop.api("service-map")["edges"]
+    page = visitor.open("/map")
+    graph = page.get_by_label("Service map", exact=True)
+    for service in SERVICES:
+        expect(graph.get_by_role("group", name=re.compile(f"^{service}: ")).first).to_be_visible()
+    expect(page.get_by_text(re.compile(rf"\d+ nodes, {len(edges)} calls"))).to_be_visible()
+    page.get_by_label("Find services").fill("payments")
+    expect(graph.locator("[data-pale]").first).to_be_attached()
+    graph.get_by_text("payments", exact=True).click()
+    expect(page).to_have_url(re.compile("/services/payments"))
+
+
+def test_overview_says_what_the_api_says(visitor):
+    overview = visitor.shop.api("overview")
+    page = visitor.open("/")
+    for title, rows in (("Failing", overview["unhealthy"]), ("Slow", overview["slow"]), ("Loud", overview["loud"])):
+        panel = page.locator("section", has=page.get_by_role("heading", name=title, exact=True))
+        expect(panel.get_by_role("listitem")).to_have_count(min(8, len(rows)))
+        if rows:
+            expect(panel.get_by_role("listitem").first).to_contain_text(rows[0]["service"])
+    changed = page.locator("section", has=page.get_by_role("heading", name="Changed", exact=True))
+    expect(changed.get_by_role("listitem").first).to_be_visible()
+    usage = visitor.shop.api("usage")["usage"]
+    for signal in {one["signal"] for one in usage}:
+        expect(page.get_by_text(re.compile(rf"^{signal} \("))).to_be_visible()
+
+
+def test_ledger_tells_what_was_refused(visitor):
+    refused = visitor.shop.platform.otlp("traces", b"\xff\xff not protobuf", X_Scope_OrgID="shop")
+    assert refused.status == 400
+    page = visitor.page
+    address = f"{visitor.shop.platform.url}/?tenant=shop"
+    row = page.get_by_role("row", name=re.compile("^traces"))
+    page.goto(address)
+    while not row.count():
+        page.wait_for_timeout(1000)
+        page.keyboard.press("r")
+    expect(row.first).to_be_visible()

@@ -1,0 +1,84 @@
+"""How the pages are served: compressed, cached, under a strict policy."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+
+
+@pytest.fixture
+def document(shop):
+    return shop.platform.request("/")
+
+
+def script_of(document) -> str:
+    found = re.search(r'<script type="module"[^>]* src="(/assets/[^"]+)"', document.body.decode())
+    assert found
+    return found[1]
+
+
+def test_document_runs_no_inline_script_and_no_foreign_source(document):
+    assert document.status == 200
+    policy = dict(part.strip().split(" ", 1) for part in document.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert "unsafe" not in document.headers["content-security-policy"]
+    assert document.headers["cache-control"] == "no-store"
+    assert document.headers["x-content-type-options"] == "nosniff"
+    assert document.headers["x-frame-options"] == "DENY"
+
+
+def test_nonce_is_new_for_every_answer(shop):
+    nonces = set()
+    for _ in range(3):
+        answer = shop.platform.request("/")
+        nonce = re.search(r"'nonce-([^']+)'", answer.headers["content-security-policy"])
+        assert nonce
+        assert f'content="{nonce[1]}"' in answer.body.decode()
+        nonces.add(nonce[1])
+    assert len(nonces) == 3
+
+
+def test_files_are_compressed_and_kept_forever(shop, document):
+    path = script_of(document)
+    plain = shop.platform.request(path)
+    packed = shop.platform.request(path, headers={"Accept-Encoding": "gzip"})
+    brotli = shop.platform.request(path, headers={"Accept-Encoding": "gzip, br"})
+    refused = shop.platform.request(path, headers={"Accept-Encoding": "br;q=0"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body == refused.body
+    assert brotli.headers["content-encoding"] == "br"
+    assert len(brotli.body) < len(packed.body) < len(plain.body)
+    assert "immutable" in plain.headers["cache-control"]
+    assert plain.headers["content-type"].startswith("text/javascript")
+
+
+def test_first_route_needs_less_than_300_kb_of_compressed_script(visitor):
+    sizes: list[int] = []
+    visitor.page.on(
+        "response",
+        lambda answer: sizes.append(int(answer.headers["content-length"])) if answer.url.endswith(".js") else None,
+    )
+    visitor.open("/")
+    visitor.page.wait_for_load_state("networkidle")
+    assert 0 < sum(sizes) < 300_000
+
+
+def test_every_page_has_the_same_document_and_nothing_else_has(shop):
+    for path in ("/traces", "/traces/0123", "/services/a%2Fb", "/no/such/page"):
+        answer = shop.platform.request(path)
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), path
+    for path in ("/api/v1/nothing", "/jaeger/nothing", "/assets/nothing.js", "/assets/../../ui.py", "/v1/nothing"):
+        answer = shop.platform.request(path)
+        assert answer.status == 404, path
+        assert "html" not in answer.headers["content-type"], path
+    assert shop.platform.request("/traces", b"{}").status == 404
+
+
+def test_head_has_the_headers_only(shop):
+    answer = shop.platform.request("/", method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    assert int(answer.headers["content-length"]) > 100

@@ -1,0 +1,160 @@
+"""What stands around every page: navigation, time range, palette, keys, theme, tenants, access."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from playwright.sync_api import expect
+
+
+def test_navigation_leads_to_every_page_and_keeps_the_range(visitor):
+    page = visitor.open("/")
+    for name, path in (
+        ("Services", "/services"),
+        ("Map", "/map"),
+        ("Traces", "/traces"),
+        ("Logs", "/logs"),
+        ("SQL", "/sql"),
+    ):
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name=name, exact=True).click()
+        expect(page).to_have_url(re.compile(rf"{path}\?"))
+        assert visitor.search()["from"] == visitor.shop.range["from"]
+    expect(page.get_by_role("link", name="SQL", exact=True)).to_have_attribute("data-status", "active")
+
+
+def test_keys_go_to_pages_and_open_help(visitor):
+    page = visitor.open("/")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    page.keyboard.press("g")
+    page.keyboard.press("t")
+    expect(page.locator("h1", has_text="Traces")).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search traces")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("Command palette")
+
+
+def test_palette_finds_services_and_traces(visitor):
+    trace = visitor.shop.trace_of("POST /checkout")
+    page = visitor.open("/")
+    page.keyboard.press("Control+k")
+    page.get_by_label("What to go to").fill("paym")
+    expect(page.get_by_role("option", name="payments")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/services/payments"))
+    page.keyboard.press("Control+k")
+    page.get_by_label("What to go to").fill(trace["trace_id"])
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(trace["trace_id"]))
+
+
+def test_relative_range_is_in_the_address_and_survives_a_reload(visitor):
+    page = visitor.page
+    page.goto(f"{visitor.shop.platform.url}/services?tenant=shop")
+    page.get_by_label("Time range: Last hour").click()
+    page.get_by_role("button", name="Last 6 hours").click()
+    expect(page).to_have_url(re.compile("from=now-6h"))
+    page.reload()
+    expect(page.get_by_label("Time range: Last 6 hours")).to_be_visible()
+
+
+def test_absolute_range_is_typed_and_bad_ones_are_refused_in_words(visitor):
+    page = visitor.open("/services")
+    page.get_by_label(re.compile("^Time range")).click()
+    page.get_by_label("From").fill("yesterdayish")
+    expect(page.get_by_text("Write 2026-07-01 12:00 (UTC), now-15m or a Unix time.")).to_be_visible()
+    page.get_by_label("From").fill("2026-07-02 12:00")
+    page.get_by_label("To", exact=True).fill("2026-07-01 12:00")
+    expect(page.get_by_text("This is not after the start.")).to_be_visible()
+    page.get_by_label("To", exact=True).fill("2026-07-02 13:00")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_label(re.compile("Time range: 2026-07-02 12:00:00 .* 13:00:00"))).to_be_visible()
+    expect(page.get_by_text("No service has sent a span in this range")).to_be_visible()
+
+
+def test_zoom_by_dragging_and_back(visitor):
+    page = visitor.open("/services/gateway")
+    before = visitor.search()
+    plot = page.locator("[role=img][aria-label='Requests per second'] .u-over")
+    expect(plot).to_be_visible()
+    box = plot.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 20, steps=6)
+    page.mouse.up()
+    back = page.get_by_label("Back to the range before")
+    expect(back).to_be_visible()
+    zoomed = visitor.search()
+    assert before["from"] < zoomed["from"] < zoomed["to"] < before["to"]
+    back.click()
+    expect(back).to_be_hidden()
+    assert visitor.search()["from"] == before["from"]
+
+
+def test_refresh_by_itself_is_in_the_address(visitor):
+    page = visitor.open("/services")
+    page.get_by_label("Refresh by itself: Off").click()
+    page.get_by_role("menuitem", name="5 s", exact=True).click()
+    expect(page).to_have_url(re.compile("refresh=5"))
+    with page.expect_response(lambda answer: "/api/v1/services?" in answer.url):
+        page.keyboard.press("r")
+
+
+def test_theme_and_zone_are_chosen_and_kept(make_visitor):
+    visitor = make_visitor(timezone_id="Asia/Kolkata", color_scheme="light")
+    page = visitor.open("/traces")
+    first = page.get_by_role("list", name="Traces").get_by_role("listitem").first
+    local = visitor.calm(first.locator("time"))
+    page.get_by_label("Settings").click()
+    page.get_by_role("menuitemradio", name="UTC").click()
+    expect(first.locator("time")).not_to_have_text(local)
+    page.get_by_role("menuitemradio", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    expect(first.locator("time")).not_to_have_text(local)
+
+
+def test_tenants_are_apart_and_in_the_address(visitor):
+    page = visitor.open("/services", tenant="empty-tenant")
+    expect(page.get_by_text("No service has sent a span in this range")).to_be_visible()
+    instructions = page.locator("pre")
+    expect(instructions).to_contain_text(f":{visitor.shop.platform.otlp_http}")
+    expect(instructions).to_contain_text("x-scope-orgid=empty-tenant")
+    page.get_by_label("Tenant empty-tenant").click()
+    page.get_by_role("menuitem", name="shop", exact=True).click()
+    expect(page.get_by_role("link", name="gateway")).to_be_visible()
+    assert visitor.search()["tenant"] == "shop"
+
+
+def test_unknown_page_says_so(visitor):
+    page = visitor.open("/nothing/here")
+    expect(page.get_by_text("There is no page at this address")).to_be_visible()
+
+
+def test_key_is_asked_for_refused_in_words_and_kept_for_the_tab(make_platform, visitor, tmp_path):
+    control = f"sqlite:///{tmp_path / 'control.db'}"
+    create = [sys.executable, "-m", "vedette.cli.main", "key", "create", "one", "--scope", "admin"]
+    made = subprocess.run([*create, "--control-url", control], check=True, capture_output=True, text=True)
+    key = made.stdout.strip()
+    platform = make_platform("--control-url", control, name="keyed")
+    page = visitor.page
+    page.goto(f"{platform.url}/services")
+    expect(page.get_by_text("This server asks for an API key")).to_be_visible()
+    page.get_by_label("API key", exact=True).fill("vdt_wrong")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("alert")).to_contain_text("API key")
+    page.get_by_label("API key", exact=True).fill(key)
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    expect(page.get_by_text("This server asks for an API key")).to_be_hidden()
+    page.reload()
+    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    assert key not in page.url
+    visitor.complaints[:] = [text for text in visitor.complaints if "401" not in text and "400" not in text]
+    assert not visitor.complaints

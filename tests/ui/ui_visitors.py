@@ -1,0 +1,73 @@
+"""Somebody with a browser window, and a tenant that the demo's shop has filled."""
+
+from __future__ import annotations
+
+import urllib.parse
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+TENANT = "shop"
+PATIENCE_MS = 60_000  # a busy machine is slow, a hang must end
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass
+class Shop:
+    """A tenant with some minutes of the shop's telemetry, and the range that it lies in."""
+
+    platform: Any
+    start: datetime
+    end: datetime
+
+    @property
+    def range(self) -> dict[str, str]:
+        return {
+            "from": self.start.isoformat().replace("+00:00", "Z"),
+            "to": self.end.isoformat().replace("+00:00", "Z"),
+        }
+
+    def api(self, path: str, **parameters: str | int) -> Any:
+        query = urllib.parse.urlencode({**self.range, **parameters})
+        answer = self.platform.request(f"/api/v1/{path}?{query}", headers={"X-Scope-OrgID": TENANT})
+        assert answer.status == 200, answer.body
+        return answer.json()
+
+    def trace_of(self, root: str) -> dict[str, Any]:
+        """The trace with the most spans that begins with this operation and did not wait for its queue."""
+        traces = self.api("traces", q=f'root:true name:"{root}"', limit=200)["traces"]
+        return max((t for t in traces if t["duration_ns"] < 5e9), key=lambda trace: trace["span_count"])
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser window. What the console or the policy complained about is in `complaints`."""
+
+    page: Page
+    shop: Shop
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str, **search: str | int | bool) -> Page:
+        """Open a page in the range of the shop's data."""
+        parameters = {**self.shop.range, "tenant": TENANT, **{key: str(value) for key, value in search.items()}}
+        self.page.goto(f"{self.shop.platform.url}{path}?{urllib.parse.urlencode(parameters)}")
+        return self.page
+
+    def search(self) -> dict[str, str]:
+        """The address's parameters, as the page reads them."""
+        query = urllib.parse.urlsplit(self.page.url).query
+        return {key: value.strip('"') for key, value in urllib.parse.parse_qsl(query)}
+
+    def table(self, name: str) -> list[list[str]]:
+        """The texts of a table's rows."""
+        table = self.page.get_by_role("table", name=name, exact=True)
+        expect(table).to_be_visible()
+        rows = table.locator("tbody tr")
+        return [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows.all()]
+
+    def calm(self, locator: Locator) -> str:
+        expect(locator).to_be_visible()
+        return locator.inner_text()
