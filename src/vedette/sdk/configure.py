@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from vedette.sdk.export.exporter import Exporter, Stage
+    from vedette.sdk.export.grpc import GrpcSender
     from vedette.sdk.export.logs import LogStage
     from vedette.sdk.export.outbox import Outbox
     from vedette.sdk.otlp.envelope import Envelope
@@ -69,7 +70,9 @@ class Runtime:
         outbox, encoding, compress = None, "", bytes
         if settings.export:
             outbox, host = self._outbox()
-            encoding, compress = compressor(settings.compression, host)  # type: ignore[assignment]
+            # gRPC compresses by itself.
+            how = "none" if settings.protocol == "grpc" else settings.compression
+            encoding, compress = compressor(how, host)  # type: ignore[assignment]
         return Exporter(self._stages(), outbox, encoding, compress, self._check_in)
 
     def _check_in(self) -> None:
@@ -137,7 +140,14 @@ class Runtime:
         headers = dict(settings.headers)
         if settings.api_key:
             headers.setdefault("Authorization", f"Bearer {settings.api_key}")
-        sender = HttpSender(settings.endpoint, headers, settings.timeout_seconds)
+        sender: HttpSender | GrpcSender
+        if settings.protocol == "grpc":
+            from vedette.sdk.export.grpc import GrpcSender  # noqa: PLC0415 - an optional transport
+
+            gzip = settings.compression != "none"
+            sender = GrpcSender(settings.endpoint, headers, settings.timeout_seconds, gzip=gzip)
+        else:
+            sender = HttpSender(settings.endpoint, headers, settings.timeout_seconds)
         root = None
         if settings.spool_dir != "off":
             name = "".join(c if c in _SAFE_NAME else "_" for c in str(self.resource["service.name"]))

@@ -34,6 +34,10 @@ class Stage(Protocol):
         """Encode some of what waits; whether more waits."""
         ...
 
+    def pressed(self) -> bool:
+        """Whether so much waits that drops are near."""
+        ...
+
     def full(self) -> bool:
         """Whether what was encoded is enough for a request."""
         ...
@@ -108,7 +112,8 @@ class Exporter:
             if stage.full():
                 self._send(stage)
             if not self._stopping:
-                sleep(_BREATH_SECONDS)
+                # Under pressure the rest between steps is only an offer to other threads.
+                sleep(0 if stage.pressed() else _BREATH_SECONDS)
         now = monotonic()
         if all_of_it or now >= self._due[stage.signal]:
             self._due[stage.signal] = now + stage.interval_seconds

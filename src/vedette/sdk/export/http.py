@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from vedette.sdk.export.batch import Batch
 
-__all__ = ["HttpSender", "Outcome"]
+__all__ = ["HttpSender", "Outcome", "rejected_items"]
 
 _RETRYABLE = frozenset((429, 502, 503, 504))
 _LONGEST_ANSWER = 1 << 16
@@ -105,7 +105,7 @@ class HttpSender:
 
 def _outcome(status: int, retry_after: str | None, body: bytes) -> Outcome:
     if 200 <= status < 300:
-        return Outcome(delivered=True, rejected=_rejected(body))
+        return Outcome(delivered=True, rejected=rejected_items(body))
     if status in _RETRYABLE:
         return Outcome(retry=True, after_seconds=_seconds(retry_after), reason=f"HTTP {status}")
     text = body[:200].decode("utf-8", "replace")
@@ -126,7 +126,7 @@ def _seconds(retry_after: str | None) -> float:
         return 0.0
 
 
-def _rejected(body: bytes) -> int:
+def rejected_items(body: bytes) -> int:
     """`partial_success.rejected_*` of an answer; 0 if it is absent or the body is no such message."""
     if len(body) < 4 or body[0] != 0x0A or body[2] != _REJECTED_FIELD:
         return 0

@@ -21,6 +21,7 @@ __all__ = ["LogStage"]
 
 _STEP = 128
 _REQUEST_ITEMS = 4096
+_PRESSED = 2048
 _REQUEST_BYTES = 1 << 20
 
 
@@ -100,6 +101,10 @@ class LogStage:
                 group[1].append(item)
             self._count += 1
             self._bytes += len(item)
+
+    def pressed(self) -> bool:
+        """Whether so many records wait that drops are near."""
+        return len(self._queue) > _PRESSED
 
     def full(self) -> bool:
         """Whether a request's worth of records is encoded."""

@@ -44,6 +44,10 @@ class MetricStage:
         """Nothing to do before a request is due."""
         return False
 
+    def pressed(self) -> bool:
+        """Never: metrics do not wait in a queue."""
+        return False
+
     def full(self) -> bool:
         """Never: a request is cut by time."""
         return False

@@ -19,6 +19,7 @@ __all__ = ["SpanStage"]
 
 _STEP = 128
 _REQUEST_ITEMS = 4096
+_PRESSED = 2048
 _REQUEST_BYTES = 1 << 20
 
 
@@ -72,6 +73,10 @@ class SpanStage:
             self._count += 1
             self._bytes += len(item)
         return True
+
+    def pressed(self) -> bool:
+        """Whether so many spans wait that drops are near."""
+        return len(self._queue) > _PRESSED
 
     def full(self) -> bool:
         """Whether a request's worth of spans is encoded."""

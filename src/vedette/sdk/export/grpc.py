@@ -1,0 +1,81 @@
+"""OTLP/gRPC, by the optional package grpcio: the same bytes, sent as unary calls.
+
+https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import vedette
+from vedette.errors import SettingsError
+from vedette.sdk.export.http import Outcome, rejected_items
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vedette.sdk.export.batch import Batch
+
+__all__ = ["GrpcSender"]
+
+_SERVICES = {
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
+_RETRYABLE = frozenset(
+    ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS", "RESOURCE_EXHAUSTED")
+)
+
+
+class GrpcSender:
+    """Calls the export services at `endpoint`. Not thread-safe: the sending thread owns it."""
+
+    def __init__(self, endpoint: str, headers: Mapping[str, str], timeout_seconds: float, *, gzip: bool) -> None:
+        try:
+            import grpc  # noqa: PLC0415 - an optional package
+        except ImportError:
+            raise SettingsError("protocol='grpc' needs grpcio: pip install grpcio, or use http/protobuf.") from None
+        self._grpc: Any = grpc
+        parts = urlsplit(endpoint)
+        self.host = parts.hostname or "127.0.0.1"
+        self._target = f"{parts.hostname}:{parts.port or 4317}"
+        self._secure = parts.scheme == "https"
+        self._timeout = timeout_seconds
+        self._compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
+        self._metadata = tuple((name.lower(), value) for name, value in headers.items())
+        self._channel: Any = None
+        self._pid = os.getpid()
+
+    def send(self, batch: Batch, timeout_seconds: float | None = None) -> Outcome:
+        """Deliver one batch. Every failure is an outcome; nothing is raised."""
+        grpc = self._grpc
+        if self._channel is None:
+            options = [("grpc.primary_user_agent", f"vedette-python/{vedette.__version__}")]
+            if self._secure:
+                credentials = grpc.ssl_channel_credentials()
+                self._channel = grpc.secure_channel(self._target, credentials, options)
+            else:
+                self._channel = grpc.insecure_channel(self._target, options)
+            self._pid = os.getpid()
+        call = self._channel.unary_unary(_SERVICES[batch.signal])
+        timeout = min(self._timeout, timeout_seconds or self._timeout)
+        metadata = (*self._metadata, ("idempotency-key", batch.key))
+        try:
+            answer = call(batch.body, timeout=timeout, metadata=metadata, compression=self._compression)
+        except grpc.RpcError as error:
+            code = error.code().name
+            reason = f"{code} {str(error.details())[:200]!r}"
+            return Outcome(retry=code in _RETRYABLE, reason=reason)
+        except Exception as error:  # noqa: BLE001 - the channel may be broken in any way; the batch is tried again
+            self.close()
+            return Outcome(retry=True, reason=f"{type(error).__name__}: {error}")
+        return Outcome(delivered=True, rejected=rejected_items(answer))
+
+    def close(self) -> None:
+        """Close the channel; the next batch opens another. One that a fork copied is left to the parent."""
+        channel, self._channel = self._channel, None
+        if channel is not None and self._pid == os.getpid():
+            channel.close()
