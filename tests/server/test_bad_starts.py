@@ -48,6 +48,12 @@ def test_wrong_settings(tmp_path, flags, environment, words):
         assert word in said, said
 
 
+def test_settings_of_the_sdk_are_no_mistake(make_platform):
+    """A service and the platform may run with one environment."""
+    platform = make_platform(VEDETTE_ENDPOINT="http://127.0.0.1:4318", VEDETTE_SERVICE="shop", VEDETTE_API_KEY="x")
+    assert platform.request("/readyz").status == 200
+
+
 def test_a_wrong_file_names_the_line(tmp_path):
     (tmp_path / "vedette.toml").write_text('listen = "127.0.0.1:7070"\ntraces_budgt = "1GiB"\n')
     said = _refused(_serve(tmp_path))

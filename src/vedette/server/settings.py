@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedette.errors import SettingsError
+from vedette.sdk.settings import Settings as SdkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -281,6 +282,7 @@ def load_settings(
     names = setting_names()
     # Variables that belong to the command line or the SDK, not to the platform.
     foreign = {"VEDETTE_URL", "VEDETTE_API_KEY", "VEDETTE_TENANT", "VEDETTE_CONFIG"}
+    foreign |= {f"VEDETTE_{spec.name.upper()}" for spec in dataclasses.fields(SdkSettings) if spec.name not in names}
     values: dict[str, str] = {}
     path = file or (Path(environ["VEDETTE_CONFIG"]) if "VEDETTE_CONFIG" in environ else None)
     if path is None and Path("vedette.toml").is_file():
