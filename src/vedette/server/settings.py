@@ -196,6 +196,9 @@ class Settings:
     query_max_rows: int = _setting(parse_count, "0", "rows that one query may read; 0 is no limit")
     query_concurrency: int = _setting(parse_count, "16", "queries of one tenant that run at once")
 
+    scrape_config: str = _setting(str, "", "Prometheus' configuration file, of which scrape_configs is used")
+    scrape_tenant: str = _setting(str, "default", "tenant that scraped samples belong to")
+
     promql_max_samples: int = _setting(parse_count, "50000000", "samples that one PromQL query may hold")
     promql_max_series: int = _setting(parse_count, "500000", "series that a part of a PromQL query may have")
     promql_timeout: float = _setting(parse_duration, "2m", "longest run of one PromQL query")

@@ -6,24 +6,28 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import time
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedette.errors import EngineError, QueryLimit, Unavailable, VedetteError
 from vedette.server.backup import BackupClerk, remove_half_backups
 from vedette.server.engine.client import Engine
-from vedette.server.engine.formats import LEDGER
+from vedette.server.engine.formats import LEDGER, by_name
 from vedette.server.engine.migrate import migrate, prepare_format
 from vedette.server.engine.rollups import EdgeRoller
-from vedette.server.ingest.otlp import canonical
+from vedette.server.ingest.otlp import canonical, stamped
+from vedette.server.scrape.manager import ScrapeManager
 from vedette.server.telemetry import write_exposition
 from vedette.server.upkeep.budgets import Budgets
 from vedette.server.wal.loader import Loader
 from vedette.server.wal.quarantine import Quarantine
 from vedette.server.wal.segments import WalFolder, sync_filesystem
+from vedette.server.wal.writer import WalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -61,17 +65,25 @@ async def work(settings: Settings) -> None:
 
         folder = WalFolder(settings.wal_dir)
         folder.prepare()
+        # A log has one writer, and the server's is the server's.
+        scrape_folder = WalFolder(settings.wal_dir / "scrape")
+        scrape_folder.prepare()
         embedded = (
             settings.engine == "embedded"
         )  # a server of its own is durable, and keeps its disks, by its own settings
-        loader = Loader(
-            folder,
-            engine,
-            Quarantine(folder, record),
-            batch_bytes=settings.wal_segment_bytes,
-            settle=partial(sync_filesystem, settings.data_dir / "engine") if embedded else _nothing,
-            canonical=canonical,
-            prepare=partial(prepare_format, engine, cluster=settings.engine_cluster or None),
+        between_batches = asyncio.Lock()
+        loader, scrape_loader = (
+            Loader(
+                log_folder,
+                engine,
+                Quarantine(log_folder, record),
+                batch_bytes=settings.wal_segment_bytes,
+                settle=partial(sync_filesystem, settings.data_dir / "engine") if embedded else _nothing,
+                canonical=canonical,
+                prepare=partial(prepare_format, engine, cluster=settings.engine_cluster or None),
+                between_batches=between_batches,
+            )
+            for log_folder in (folder, scrape_folder)
         )
         for name in await asyncio.to_thread(remove_half_backups, settings.backup_path):
             log.warning("Removed the unfinished backup %s.", name)
@@ -82,7 +94,31 @@ async def work(settings: Settings) -> None:
         roller = EdgeRoller(engine)
         await _background(cleanup, _repeat(settings.upkeep_interval, roller.roll, "close the service graph"))
         await _background(cleanup, _show(loader, settings, folder))
+        await _background(cleanup, scrape_loader.run(stop))
+        if settings.scrape_config:
+            await _scrape(cleanup, settings, scrape_folder)
         await loader.run(stop)
+
+
+async def _scrape(cleanup: AsyncExitStack, settings: Settings, folder: WalFolder) -> None:
+    """Scrape what the configuration names, through a log of its own."""
+    wal = WalWriter(
+        folder,
+        segment_bytes=settings.wal_segment_bytes,
+        segment_age=settings.wal_segment_age,
+        max_bytes=settings.wal_max_bytes,
+        sync_interval=settings.wal_sync.interval_seconds,
+    )
+    wal.start()
+    cleanup.push_async_callback(wal.close)
+    tenant, code = settings.scrape_tenant, by_name("remote_write").code
+
+    async def write(message: bytes, rows: int) -> None:
+        if rows:
+            await wal.append(code, tenant, rows, stamped(tenant, message))
+
+    path = Path(os.path.expanduser(settings.scrape_config))  # noqa: PTH111, ASYNC240 - no file is touched
+    await _background(cleanup, ScrapeManager(path, write, settings.run_dir / "scrape.json", tenant).run())
 
 
 def _nothing() -> None:

@@ -92,6 +92,7 @@ class Loader:
         canonical: Writes a record anew as a strict reader wants it, given its wire format, tenant and payload; None
             where it has no other form. Must give the same bytes for the same record.
         prepare: Creates the tables of a format that is made on demand.
+        between_batches: Held while segments are loaded; loaders of several logs share one, so that a pause stops all.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Loader:
         settle: Callable[[], None],
         canonical: Canonical,
         prepare: Prepare,
+        between_batches: asyncio.Lock | None = None,
     ) -> None:
         self.stats = LoaderStats()
         self._batches = Batches(folder, max_bytes=batch_bytes, settle=settle)
@@ -112,7 +114,7 @@ class Loader:
         self._canonical = canonical
         self._prepare = prepare
         self._prepared: set[str] = set()
-        self._between_batches = asyncio.Lock()
+        self._between_batches = between_batches or asyncio.Lock()
         self._logged_at = 0.0
 
     @asynccontextmanager

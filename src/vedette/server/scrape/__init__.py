@@ -1,0 +1,1 @@
+"""Scraping with Prometheus' own configuration: targets, discovery, relabeling, exposition formats."""

@@ -1,0 +1,68 @@
+"""Remote write messages by hand: the labels of a series are encoded once, its samples with every scrape."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["METRIC_TYPES", "STALE", "exemplar", "metadata", "sample", "series_labels", "series_message"]
+
+STALE: float = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
+METRIC_TYPES = {
+    "unknown": 0,
+    "untyped": 0,
+    "counter": 1,
+    "gauge": 2,
+    "histogram": 3,
+    "gaugehistogram": 4,
+    "summary": 5,
+    "info": 6,
+    "stateset": 7,
+}
+_VALUE = struct.Struct("<d")
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _field(tag: bytes, content: bytes) -> bytes:
+    return b"%b%b%b" % (tag, _varint(len(content)), content)
+
+
+def series_labels(labels: Mapping[str, str]) -> bytes:
+    """Label messages, by name."""
+    pairs = sorted(labels.items())
+    return b"".join(_field(b"\x0a", _field(b"\x0a", n.encode()) + _field(b"\x12", v.encode())) for n, v in pairs)
+
+
+def sample(value: float, time_ms: int) -> bytes:
+    """A sample of a series."""
+    content = b"\x09%b\x10%b" % (_VALUE.pack(value), _varint(time_ms))
+    return b"\x12%c%b" % (len(content), content)
+
+
+def exemplar(labels: Mapping[str, str], value: float, time_ms: int) -> bytes:
+    """An exemplar of a series."""
+    return _field(b"\x1a", b"%b\x11%b\x18%b" % (series_labels(labels), _VALUE.pack(value), _varint(time_ms)))
+
+
+def series_message(encoded_labels: bytes, points: bytes) -> bytes:
+    """One series of a request."""
+    content = encoded_labels + points
+    return b"\x0a%b%b" % (_varint(len(content)), content)
+
+
+def metadata(name: str, kind: str, help_: str, unit: str) -> bytes:
+    """What is known of a metric family."""
+    content = b"\x08%b" % _varint(METRIC_TYPES.get(kind, 0))
+    content += _field(b"\x12", name.encode()) + _field(b"\x22", help_.encode()) + _field(b"\x2a", unit.encode())
+    return _field(b"\x1a", content)

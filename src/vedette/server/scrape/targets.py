@@ -1,0 +1,116 @@
+"""From a job's discovery to its targets: labels, relabeling, address."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import yaml
+
+from vedette.server.scrape.durations import parse_duration_seconds
+from vedette.server.scrape.relabel import relabel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vedette.server.scrape.config import Job
+
+__all__ = ["Group", "Target", "groups_from_document", "groups_from_file", "resolve"]
+
+Group = tuple[tuple[str, ...], dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is scraped: its URL, its labels, and how it was discovered."""
+
+    url: str
+    labels: tuple[tuple[str, str], ...]
+    discovered: tuple[tuple[str, str], ...]
+    interval_seconds: float
+    timeout_seconds: float
+
+    def offset_seconds(self) -> float:
+        """When in its interval it is scraped: targets are spread, and stay where they are."""
+        digest = hashlib.blake2b(f"{self.url}{self.labels}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2**64 * self.interval_seconds
+
+
+def resolve(job: Job, groups: Iterable[Group]) -> tuple[list[Target], list[dict[str, str]]]:
+    """The targets of some groups after relabeling, and the discovered labels of those that it drops."""
+    targets: dict[tuple[object, ...], Target] = {}
+    dropped: list[dict[str, str]] = []
+    for addresses, labels in groups:
+        for address in addresses:
+            discovered = {
+                "job": job.name,
+                "__scheme__": job.scheme,
+                "__metrics_path__": job.path,
+                "__scrape_interval__": f"{round(job.interval_seconds * 1000)}ms",
+                "__scrape_timeout__": f"{round(job.timeout_seconds * 1000)}ms",
+                **{f"__param_{name}": values[0] for name, values in job.params if values},
+                **labels,
+                "__address__": address,
+            }
+            kept = relabel(discovered, job.relabel)
+            if kept is None or not kept.get("__address__"):
+                dropped.append(discovered)
+                continue
+            target = _target(job, kept, discovered)
+            targets[target.url, target.labels] = target
+    return list(targets.values()), dropped
+
+
+def _target(job: Job, kept: dict[str, str], discovered: dict[str, str]) -> Target:
+    scheme, address = kept.get("__scheme__", job.scheme), kept["__address__"]
+    params = {name: list(values) for name, values in job.params}
+    for name, value in kept.items():
+        if name.startswith("__param_"):
+            key = name.removeprefix("__param_")
+            params[key] = [value, *params.get(key, [])[1:]]
+    query = f"?{urlencode(params, doseq=True)}" if params else ""
+    path = kept.get("__metrics_path__", job.path)
+    url = f"{scheme}://{address}{path if path.startswith('/') else '/' + path}{query}"
+    labels = {name: value for name, value in kept.items() if not name.startswith("__")}
+    labels.setdefault("instance", address)
+    interval = parse_duration_seconds(kept.get("__scrape_interval__", "")) or job.interval_seconds
+    timeout = parse_duration_seconds(kept.get("__scrape_timeout__", "")) or job.timeout_seconds
+    return Target(
+        url, tuple(sorted(labels.items())), tuple(sorted(discovered.items())), interval, min(timeout, interval)
+    )
+
+
+def groups_from_file(pattern: str) -> list[Group]:
+    """The groups of ``file_sd_configs``: JSON or YAML, several files by ``*``. A broken file is left out."""
+    found: list[Group] = []
+    for name in sorted(glob.glob(pattern)):  # noqa: PTH207 - an absolute pattern
+        path = Path(name)
+        try:
+            text = path.read_text(encoding="utf-8")
+            document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+            found += groups_from_document(document, {"__meta_filepath": name})
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+    return found
+
+
+def groups_from_document(document: Any, extra: dict[str, str]) -> list[Group]:  # noqa: ANN401 - of other people
+    """Target groups as Prometheus' file and HTTP discovery have them.
+
+    Raises:
+        ValueError: the document has another shape.
+    """
+    if not isinstance(document, list):
+        raise ValueError("target groups are a list")  # noqa: TRY004 - a document of another shape
+    groups: list[Group] = []
+    for item in document:
+        if not isinstance(item, dict) or not isinstance(item.get("targets"), list):
+            raise ValueError("a target group has a list of targets")  # noqa: TRY004
+        labels = {str(name): str(value) for name, value in (item.get("labels") or {}).items()}
+        groups.append((tuple(map(str, item["targets"])), {**labels, **extra}))
+    return groups

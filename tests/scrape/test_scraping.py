@@ -1,0 +1,184 @@
+"""Scraping as Prometheus does it: real targets, real platform, Prometheus' own configuration."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import threading
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+from conftest import free_port
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NODE_EXPORTER = shutil.which("prometheus-node-exporter")
+TEXT = "text/plain; version=0.0.4"
+
+
+class Exporter:
+    """A target whose body can be changed; None answers 500."""
+
+    def __init__(self) -> None:
+        self.body: bytes | None = b""
+        self.content_type = TEXT
+        self.seen: list[dict[str, str]] = []
+        exporter = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                exporter.seen.append({"path": self.path, **{k.lower(): v for k, v in self.headers.items()}})
+                body = exporter.body
+                self.send_response(500 if body is None else 200)
+                self.send_header("Content-Type", exporter.content_type)
+                if body and "gzip" in self.headers.get("Accept-Encoding", ""):
+                    body = gzip.compress(body)
+                    self.send_header("Content-Encoding", "gzip")
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def exporter() -> Iterator[Exporter]:
+    made = Exporter()
+    yield made
+    made.server.shutdown()
+
+
+def _vector(platform: Any, query: str, **more: Any) -> dict[tuple[tuple[str, str], ...], float]:
+    path = f"/prometheus/api/v1/query?{urlencode({'query': query, **more})}"
+    data = platform.request(path).json()
+    assert data["status"] == "success", data
+    return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in data["data"]["result"]}
+
+
+def _wait(platform: Any, query: str, expected: Any) -> None:
+    while True:
+        found = list(_vector(platform, query).values())
+        if found == expected:
+            return
+        time.sleep(0.1)
+
+
+def _configured(make_platform: Any, tmp_path: Any, jobs: list[dict[str, Any]]) -> Any:
+    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+    (tmp_path / "prometheus.yml").write_text(json.dumps(config))
+    return make_platform("--scrape-config", str(tmp_path / "prometheus.yml"))
+
+
+def test_a_target_from_its_first_sample_to_its_end(make_platform, tmp_path, exporter):
+    exporter.body = (
+        b'# HELP jobs_total Jobs.\n# TYPE jobs_total counter\njobs_total{kind="a"} 3\njobs_total{kind="b"} 4\n'
+    )
+    job = {
+        "job_name": "one",
+        "basic_auth": {"username": "u", "password": "p"},
+        "params": {"module": ["x"]},
+        "static_configs": [{"targets": [exporter.address, "127.0.0.1:1"], "labels": {"zone": "eu"}}],
+    }
+    platform = _configured(make_platform, tmp_path, [job])
+    instance = ("instance", exporter.address)
+    _wait(platform, f'up{{instance="{exporter.address}"}}', [1])
+    _wait(platform, 'up{instance="127.0.0.1:1"}', [0])
+    _wait(platform, "sum(jobs_total)", [7])
+    expected = {("__name__", "jobs_total"), instance, ("job", "one"), ("kind", "a"), ("zone", "eu")}
+    assert set(next(iter(_vector(platform, 'jobs_total{kind="a"}')))) == expected
+    _wait(platform, f'scrape_samples_scraped{{instance="{exporter.address}"}}', [2])
+    assert exporter.seen[0]["path"] == "/metrics?module=x"
+    assert exporter.seen[0]["authorization"].startswith("Basic ")
+    assert "openmetrics-text" in exporter.seen[0]["accept"]
+    metadata = platform.request("/prometheus/api/v1/metadata?metric=jobs_total").json()["data"]
+    assert metadata == {"jobs_total": [{"type": "counter", "help": "Jobs.", "unit": ""}]}
+
+    exporter.body = b'jobs_total{kind="a"} 5\n'
+    _wait(platform, "jobs_total", [5])  # the other one is stale at once
+    exporter.body = None
+    _wait(platform, "count(jobs_total) or vector(0)", [0])
+    targets = platform.request("/prometheus/api/v1/targets").json()["data"]["activeTargets"]
+    while "500" not in next(t for t in targets if t["labels"]["instance"] == exporter.address)["lastError"]:
+        time.sleep(0.1)
+        targets = platform.request("/prometheus/api/v1/targets").json()["data"]["activeTargets"]
+    assert {target["health"] for target in targets} == {"down"}
+
+
+def test_relabeling_limits_and_discovery_by_file(make_platform, tmp_path, exporter):
+    exporter.body = b'a{job="own"} 1\nb 2\nsecret 3\n'
+    groups = [{"targets": [exporter.address], "labels": {"team": "blue"}}, {"targets": ["127.0.0.1:9"]}]
+    (tmp_path / "groups.json").write_text(json.dumps(groups))
+    kept = {
+        "job_name": "kept",
+        "file_sd_configs": [{"files": ["groups.json"]}],
+        "relabel_configs": [
+            {"source_labels": ["team"], "regex": "blue", "action": "keep"},
+            {"source_labels": ["__address__"], "regex": "(.*):(.*)", "target_label": "port", "replacement": "p${2}"},
+        ],
+        "metric_relabel_configs": [{"source_labels": ["__name__"], "regex": "secret", "action": "drop"}],
+    }
+    limited = {"job_name": "limited", "sample_limit": 2, "static_configs": [{"targets": [exporter.address]}]}
+    platform = _configured(make_platform, tmp_path, [kept, limited])
+    _wait(platform, "up{job='kept'}", [1])
+    _wait(platform, "up{job='limited'}", [0])
+    _wait(platform, "count({job='kept',port=~'p.+',__name__=~'a|b'})", [2])
+    assert [dict(labels)["exported_job"] for labels in _vector(platform, "a")] == ["own"]
+    assert _vector(platform, "secret") == {}
+    dropped = platform.request("/prometheus/api/v1/targets?state=dropped").json()["data"]["droppedTargets"]
+    assert [target["discoveredLabels"]["__address__"] for target in dropped] == ["127.0.0.1:9"]
+    (tmp_path / "groups.json").write_text("[]")  # the target goes, and its series end
+    _wait(platform, "count({job='kept'}) or vector(0)", [0])
+
+
+def test_openmetrics_of_prometheus_client(make_platform, tmp_path, exporter):
+    registry = CollectorRegistry()
+    counter = Counter("orders", "Orders.", ["kind"], registry=registry)
+    counter.labels('quo"te\n').inc(2, {"trace_id": "0af7651916cd43dd8448eb211c80319c"})
+    Histogram("wait_seconds", "Waiting.", buckets=(0.5, 1, 10), registry=registry).observe(0.7)
+    exporter.body, exporter.content_type = generate_latest(registry), CONTENT_TYPE_LATEST
+    platform = _configured(
+        make_platform, tmp_path, [{"job_name": "om", "static_configs": [{"targets": [exporter.address]}]}]
+    )
+    _wait(platform, "orders_total", [2])
+    assert [dict(labels)["kind"] for labels in _vector(platform, "orders_total")] == ['quo"te\n']
+    assert {dict(labels)["le"] for labels in _vector(platform, "wait_seconds_bucket")} == {"0.5", "1.0", "10.0", "+Inf"}
+    query = urlencode({"query": "orders_total", "start": time.time() - 3600, "end": time.time() + 60})
+    [found] = platform.request(f"/prometheus/api/v1/query_exemplars?{query}").json()["data"]
+    assert found["exemplars"][0]["labels"] == {"trace_id": "0af7651916cd43dd8448eb211c80319c"}
+    metadata = platform.request("/prometheus/api/v1/metadata").json()["data"]
+    assert metadata["wait_seconds"][0]["type"] == "histogram"
+    assert metadata["orders_total"][0]["type"] == "counter"
+
+
+@pytest.mark.skipif(NODE_EXPORTER is None, reason="node-exporter is not installed")
+def test_node_exporter(make_platform, tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    assert NODE_EXPORTER
+    process = subprocess.Popen([NODE_EXPORTER, "--web.listen-address", address], stderr=subprocess.DEVNULL)
+    try:
+        platform = _configured(
+            make_platform, tmp_path, [{"job_name": "node", "static_configs": [{"targets": [address]}]}]
+        )
+        _wait(platform, "up{job='node'}", [1])
+        with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+            lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
+        names = {line.split("{")[0].split(" ")[0] for line in lines}
+        while not names <= set(platform.request("/prometheus/api/v1/label/__name__/values").json()["data"]):
+            time.sleep(0.2)
+        assert list(_vector(platform, "count(node_cpu_seconds_total) > 0").values())
+    finally:
+        process.terminate()
+        process.wait()
