@@ -63,10 +63,14 @@ def _elementwise(op: str, left: Floats, right: Floats, mask: Bools) -> tuple[Flo
     """Values and the points that stay; where nothing is, anything may come out."""
     with np.errstate(all="ignore"):
         if op in _COMPARE:
-            return np.broadcast_to(left, mask.shape), mask & _COMPARE[op](left, right)
+            return _spread(left, mask), mask & _COMPARE[op](left, right)
         if op in _TRIMS:
-            return np.broadcast_to(left, mask.shape), np.zeros(mask.shape, np.bool_)
+            return _spread(left, mask), np.zeros(mask.shape, np.bool_)
         return _ARITHMETIC[op](left, right), mask
+
+
+def _spread(values: Floats, mask: Bools) -> Floats:
+    return values if values.shape == mask.shape else np.broadcast_to(values, mask.shape)
 
 
 def vector_scalar(context: Context, node: BinaryExpr, block: Block, scalar: Floats, *, swapped: bool) -> Block:
@@ -78,12 +82,12 @@ def vector_scalar(context: Context, node: BinaryExpr, block: Block, scalar: Floa
     if op in COMPARISONS and swapped:
         values = block.values
     histograms = None
-    matrix = np.broadcast_to(scalar, block.values.shape)
     if op in _TRIMS and floats.any():
         context.annotations.incompatible_types("float", op, "float", node)
     if block.histograms is not None:
         nothing = np.full(block.histograms.shape, None, np.object_)
         pair = (nothing, block.histograms) if swapped else (block.histograms, nothing)
+        matrix = _spread(scalar, block.present)
         sides = (matrix, block.values) if swapped else (block.values, matrix)
         histograms, added, compared = combine(context, node, sides, pair, block.histogram_points())
         if histograms is not None and op in COMPARISONS and swapped:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -63,6 +62,8 @@ class Steps:
     @property
     def times(self) -> Ints:
         """All moments."""
+        if self.count == 1:
+            return np.array([self.start_ms], np.int64)
         return self.start_ms + self.step_ms * np.arange(self.count, dtype=np.int64)
 
     @property
@@ -88,7 +89,7 @@ class Context:
     data: Sequence[SelectedSeries] = ()
     places: dict[int, int] = field(default_factory=dict)
     select: Callable[[list[SelectRequest]], Sequence[SelectedSeries]] | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancelled: bool = False
     peak_samples: int = 0
 
     def selected(self, node: VectorSelector) -> SelectedSeries:
@@ -102,7 +103,7 @@ class Context:
             QueryCancelled: `cancelled` is set.
             QueryTimeout: the deadline has passed.
         """
-        if self.cancelled.is_set():
+        if self.cancelled:
             raise QueryCancelled("query was canceled in expression evaluation")
         if time.monotonic() > self.deadline:
             raise QueryTimeout("query timed out in expression evaluation")

@@ -19,7 +19,7 @@ from vedette.server.query.promql.evaluator import Evaluator
 from vedette.server.query.promql.histogram import Histogram
 from vedette.server.query.promql.names import finish_names
 from vedette.server.query.promql.parser import parse as parse_text
-from vedette.server.query.promql.planner import QueryTimes, Requests, prepare
+from vedette.server.query.promql.planner import QueryTimes, Requests, depends_on_times, prepare, walk
 from vedette.server.query.promql.printer import format_expr
 
 if TYPE_CHECKING:
@@ -42,6 +42,21 @@ def parse(text: str) -> Node:
         ParseError: with Prometheus' message, the place in front.
     """
     return parse_text(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is known of an expression before the times are: the tree to evaluate, unless it depends on them."""
+
+    tree: Node | None
+    has_info: bool
+
+
+@lru_cache(maxsize=20_000)
+def _plan(text: str) -> _Plan:
+    parsed = parse(text)
+    tree = None if depends_on_times(parsed) else prepare(parsed, QueryTimes(0, 0, 0))
+    return _Plan(tree, any(isinstance(one, Call) and one.function.name == "info" for one in walk(parsed)))
 
 
 def format_query(text: str) -> str:
@@ -115,7 +130,8 @@ async def evaluate(
             f'invalid expression type "{parsed.type.documented}" for range query, must be Scalar or instant Vector'
         )
     times = QueryTimes(start_ms, end_ms, step_ms)
-    tree = prepare(parsed, times)
+    plan = _plan(text)
+    tree = plan.tree if plan.tree is not None else prepare(parsed, times)
     requests = Requests(lookback_ms, options.subquery_step_ms)
     requests.collect(tree, times)
     context = Context(Annotations(text), limits, options, lookback_ms, began + limits.timeout_seconds)
@@ -134,7 +150,7 @@ async def evaluate(
         if one.warnings or one.infos:
             context.annotations.add_foreign(one.warnings, one.infos)
     selected = time.monotonic()
-    if samples * steps.count <= _INLINE_SAMPLES and samples <= _INLINE_SAMPLES and not _has_info(tree):
+    if samples * steps.count <= _INLINE_SAMPLES and samples <= _INLINE_SAMPLES and not plan.has_info:
         result = _compute(tree, context, steps, instant=not step_ms)
     else:
         result = await _compute_in_thread(tree, context, steps, source, tenant, instant=not step_ms)
@@ -158,19 +174,12 @@ async def _compute_in_thread(
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        context.cancelled.set()
+        context.cancelled = True
         raise
 
 
 async def _await(answer: object) -> Sequence[SelectedSeries]:
     return await answer  # type: ignore[misc,no-any-return]
-
-
-def _has_info(node: Node) -> bool:
-    if isinstance(node, Call) and node.function.name == "info":
-        return True
-    below = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param")]
-    return any(isinstance(one, Node) and _has_info(one) for one in [*below, *getattr(node, "args", ())])
 
 
 def _compute(tree: Node, context: Context, steps: Steps, *, instant: bool) -> QueryResult:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vedette.server.query.promql.ast import (
     AggregateExpr,
@@ -29,6 +29,9 @@ from vedette.server.query.promql.ast import (
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.functions import UNSAFE_AT_MODIFIER
 from vedette.server.query.promql.source import SelectRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SUBQUERY: Final = "[:]"
 _STATISTICS: Final = frozenset({"histogram_count", "histogram_sum", "histogram_avg"})
@@ -54,6 +57,39 @@ def prepare(node: Node, times: QueryTimes) -> Node:
     resolved = _Resolver(times).resolve(node)
     invariant, wrap = _mark(resolved)
     return _invariant(resolved) if invariant and wrap else resolved
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """An expression and all its parts."""
+    yield node
+    match node:
+        case MatrixSelector():
+            yield node.selector
+        case AggregateExpr() | SubqueryExpr() | ParenExpr() | UnaryExpr() | StepInvariant():
+            yield from walk(node.expr)
+            if isinstance(node, AggregateExpr) and node.param is not None:
+                yield from walk(node.param)
+        case BinaryExpr():
+            yield from walk(node.lhs)
+            yield from walk(node.rhs)
+        case Call():
+            for arg in node.args:
+                yield from walk(arg)
+
+
+def depends_on_times(node: Node) -> bool:
+    """Tell whether the tree to evaluate is different for each query's times."""
+    for one in walk(node):
+        match one:
+            case VectorSelector() | SubqueryExpr() if one.at_bound or one.offset_expr is not None:
+                return True
+            case MatrixSelector() if one.range_expr is not None:
+                return True
+            case SubqueryExpr() if one.range_expr is not None or one.step_expr is not None:
+                return True
+            case Call() if one.function.name in _QUERY_FUNCTIONS:
+                return True
+    return False
 
 
 class _Resolver:

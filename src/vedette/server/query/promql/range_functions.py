@@ -86,9 +86,10 @@ def apply_to_windows(
 
 def _chunks(windows: Windows) -> list[slice]:
     """Parts of the series after each of which the evaluation may be stopped."""
-    sizes = np.cumsum(windows.last - windows.first)
-    if not len(sizes) or sizes[-1] <= _CHUNK_SAMPLES:
-        return [slice(0, len(sizes))] if len(sizes) else []
+    sizes = windows.last - windows.first
+    if sizes.sum() <= _CHUNK_SAMPLES:
+        return [slice(0, len(sizes))]
+    sizes = np.cumsum(sizes)
     cuts = np.unique(np.searchsorted(sizes, np.arange(0, sizes[-1], _CHUNK_SAMPLES), side="right"))
     return [slice(int(a), int(b)) for a, b in zip(cuts, [*cuts[1:], len(sizes)], strict=True) if a < b]
 
