@@ -210,8 +210,8 @@ def _sentence(answer: http.client.HTTPResponse) -> str:
     body = answer.read(_MAX_ERROR_BYTES)
     try:
         problem = json.loads(body)
-        detail = str(problem["detail"])
-    except (ValueError, KeyError, TypeError):
+        detail = str(problem.get("detail") or problem["error"])  # the latter is how Prometheus' API says it
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"The server answered {answer.status} {answer.reason}."
     position = problem.get("position")
     return f"{detail} (character {position + 1})" if isinstance(position, int) else detail

@@ -7,7 +7,20 @@ import sys
 import typer
 
 from vedette import __version__
-from vedette.cli import backup, demo, doctor, key, query_logs, query_sql, query_traces, run, serve, tail
+from vedette.cli import (
+    backup,
+    check,
+    demo,
+    doctor,
+    key,
+    query_logs,
+    query_promql,
+    query_sql,
+    query_traces,
+    run,
+    serve,
+    tail,
+)
 from vedette.errors import VedetteError
 
 __all__ = ["app", "main"]
@@ -21,13 +34,15 @@ app = typer.Typer(
 )
 app.command("serve", context_settings={"ignore_unknown_options": False})(serve.serve)
 app.command("demo")(demo.demo)
-query = typer.Typer(help="Ask for traces, logs, or anything by SQL.", no_args_is_help=True)
+query = typer.Typer(help="Ask for traces, logs, metrics by PromQL, or anything by SQL.", no_args_is_help=True)
 query.command("traces")(query_traces.traces)
 query.command("logs")(query_logs.logs)
+query.command("promql")(query_promql.promql)
 query.command("sql")(query_sql.sql)
 app.add_typer(query, name="query")
 app.command("tail")(tail.tail)
 app.command("run")(run.run)
+app.add_typer(check.app, name="check")
 app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -1,0 +1,55 @@
+"""``vedette check``: say whether configuration and rule files would be taken, and what is wrong where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vedette.errors import SettingsError
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Check files before they are used.", no_args_is_help=True)
+
+Files = Annotated[list[Path], typer.Argument(help="The files to check.", show_default=False)]
+
+
+@app.command("config")
+def config(files: Files) -> None:
+    """Check Prometheus' configuration files, as far as Vedette uses them, and the rule files that they name."""
+    from vedette.server.rules.files import load_rules  # noqa: PLC0415 - only this command needs the server half
+    from vedette.server.scrape.config import load_config  # noqa: PLC0415
+
+    failed = False
+    for path in files:
+        try:
+            found = load_config(path)
+            typer.echo(f"{path}: {len(found.jobs)} jobs")
+            for pattern in found.rule_files:
+                for rule_file in sorted(Path(pattern).parent.glob(Path(pattern).name)):
+                    groups = load_rules(rule_file)
+                    typer.echo(f"{rule_file}: {sum(len(group.rules) for group in groups)} rules")
+        except SettingsError as error:
+            typer.echo(f"{path}: {error}", err=True)
+            failed = True
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("rules")
+def rules(files: Files) -> None:
+    """Check Prometheus' rule files."""
+    from vedette.server.rules.files import load_rules  # noqa: PLC0415
+
+    failed = False
+    for path in files:
+        try:
+            groups = load_rules(path)
+            typer.echo(f"{path}: {sum(len(group.rules) for group in groups)} rules")
+        except SettingsError as error:
+            typer.echo(f"{path}: {error}", err=True)
+            failed = True
+    if failed:
+        raise typer.Exit(1)

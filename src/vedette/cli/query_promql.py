@@ -1,0 +1,125 @@
+"""``vedette query promql``: ask in PromQL by the server's HTTP API."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vedette.cli.client import DEFAULT_URL, ApiKey, Client, RequestFailed, ServerUrl, inert, reporting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["promql"]
+
+_BARS = "▁▂▃▄▅▆▇█"
+_PATH = "/prometheus/api/v1"
+_STEPS = 60
+
+
+def promql(
+    expression: Annotated[str, typer.Argument(help="An expression of PromQL.", show_default=False)],
+    *,
+    since: Annotated[
+        str,
+        typer.Option("--since", help="A range: over this long, such as 1h.", show_default=False),
+    ] = "",
+    step: Annotated[str, typer.Option("--step", help="Resolution of a range.", show_default="a 60th of it")] = "",
+    at: Annotated[str, typer.Option("--time", help="The moment, or a range's end.", show_default="now")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as the API gives it.")] = False,
+    url: ServerUrl = DEFAULT_URL,
+    api_key: ApiKey = "",
+) -> None:
+    """Ask in PromQL: a table, with a sparkline for each series of a range."""
+    with reporting():
+        client = Client(url, api_key)
+        end = at or f"{time.time():.3f}"
+        if since:
+            seconds = _seconds(client, since)
+            moment = _moment(client, end)
+            times = {"start": moment - seconds, "end": moment, "step": step or max(seconds / _STEPS, 0.001)}
+            document = _ask(client, "query_range", {"query": expression, **times})
+        else:
+            document = _ask(client, "query", {"query": expression, "time": end})
+        if as_json:
+            sys.stdout.write(json.dumps(document, ensure_ascii=not sys.stdout.isatty()) + "\n")
+            return
+        _show(document)
+
+
+def _ask(client: Client, path: str, form: Mapping[str, object]) -> Any:  # noqa: ANN401 - Prometheus' document
+    body = urlencode({name: str(value) for name, value in form.items()}).encode()
+    return client.json(f"{_PATH}/{path}", method="POST", body=body, content_type="application/x-www-form-urlencoded")
+
+
+def _seconds(client: Client, duration: str) -> float:
+    """A duration in seconds, as the server understands it."""
+    found = _ask(client, "query", {"query": f"scalar(vector({duration}))"})
+    seconds = float(found["data"]["result"][1])
+    if seconds <= 0:
+        raise RequestFailed(f"--since {duration!r} is not a duration such as 15m or 1h.", status=400)
+    return seconds
+
+
+def _moment(client: Client, text: str) -> float:
+    """A time in seconds, as the server understands it."""
+    return float(_ask(client, "query", {"query": "time()", "time": text})["data"]["result"][1])
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    data = document["data"]
+    kind, result = data["resultType"], data["result"]
+    console = Console(highlight=False, markup=False, emoji=False)
+    if kind in {"scalar", "string"}:
+        console.print(Text(inert(result[1])))
+    else:
+        table = Table(highlight=False)
+        table.add_column("series", overflow="fold")
+        for name in ("value",) if kind == "vector" else ("last", "min", "max", ""):
+            table.add_column(name, justify="right" if name else "left", no_wrap=True)
+        for one in result:
+            table.add_row(Text(inert(_name(one["metric"]))), *(_vector(one) if kind == "vector" else _matrix(one)))
+        console.print(table)
+        console.print(Text(f"{len(result)} series", style="dim"))
+    for kind_of_note in ("warnings", "infos"):
+        for note in document.get(kind_of_note, []):
+            typer.echo(inert(note), err=True)
+
+
+def _name(metric: Mapping[str, str]) -> str:
+    name = metric.get("__name__", "")
+    labels = ", ".join(
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in metric.items() if key != "__name__"
+    )
+    return f"{name}{{{labels}}}" if labels or not name else name
+
+
+def _vector(one: Mapping[str, Any]) -> tuple[str, ...]:
+    if "value" in one:
+        return (inert(one["value"][1]),)
+    histogram = one["histogram"][1]
+    return (f"histogram of {histogram['count']}, sum {histogram['sum']}",)
+
+
+def _matrix(one: Mapping[str, Any]) -> tuple[str, ...]:
+    texts = [text for _, text in one.get("values", [])]
+    numbers = [float(text) for text in texts]
+    finite = [number for number in numbers if abs(number) != float("inf") and number == number]  # noqa: PLR0124 - NaN
+    if not finite:
+        return (inert(texts[-1]) if texts else "histograms", "", "", "")
+    return inert(texts[-1]), f"{min(finite):g}", f"{max(finite):g}", _sparkline(finite)
+
+
+def _sparkline(numbers: list[float]) -> str:
+    low, high = min(numbers), max(numbers)
+    if high == low:
+        return _BARS[0] * len(numbers)
+    return "".join(_BARS[int((number - low) / (high - low) * (len(_BARS) - 1))] for number in numbers)
