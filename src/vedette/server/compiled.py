@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, TypeVar, cast
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "generated"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _LOCK = threading.RLock()
@@ -27,10 +27,19 @@ def compiled(function: _Function, **options: object) -> _Function:
     return cast("_Function", _Compiled(cast("FunctionType", function), options))
 
 
+def generated(build: Callable[[], object]) -> Callable[..., Any]:
+    """A function for compiled functions alone, whose code `build` makes when the first of them is compiled.
+
+    Args:
+        build: Gives a ``numba.extending.intrinsic``; it loads numba itself.
+    """
+    return _Generated(build)
+
+
 class _Compiled:
     __slots__ = ("__wrapped__", "_dispatcher", "_options")
 
-    def __init__(self, function: FunctionType, options: dict[str, object]) -> None:
+    def __init__(self, function: FunctionType, options: dict[str, Any]) -> None:
         self.__wrapped__ = function
         self._options = options
         self._dispatcher: Callable[..., Any] | None = None
@@ -51,6 +60,21 @@ class _Compiled:
                         around[name] = called.dispatcher()
                 self._dispatcher = numba.njit(self.__wrapped__, cache=True, nogil=True, **self._options)
             return cast("Callable[..., Any]", self._dispatcher)
+
+
+class _Generated(_Compiled):
+    __slots__ = ("_build",)
+
+    def __init__(self, build: Callable[[], object]) -> None:
+        self._build = build
+        self._dispatcher = None
+
+    def dispatcher(self) -> Callable[..., Any]:
+        """What numba calls the generated function."""
+        with _LOCK:
+            if self._dispatcher is None:
+                self._dispatcher = cast("Callable[..., Any]", self._build())
+            return self._dispatcher
 
 
 def _names(code: CodeType) -> set[str]:

@@ -14,12 +14,14 @@ from vedette.server.query.promql.block import is_set
 from vedette.server.query.promql.kernels import decimals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vedette.server.query.promql.block import Bools, Ints
     from vedette.server.query.promql.engine import QueryResult
     from vedette.server.query.promql.histogram import Bucket, Histogram
     from vedette.server.query.promql.labels import Labels
+
+Buffer = bytes | memoryview
 
 _CHUNK_POINTS: Final = 500_000
 _FRAME: Final = 8  # the brackets, quotes and commas around a point
@@ -33,8 +35,16 @@ def to_json(result: QueryResult) -> bytes:
     elif result.kind == "scalar":
         body = b'[%s,"%s"]' % (_time(int(result.times_ms[0])), _plain(float(result.values[0, 0])))
     else:
-        body = b"[%s]" % b",".join(_series(result))
+        opening = b'{"resultType":"%s","result":[' % result.kind.encode()
+        return b"".join([opening, *_with_commas(_series(result)), b"]}"])
     return b'{"resultType":"%s","result":%s}' % (result.kind.encode(), body)
+
+
+def _with_commas(pieces: Sequence[Buffer]) -> Iterator[Buffer]:
+    for place, piece in enumerate(pieces):
+        if place:
+            yield b","
+        yield piece
 
 
 def number(value: float) -> bytes:
@@ -75,7 +85,7 @@ def labels_json(labels: Labels) -> bytes:
         return b"{%s}" % b",".join(pairs)
 
 
-def _series(result: QueryResult) -> list[bytes]:
+def _series(result: QueryResult) -> list[Buffer]:
     vector = result.kind == "vector"
     times = [_time(int(at)) for at in result.times_ms]
     if result.histograms is None:
@@ -84,7 +94,7 @@ def _series(result: QueryResult) -> list[bytes]:
     points = is_set(result.histograms) & result.present
     mixed = np.atleast_1d(points.any(axis=1))
     floats = result.present & ~points
-    parts: list[bytes] = []
+    parts: list[Buffer] = []
     for row in range(len(result.labels)):
         if not mixed[row]:
             if floats[row].any():
@@ -96,7 +106,7 @@ def _series(result: QueryResult) -> list[bytes]:
 
 def _float_series(
     result: QueryResult, rows: Ints, present: Bools, times: Sequence[bytes], *, vector: bool
-) -> list[bytes]:
+) -> list[Buffer]:
     """Series of floats alone, in a few large pieces."""
     if not len(rows):
         return []
@@ -111,7 +121,7 @@ def _float_series(
     bits, powers = values.view(np.uint64), decimals.powers_of_ten()
     point_size = max(map(len, times)) + decimals.LONGEST_NUMBER + _FRAME
     per_chunk = max(1, _CHUNK_POINTS // len(times))
-    pieces = []
+    pieces: list[Buffer] = []
     for start in range(0, len(rows), per_chunk):
         chunk = rows[start : start + per_chunk]
         names = sum(len(heads[row]) for row in chunk)
@@ -119,7 +129,7 @@ def _float_series(
         size = decimals.write_series(
             chunk, values, bits, present, all_heads, head_ends, all_times, time_ends, tail, powers, out
         )
-        pieces.append(out[:size].tobytes())
+        pieces.append(out[:size].data)
     return pieces
 
 
