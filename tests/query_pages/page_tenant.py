@@ -124,6 +124,9 @@ class PageTenant:
                 assert answer.status == 200, answer.body
                 self._kept[table] += len(sent)
                 self.platform.eventually(f"SELECT count() FROM {table}", self._kept[table], self.name)
+        if spans:
+            # Rollups are filled after the table, by the same insert.
+            self.platform.eventually("SELECT sum(count) FROM red_minute", self._kept["spans"], self.name)
 
     def ask(self, path: str, *, method: str | None = None, body: Any = None, **params: Any) -> Any:
         """The answer; `from_` stands for the parameter `from`."""
