@@ -14,7 +14,7 @@ from sdk_programs import Collector, Programs
 
 ONE_SPAN = """
     import sys, vedette
-    vedette.configure("delivery")
+    vedette.configure("delivery", process_metrics=False)
     with vedette.span(sys.argv[1]):
         pass
 """
@@ -46,7 +46,7 @@ def test_with_the_endpoint_down_the_program_ends_and_a_later_one_delivers_once(t
     programs.run(
         """
         import time, vedette
-        vedette.configure("delivery")
+        vedette.configure("delivery", process_metrics=False)
         with vedette.span("third"):
             pass
         vedette.flush()
@@ -63,7 +63,7 @@ def test_an_outage_loses_and_doubles_nothing(tmp_path, away):
     running = programs.start(
         """
         import sys, vedette
-        vedette.configure("delivery", export_interval_seconds=0.05)
+        vedette.configure("delivery", process_metrics=False, export_interval_seconds=0.05)
         number = 0
         for line in sys.stdin:
             for _ in range(300):
@@ -112,7 +112,7 @@ def test_retry_after_is_waited_for(programs, collector):
 
     collector.answer = answer
     running = programs.start(
-        "import vedette, sys\nvedette.configure('delivery')\nwith vedette.span('x'): pass\nvedette.flush(0.1)\nimport time; time.sleep(30)"
+        "import vedette, sys\nvedette.configure('delivery', process_metrics=False)\nwith vedette.span('x'): pass\nvedette.flush(0.1)\nimport time; time.sleep(30)"
     )
     collector.wait(lambda: len(times) == 2)
     running.kill()
@@ -170,7 +170,7 @@ def test_a_killed_process_leaves_whole_batches_for_the_next(tmp_path, away):
     running = programs.start(
         """
         import vedette
-        vedette.configure("delivery", export_interval_seconds=0.01)
+        vedette.configure("delivery", process_metrics=False, export_interval_seconds=0.01)
         number = 0
         while True:
             with vedette.span(f"span {number}", text="x" * 2000):
@@ -185,7 +185,7 @@ def test_a_killed_process_leaves_whole_batches_for_the_next(tmp_path, away):
     running.wait()
     kept = len(spooled(tmp_path))
     away.start()
-    later = programs.start("import vedette, time\nvedette.configure('delivery')\ntime.sleep(60)")
+    later = programs.start("import vedette, time\nvedette.configure('delivery', process_metrics=False)\ntime.sleep(60)")
     away.wait(lambda: len(away.requests) >= kept)
     later.kill()
     away.stop()
@@ -201,7 +201,7 @@ def test_the_spool_is_bounded_and_says_what_it_drops(tmp_path, away):
         """
         import vedette
         from vedette.sdk import guard
-        vedette.configure("delivery", spool_bytes=20_000)
+        vedette.configure("delivery", process_metrics=False, spool_bytes=20_000)
         for number in range(50):
             with vedette.span("big", text="x" * 5000):
                 pass
@@ -222,7 +222,7 @@ def test_a_full_disk_is_survived_and_counted(tmp_path, away):
         import resource, signal, vedette
         from vedette.sdk import guard
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        vedette.configure("delivery")
+        vedette.configure("delivery", process_metrics=False)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         with vedette.span("lost"):
             pass
@@ -247,7 +247,7 @@ def test_terminated_programs_deliver_first_and_die_of_the_signal(programs, colle
     running = programs.start(
         """
         import time, vedette
-        vedette.configure("delivery", export_interval_seconds=60)
+        vedette.configure("delivery", process_metrics=False, export_interval_seconds=60)
         with vedette.span("before the end"):
             pass
         print("ready", flush=True)
@@ -266,7 +266,7 @@ def test_a_full_queue_drops_and_counts(programs, collector):
         """
         import sys, vedette
         from vedette.sdk import guard
-        vedette.configure("delivery", queue_size=10)
+        vedette.configure("delivery", process_metrics=False, queue_size=10)
         sys.setswitchinterval(100)
         for _ in range(1000):
             with vedette.span("x"):
@@ -307,7 +307,7 @@ def test_parent_and_forked_child_each_deliver_their_own_once(programs, collector
     programs.run(
         """
         import vedette
-        vedette.configure("delivery")
+        vedette.configure("delivery", process_metrics=False)
         def work(who):
             with vedette.span(who):
                 pass
@@ -329,7 +329,7 @@ def test_a_fork_while_the_threads_are_busy_does_not_hang(programs, collector):
     programs.run(
         """
         import os, threading, vedette
-        vedette.configure("delivery", export_interval_seconds=0.01)
+        vedette.configure("delivery", process_metrics=False, export_interval_seconds=0.01)
         stop = False
         def busy():
             while not stop:
@@ -361,7 +361,7 @@ def test_a_spawned_child_configures_itself(programs, collector):
     programs.run(
         """
         import multiprocessing, vedette
-        vedette.configure("delivery")
+        vedette.configure("delivery", process_metrics=False)
         def work(who):
             with vedette.span(who):
                 pass

@@ -14,7 +14,7 @@ __all__ = ["dropped", "drops", "fault", "tell", "under_test"]
 
 _drops: Counter[tuple[str, str]] = Counter()
 _told: set[str] = set()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler, or the garbage collector, may come in between
 _MOST_TOLD = 256
 
 
@@ -64,7 +64,7 @@ def drops() -> dict[tuple[str, str], int]:
 
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - a lock held in the parent stays locked for ever in the child
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _drops.clear()
 
 

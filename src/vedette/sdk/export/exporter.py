@@ -71,7 +71,7 @@ class Exporter:
 
     def _begin(self) -> None:
         self._wake = threading.Event()
-        self._working = threading.Lock()
+        self._working = threading.RLock()  # a signal handler may close while its thread flushes
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._due = {stage.signal: monotonic() + stage.interval_seconds for stage in self._stages}

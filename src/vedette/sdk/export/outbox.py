@@ -54,7 +54,7 @@ class Outbox:
         self._waiting: deque[Batch] = deque()
         self._waiting_bytes = 0
         self._sending: Batch | None = None
-        self._change = threading.Condition(threading.Lock())
+        self._change = threading.Condition(threading.RLock())  # a signal handler may close while its thread flushes
         self._spool: Spool | None = None
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None

@@ -285,7 +285,7 @@ class _Observer:
         """Forget every observation."""
         self._pending: deque[float] = deque()
         self._exemplars: deque[Exemplar] = deque(maxlen=_MOST_EXEMPLARS)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a garbage collection inside `fold` is observed, too
 
     def observe(self, value: float, exemplar: bool = False) -> None:
         """Take an observation; `exemplar` notes the current span beside it."""

@@ -44,7 +44,7 @@ class Family(Generic[M]):
         self.series: dict[tuple[Any, ...], M] = {}
         self.attributes: dict[tuple[Any, ...], dict[str, Any]] = {}
         self.lined = 0  # how many series the exposition has given their lines
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal handler's last collection may come in between
 
     def child(self, key: tuple[Any, ...], attributes: Callable[[], dict[str, Any]]) -> M | None:
         """The series under `key`; `None` when the family is full."""
@@ -225,7 +225,7 @@ class Registry:
         self._lock = threading.Lock()
         self.start_time_ns = time_ns()
         for family in self.families.values():
-            family.lock = threading.Lock()
+            family.lock = threading.RLock()
             for series in family.series.values():
                 series.reset()
 
