@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -23,6 +24,8 @@ __all__ = ["promql"]
 _BARS = "▁▂▃▄▅▆▇█"
 _PATH = "/prometheus/api/v1"
 _STEPS = 60
+_LEAST_NAME = 20
+_MOST_BARS = 24
 
 
 def promql(
@@ -82,7 +85,7 @@ def _show(document: Mapping[str, Any]) -> None:
         console.print(Text(inert(result[1])))
     else:
         table = Table(highlight=False)
-        table.add_column("series", overflow="fold")
+        table.add_column("series", overflow="fold", min_width=_LEAST_NAME)
         for name in ("value",) if kind == "vector" else ("last", "min", "max", ""):
             table.add_column(name, justify="right" if name else "left", no_wrap=True)
         for one in result:
@@ -119,6 +122,9 @@ def _matrix(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _sparkline(numbers: list[float]) -> str:
+    if len(numbers) > _MOST_BARS:  # the highest of each stretch: a peak must be seen
+        edges = [round(i * len(numbers) / _MOST_BARS) for i in range(_MOST_BARS + 1)]
+        numbers = [max(numbers[low:high]) for low, high in itertools.pairwise(edges)]
     low, high = min(numbers), max(numbers)
     if high == low:
         return _BARS[0] * len(numbers)

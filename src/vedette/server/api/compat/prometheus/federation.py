@@ -1,4 +1,4 @@
-"""Federation: the newest samples of some series in the text format, for another Prometheus to scrape."""
+"""Federation, and whether anybody is here: what lies beside ``/prometheus/api/v1``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ router = APIRouter(prefix="/prometheus", tags=["prometheus"], route_class=Promet
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", '"': '\\"'})
+
+
+@router.get("/", summary="Whether Prometheus' API is here")
+@router.get("/-/healthy", summary="Whether Prometheus' API is here", name="prometheus_healthy")
+@router.get("/-/ready", summary="Whether Prometheus' API is here", name="prometheus_ready")
+async def root(caller: Caller) -> Response:  # noqa: ARG001 - whoever asks must be known
+    """What clients ask to see whether a Prometheus answers."""
+    return Response("Vedette answers Prometheus' HTTP API here.\n", media_type="text/plain")
 
 
 @router.get("/federate", summary="The newest samples of some series, for another Prometheus")
