@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ui demo test lint format bench lock system clean
+.PHONY: help setup ui demo screenshots test lint format bench lock system clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: ui ## a .venv with everything in it, and the pages
 
@@ -24,6 +24,9 @@ ui: $(STAMP) ## build the pages, if their sources changed
 
 demo: setup ## run the product on a small shop's real telemetry
 	$(BIN)/vedette demo
+
+screenshots: setup system ## make the pictures of docs/images/ anew
+	$(BIN)/python tests/ui/make_screenshots.py
 
 test: setup system ## run all tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)

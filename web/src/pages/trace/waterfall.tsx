@@ -8,7 +8,7 @@ import { at, type Segment, type TraceModel } from "./model";
 import classes from "./trace.module.css";
 
 export const ROW_HEIGHT = 23;
-const OVERSCAN = 12;
+const OVERSCAN = 8;
 const INDENT = 13;
 const TICKS = 5;
 
@@ -64,6 +64,8 @@ export function Waterfall(props: WaterfallProps): ReactNode {
 
   const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - OVERSCAN);
   const last = Math.min(rows.length, Math.ceil((top + height) / ROW_HEIGHT) + OVERSCAN);
+  // Rows that leave the sight are used again for those that come: cheaper than making new ones.
+  const pool = Math.ceil(height / ROW_HEIGHT) + 2 * OVERSCAN + 1;
   const onKey = (event: KeyboardEvent): void => {
     const index = selected === null ? -1 : rows.indexOf(selected);
     const step = event.key === "ArrowDown" || event.key === "j" ? 1 : event.key === "ArrowUp" || event.key === "k" ? -1 : 0;
@@ -110,12 +112,12 @@ export function Waterfall(props: WaterfallProps): ReactNode {
             if (row < 0) {
               const line = logs[-1 - row];
               return line === undefined ? null : (
-                <LogRow key={row} line={line} trace={trace} y={index * ROW_HEIGHT} index={index} shown={shown} />
+                <LogRow key={index % pool} line={line} trace={trace} y={index * ROW_HEIGHT} index={index} shown={shown} />
               );
             }
             return (
               <SpanRow
-                key={row}
+                key={index % pool}
                 trace={trace}
                 span={row}
                 index={index}

@@ -1,0 +1,120 @@
+"""Makes the pictures of docs/images/ from the demo's shop: every page in both themes, some on a phone.
+
+`make screenshots` runs it; with `--url` it takes a platform that runs already and has an hour of the shop's data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHROMIUM = "/usr/bin/chromium"
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+WIDE = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+LISTEN, OTLP_HTTP, OTLP_GRPC = "127.0.0.1:17470", "127.0.0.1:17418", "127.0.0.1:17417"
+OPEN_SECONDS = 240
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """The platform and the shop, open long enough for a picture."""
+    with tempfile.TemporaryDirectory(prefix="vedette-pictures-") as folder:
+        command = [sys.executable, "-m", "vedette.cli.main", "demo", "--plain", "--data-dir", folder, "--rate", "6"]
+        command += ["--day", "120", "--listen", LISTEN, "--otlp-http", OTLP_HTTP, "--otlp-grpc", OTLP_GRPC]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(OPEN_SECONDS)
+            yield f"http://{LISTEN}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def ask(url: str, path: str, **parameters: str) -> Any:
+    with urllib.request.urlopen(f"{url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}") as answer:
+        return json.load(answer)
+
+
+def subjects(url: str, search: dict[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
+    """What is shown: a path and its parameters, by the picture's name."""
+    found = ask(url, "traces", **search, q='root:true name:"POST /checkout"', limit="200")["traces"]
+    trace = max((one for one in found if one["duration_ns"] < 3e9), key=lambda one: one["span_count"])
+    whole = ask(url, f"traces/{trace['trace_id']}")
+    span = next(one["span_id"] for one in whole["spans"] if "db.query.text" in one["attributes"])
+    at = f"/traces/{trace['trace_id']}"
+    return {
+        "overview": ("/", {}),
+        "services": ("/services", {}),
+        "service": ("/services/orders", {"tab": "releases"}),
+        "map": ("/map", {}),
+        "traces": ("/traces", {}),
+        "trace": (at, {"span": span, "critical": "true"}),
+        "flame": (at, {"view": "flame"}),
+        "logs": ("/logs", {}),
+        "sql": ("/sql", {}),
+    }
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing is asked for any more and nothing says that it is loading."""
+    page.locator("main h1").wait_for()
+    for _ in range(3):
+        page.wait_for_load_state("networkidle")
+        while page.locator("[aria-label=Loading], [data-ready=false], .mantine-Skeleton-root").count():
+            page.wait_for_timeout(200)
+        page.wait_for_timeout(700)
+
+
+def take(browser: Browser, url: str, search: dict[str, str]) -> None:
+    everything = subjects(url, search)
+    for scheme in ("light", "dark"):
+        for size, viewport, names in (
+            ("wide", WIDE, everything),
+            ("phone", PHONE, ("overview", "traces", "trace", "logs")),
+        ):
+            context = browser.new_context(viewport=viewport, color_scheme=scheme, timezone_id="UTC")
+            page = context.new_page()
+            for name in names:
+                path, own = everything[name]
+                own = {key: value for key, value in own.items() if size == "wide" or key != "span"}
+                page.goto(f"{url}{path}?{urllib.parse.urlencode({**search, **own})}")
+                settle(page)
+                page.screenshot(path=IMAGES / f"{name}-{size}-{scheme}.png")
+            context.close()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--url", help="a platform that runs already")
+    arguments.add_argument("--from", dest="start", default="now-5m", help="start of the range")
+    arguments.add_argument("--to", dest="end", default="now", help="its end")
+    wanted = arguments.parse_args()
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    search = {"from": wanted.start, "to": wanted.end}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        if wanted.url:
+            take(browser, wanted.url, search)
+        else:
+            with demo() as url:
+                take(browser, url, search)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
