@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from promql_cases import CaseSource
 
 from vedette.server.query.promql.engine import evaluate
-from vedette.server.query.promql.json_writer import number, to_json
+from vedette.server.query.promql.json_writer import number, single_number, to_json
 
 HISTOGRAM = {
     "schema": 0,
@@ -70,6 +70,7 @@ def expected(value: float) -> str:
 def test_numbers_are_the_shortest_that_read_back(value: float) -> None:
     text = number(value).decode()
     assert text == expected(value)
+    assert single_number(value).decode() == text
     if not math.isnan(value):
         assert float(text) == value
 
@@ -89,7 +90,7 @@ def test_numbers_are_the_shortest_that_read_back(value: float) -> None:
     ],
 )
 def test_numbers_at_the_edges(value: float, text: str) -> None:
-    assert number(value).decode() == text
+    assert number(value).decode() == single_number(value).decode() == text
 
 
 async def test_a_matrix() -> None:
@@ -125,3 +126,17 @@ async def test_raw_samples_keep_their_times() -> None:
     answer = await ask("h[1m]", 20_000, 20_000, 0)
     assert [at for at, _ in answer["result"][0]["values"]] == [0]
     assert [at for at, _ in answer["result"][0]["histograms"]] == [15.5]
+
+
+@pytest.mark.parametrize("count", [0, 1, 50, 51, 200])
+async def test_vectors_of_any_size(count: int) -> None:
+    values: list[float | str | None] = [1.5, "NaN", "+Inf", -0.0, 1e-9, 7]
+    series = [
+        {"labels": {"__name__": "m", "i": f"{i:03}"}, "start": 0, "step": 1000, "values": [values[i % 6]]}
+        for i in range(count)
+    ]
+    source = CaseSource([{"nhcb": False, "series": series}])
+    answer = json.loads(to_json(await evaluate("m", 0, 0, 0, source, "acme")))
+    shown = ["1.5", "NaN", "+Inf", "-0", "1e-09", "7"]
+    assert [one["value"] for one in answer["result"]] == [[0, shown[i % 6]] for i in range(count)]
+    assert [one["metric"]["i"] for one in answer["result"]] == [f"{i:03}" for i in range(count)]

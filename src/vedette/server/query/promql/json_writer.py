@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Buffer = bytes | memoryview
 
+_FEW: Final = 50
 _CHUNK_POINTS: Final = 500_000
 _FRAME: Final = 8  # the brackets, quotes and commas around a point
 _OPEN_LEFT, _OPEN_RIGHT, _OPEN, _CLOSED = range(4)
@@ -53,6 +54,13 @@ def number(value: float) -> bytes:
     out, ends = np.empty(decimals.LONGEST_NUMBER, np.uint8), np.empty(1, np.int64)
     decimals.write_numbers(values, values.view(np.uint64), decimals.powers_of_ten(), out, ends)
     return out[: ends[0]].tobytes()
+
+
+def single_number(value: float) -> bytes:
+    """The same as `number`, faster for a single one."""
+    shown = repr(value)
+    # An exponent, or no number at all.
+    return number(value) if "e" in shown or "n" in shown else shown.removesuffix(".0").encode()
 
 
 def _plain(value: float) -> bytes:
@@ -110,6 +118,12 @@ def _float_series(
     """Series of floats alone, in a few large pieces."""
     if not len(rows):
         return []
+    if vector and len(rows) <= _FEW:
+        values = result.values[rows, 0].tolist()
+        return [
+            b'{"metric":%s,"value":[%s,"%s"]}' % (labels_json(result.labels[row]), times[0], single_number(value))
+            for row, value in zip(rows.tolist(), values, strict=True)
+        ]
     opening = b',"value":' if vector else b',"values":['
     heads = [b'{"metric":%s%s' % (labels_json(labels), opening) for labels in result.labels]
     head_ends = np.fromiter(accumulate(map(len, heads)), np.int64, len(heads))
