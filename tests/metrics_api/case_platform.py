@@ -18,7 +18,7 @@ from vedette.server.query.promql.histogram import Histogram  # noqa: E402
 from vedette.server.query.promql.json_writer import histogram_json  # noqa: E402
 
 if TYPE_CHECKING:
-    from conftest import Platform
+    from real_platform import Platform
 
     from vedette.server.query.promql.labels import Labels
 

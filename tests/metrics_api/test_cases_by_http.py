@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from case_platform import FLAGS, ask, cases, load, points, same
-from conftest import Platform
 from promql_cases import almost_equal, depends_on_query_times, expected_points, to_number
+from real_platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

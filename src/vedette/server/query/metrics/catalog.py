@@ -102,7 +102,9 @@ def _pairs(index: SeriesIndex, block: dict[str, Any]) -> tuple[npt.NDArray[np.in
     keys: Lists = block["keys"]
     values: Lists = block["values"]
     number = index.numbers.number
-    name_numbers = np.array([number(METRIC_NAME, text) for text in name.keys], np.int32)
+    # A dictionary holds the empty string, too, used or not.
+    used, of_rows = np.unique(name.indexes, return_inverse=True)
+    name_numbers = np.array([number(METRIC_NAME, name.keys[i]) for i in used.tolist()], np.int32)[of_rows.reshape(-1)]
     # A key and a value as one number, so that equal pairs are found by sorting.
     joined = keys.items.indexes * max(1, len(values.items.keys)) + values.items.indexes
     unique, inverse = np.unique(joined, return_inverse=True)
@@ -118,7 +120,7 @@ def _pairs(index: SeriesIndex, block: dict[str, Any]) -> tuple[npt.NDArray[np.in
     ends = keys.ends + np.arange(1, rows + 1)
     pairs = np.empty(int(ends[-1]), np.int32)
     heads = np.concatenate([[0], ends[:-1]])
-    pairs[heads] = name_numbers[name.indexes]
+    pairs[heads] = name_numbers
     rest = np.ones(len(pairs), bool)
     rest[heads] = False
     if len(unique):
