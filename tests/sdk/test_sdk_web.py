@@ -288,6 +288,8 @@ def test_slow_requests_are_marked(programs, collector):
     ids=["uvicorn workers", "gunicorn", "gunicorn preload"],
 )
 def test_workers_are_counted_together_and_none_hangs(programs, collector, server):
+    if "gunicorn" in server:
+        pytest.importorskip("uvicorn_worker")
     source = (
         APPS["fastapi"].rstrip()
         + "\n        import os, time\n        app.get('/pid')(lambda: time.sleep(0.05) or os.getpid())\n"
