@@ -111,9 +111,10 @@ class Exporter:
         while stage.step():
             if stage.full():
                 self._send(stage)
-            if not self._stopping:
-                # Under pressure the rest between steps is only an offer to other threads.
-                sleep(0 if stage.pressed() else _BREATH_SECONDS)
+            # Under pressure the interpreter's own switching has to do: whoever gives way then to a busy program waits
+            # a whole switch interval for each step, and falls behind.
+            if not self._stopping and not stage.pressed():
+                sleep(_BREATH_SECONDS)
         now = monotonic()
         if all_of_it or now >= self._due[stage.signal]:
             self._due[stage.signal] = now + stage.interval_seconds
