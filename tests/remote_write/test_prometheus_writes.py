@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-from conftest import free_port
+from real_platform import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,146 @@
+"""The platform as its users meet it: real processes, real sockets, a directory of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Platform:
+    """A `vedette serve` on ports and a directory of its own."""
+
+    data_dir: Path
+    flags: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    otlp_http: int = field(default_factory=free_port)
+    otlp_grpc: int = field(default_factory=free_port)
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self.data_dir.parent / f"{self.data_dir.name}.log").read_text()
+
+    def start(self, *, wait: bool = True) -> Platform:
+        command = [sys.executable, "-m", "vedette.cli.main", "serve", "--data-dir", str(self.data_dir)]
+        command += ["--listen", f"127.0.0.1:{self.port}", "--otlp-http", f"127.0.0.1:{self.otlp_http}"]
+        command += ["--otlp-grpc", f"127.0.0.1:{self.otlp_grpc}", *self.flags]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("VEDETTE_", "OTEL_"))}
+        log = (self.data_dir.parent / f"{self.data_dir.name}.log").open("a")
+        self.process = subprocess.Popen(command, env=environment | self.environment, stdout=log, stderr=log, text=True)
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self) -> None:
+        while True:
+            assert self.process is not None
+            assert self.process.poll() is None, f"vedette ended:\n{self.log}"
+            with contextlib.suppress(OSError):
+                if self.request("/readyz").status == 200:
+                    return
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait()
+
+    def child(self, name: str) -> int:
+        """The process id of `engine`, `server` or `worker`."""
+        assert self.process is not None
+        mark = {"engine": "vedette.server.engine.embedded"}.get(name, f"vedette.server.process {name}")
+        while True:
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    parent = (path.parent / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                    if int(parent) == self.process.pid and mark in path.read_bytes().replace(b"\0", b" ").decode():
+                        return int(path.parent.name)
+            time.sleep(0.05)
+
+    def kill(self, name: str) -> None:
+        os.kill(self.child(name), signal.SIGKILL)
+
+    def request(
+        self,
+        path: str,
+        body: bytes | None = None,
+        *,
+        method: str | None = None,
+        headers: dict[str, str] | None = None,
+        port: int | None = None,
+    ) -> Answer:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port or self.port}{path}", body, headers or {}, method=method
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return Answer(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, dict(error.headers), error.read())
+
+    def otlp(self, signal_name: str, body: bytes, **headers: str) -> Answer:
+        """Send one OTLP request over HTTP; header names with underscores for dashes."""
+        named = {"Content-Type": "application/x-protobuf"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        return self.request(f"/v1/{signal_name}", body, headers=named, port=self.otlp_http)
+
+    def sql(self, statement: str, tenant: str = "default", **headers: str) -> list[dict[str, Any]]:
+        """Rows of a read-only statement, by the public API."""
+        named = {"X-Scope-OrgID": tenant} if tenant else {}
+        named |= {k.replace("_", "-"): v for k, v in headers.items()}
+        answer = self.request("/api/v1/sql?format=JSONEachRow", statement.encode(), method="POST", headers=named)
+        assert answer.status == 200, answer.body
+        return [json.loads(line) for line in answer.body.splitlines()]
+
+    def eventually(self, statement: str, expected: object, tenant: str = "default", key: str = "") -> None:
+        """Wait until the first column of the first row is `expected`. A key brings its own tenant."""
+        while True:
+            with contextlib.suppress(AssertionError, OSError):
+                rows = self.sql(statement, "" if key else tenant, **({"Authorization": f"Bearer {key}"} if key else {}))
+                if rows and next(iter(rows[0].values())) == expected:
+                    return
+            time.sleep(0.1)
+
+    def loaded(self) -> None:
+        """Wait until everything that was acknowledged is in every table and rollup: its segments are gone then."""
+        while any((self.data_dir / "wal").glob("*.wal")) or self._waiting():
+            time.sleep(0.05)
+
+    def _waiting(self) -> float:
+        text = self.request("/metrics").body.decode()
+        return sum(
+            float(line.split()[-1]) for line in text.splitlines() if line.startswith("vedette_wal_waiting_bytes")
+        )
