@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -87,7 +88,9 @@ def test_over(telemetry):
         with vedette.span("one"): pass
 """
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "vedette.testing.plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    if "vedette" not in {point.name for point in entry_points(group="pytest11")}:  # installed before it had the plugin
+        command += ["-p", "vedette.testing.plugin"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     result = subprocess.run(
         [*command, str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
