@@ -89,10 +89,10 @@ class MetricStore:
         self._reader = reader
         self._max_cached = max_cached_samples
         self._tenants: dict[str, TenantMetrics] = {}
+        self._is_warm = False
 
     async def run(self) -> None:
         """Keep the tenants that ask up to date, until cancelled."""
-        await asyncio.to_thread(warm_up)
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             now = time.monotonic()
@@ -113,6 +113,10 @@ class MetricStore:
         Raises:
             EngineUnavailable: the tables do not answer.
         """
+        if not self._is_warm:
+            # The compiler takes memory and, the first time, seconds: it is for those who ask, and off the event loop.
+            await asyncio.to_thread(warm_up)
+            self._is_warm = True
         found = self._tenants.get(tenant)
         if found is None:
             found = self._tenants[tenant] = TenantMetrics(self._reader, tenant, self._max_cached)
