@@ -60,17 +60,17 @@ def test_lines_are_those_of_the_api_in_their_order(visitor):
 def test_a_query_narrows_lines_histogram_and_facets_and_is_in_the_address(visitor):
     page = visitor.open("/logs")
     bar = page.get_by_label("Search logs")
-    bar.fill("service:payments AND severity:>=warn")
+    bar.fill("service:gateway AND severity:>=info")
     bar.press("Enter")
-    total = visitor.shop.api("logs/histogram", q="service:payments AND severity:>=warn")["total"]
+    total = visitor.shop.api("logs/histogram", q="service:gateway AND severity:>=info")["total"]
     assert total > 0
     expect(page.get_by_text(f"{thousands(total)} lines", exact=True)).to_be_visible()
     expect(page.get_by_role("img", name=f"Lines over time by severity, {total} in all")).to_be_visible()
     facet = page.get_by_label("Facets").get_by_role("region", name="service")
-    expect(facet.get_by_role("button", name=re.compile("^payments"))).to_contain_text(str(total))
-    assert visitor.search()["q"] == "service:payments AND severity:>=warn"
+    expect(facet.get_by_role("button", name=re.compile("^gateway"))).to_contain_text(str(total))
+    assert visitor.search()["q"] == "service:gateway AND severity:>=info"
     page.reload()
-    expect(bar).to_have_value("service:payments AND severity:>=warn")
+    expect(bar).to_have_value("service:gateway AND severity:>=info")
     expect(page.get_by_text(f"{thousands(total)} lines", exact=True)).to_be_visible()
 
 
