@@ -119,6 +119,26 @@ def test_retry_after_is_waited_for(programs, collector):
     assert times[1] - times[0] >= 1.95
 
 
+@pytest.mark.parametrize("pause", ["inf", "nan", "1e999", "soon", "-5"])
+def test_a_retry_after_that_is_no_time_is_no_end(programs, collector, pause):
+    answers = iter([(503, {"Retry-After": pause}, b"")])
+    collector.answer = lambda _: next(answers, (200, {}, b""))
+    programs.run(
+        """
+        import time, vedette
+        vedette.configure("delivery", export_interval_seconds=0.05)
+        with vedette.span("patient"):
+            pass
+        vedette.flush(1)
+        for _ in range(100):
+            if vedette.flush(1):
+                break
+            time.sleep(0.1)
+        """
+    )
+    assert "patient" in collector.names()
+
+
 def test_a_final_refusal_is_told_and_counted(programs, collector):
     collector.answer = lambda _path: (400, {}, b"malformed")
     told = programs.run(ONE_SPAN, "refused").stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import http.client
+import math
 import ssl
 import time
 from dataclasses import dataclass
@@ -117,9 +118,11 @@ def _seconds(retry_after: str | None) -> float:
     if not retry_after:
         return 0.0
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
     except ValueError:
         pass
+    else:
+        return max(0.0, seconds) if math.isfinite(seconds) else 0.0
     try:
         return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
     except ValueError:

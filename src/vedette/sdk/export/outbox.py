@@ -27,6 +27,8 @@ __all__ = ["Outbox", "Sender"]
 _MEMORY_BYTES = 4 << 20
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
+_LONGEST_PAUSE_SECONDS = 300.0
+"""The longest pause that an endpoint may ask for: one that says a year must not end a program's telemetry."""
 
 
 class Sender(Protocol):
@@ -169,7 +171,8 @@ class Outbox:
 
     def _back_off(self, outcome: Outcome) -> None:
         self._delay = min(_LONGEST_DELAY_SECONDS, self._delay * 2 or _FIRST_DELAY_SECONDS)
-        pause = max(outcome.after_seconds, self._delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
+        asked = min(outcome.after_seconds, _LONGEST_PAUSE_SECONDS)
+        pause = max(asked, self._delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
         self._not_before = monotonic() + pause
         where = "on disk" if self._root is not None else "in memory"
         tell("away", f"the endpoint does not take telemetry ({outcome.reason}); it is kept {where} and sent later")
