@@ -136,9 +136,9 @@ def test_large_answers_are_compressed(loaded):
 def test_new_samples_reach_a_series_that_is_asked_again(loaded):
     tenant = {"X-Scope-OrgID": "again"}
     query = f"/prometheus/api/v1/query?{urlencode({'query': 'count_over_time(growing[10m])'})}"
-    for count in range(1, 5):
-        # One of them is late: its window in memory is read anew.
-        at = int(time.time() - 300) * 1000 + (count if count != 3 else -count) * 1000
+    first = int(time.time() - 300) * 1000
+    # The third is late: its window in memory is read anew.
+    for count, at in enumerate((first, first + 2000, first - 3000, first + 4000), start=1):
         body = series_one([("__name__", "growing")], (2, sample(count, at)))
         assert loaded.request(PATH, packed(body), headers=ONE | tenant).status == 204
         while True:
@@ -149,16 +149,19 @@ def test_new_samples_reach_a_series_that_is_asked_again(loaded):
 
 
 def test_federation(loaded):
-    at = NOW // 1000
-    query = urlencode({"match[]": "requests_total"})
+    at = int(time.time()) * 1000
+    body = series_one([("__name__", "asked_by_another"), ("job", "api")], (2, sample(4711, at)))
+    assert loaded.request(PATH, packed(body), headers=ONE | HEADERS).status == 204
+    loaded.eventually("SELECT count() FROM samples WHERE value = 4711", 1, tenant="clients")
+    query = urlencode({"match[]": "asked_by_another"})
     answer = loaded.request(f"/prometheus/federate?{query}", headers=HEADERS)
     lines = answer.body.decode().splitlines()
-    assert lines[0] == "# TYPE requests_total untyped"
-    assert f'requests_total{{code="200",job="api"}} 1200 {at}000' in lines
+    assert lines == ["# TYPE asked_by_another untyped", f'asked_by_another{{job="api"}} 4711 {at}']
 
 
 def test_command_line(loaded):
-    body = series_one([("__name__", "on_the_command_line")], *[(2, sample(k, NOW - k * 10_000)) for k in range(30)])
+    now = int(time.time()) * 1000
+    body = series_one([("__name__", "on_the_command_line")], *[(2, sample(k, now - k * 10_000)) for k in range(30)])
     assert loaded.request(PATH, packed(body), headers=ONE).status == 204
     loaded.eventually("SELECT count() FROM samples WHERE value = 29", 1)
     command = [sys.executable, "-m", "vedette.cli.main", "query", "promql", "--url", loaded.url]

@@ -25,7 +25,8 @@ def shop(shared_platform):
     vedette = [sys.executable, "-m", "vedette.cli.main"]
     create = [*vedette, "key", "create", "shop", "--tenant", TENANT, "--scope", "ingest", "--scope", "read"]
     made = subprocess.run([*create, "--data-dir", str(platform.data_dir)], check=True, capture_output=True, text=True)
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
+    # With a minute of nothing before it, so that whatever the clock says, lines over time have more than one point.
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=65)
     command = [*vedette, "demo", "--no-serve", "--plain", "--duration", "24", "--rate", "14", "--day", "40"]
     command += ["--seed", "4", "--api-key", made.stdout.strip(), "--listen", f"127.0.0.1:{platform.port}"]
     command += ["--otlp-http", f"127.0.0.1:{platform.otlp_http}", "--otlp-grpc", f"127.0.0.1:{platform.otlp_grpc}"]

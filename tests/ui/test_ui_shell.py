@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 from playwright.sync_api import expect
 
 
@@ -41,6 +42,7 @@ def test_keys_go_to_pages_and_open_help(visitor):
 def test_palette_finds_services_and_traces(visitor):
     trace = visitor.shop.trace_of("POST /checkout")
     page = visitor.open("/")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     page.keyboard.press("Control+k")
     page.get_by_label("What to go to").fill("paym")
     expect(page.get_by_role("option", name="payments")).to_be_visible()
@@ -48,6 +50,7 @@ def test_palette_finds_services_and_traces(visitor):
     expect(page).to_have_url(re.compile(r"/services/payments"))
     page.keyboard.press("Control+k")
     page.get_by_label("What to go to").fill(trace["trace_id"])
+    expect(page.get_by_role("option", name=f"Trace {trace['trace_id']}")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(trace["trace_id"]))
 
@@ -98,11 +101,23 @@ def test_zoom_by_dragging_and_back(visitor):
 
 def test_refresh_by_itself_is_in_the_address(visitor):
     page = visitor.open("/services")
+    expect(page.get_by_role("link", name="gateway")).to_be_visible()
     page.get_by_label("Refresh by itself: Off").click()
-    page.get_by_role("menuitem", name="5 s", exact=True).click()
+    with page.expect_response(_asks_for_services):
+        page.get_by_role("menuitem", name="5 s", exact=True).click()
     expect(page).to_have_url(re.compile("refresh=5"))
-    with page.expect_response(lambda answer: "/api/v1/services?" in answer.url):
+
+
+@pytest.mark.parametrize("range_", [{}, {"from": "now-2h", "to": "now"}], ids=["fixed", "moving"])
+def test_a_key_asks_again_for_what_came_late(visitor, range_):
+    page = visitor.open("/services", **range_)
+    expect(page.get_by_role("link", name="gateway")).to_be_visible()
+    with page.expect_response(_asks_for_services):
         page.keyboard.press("r")
+
+
+def _asks_for_services(answer):
+    return "/api/v1/services?" in answer.url
 
 
 def test_theme_and_zone_are_chosen_and_kept(make_visitor):

@@ -1,3 +1,4 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from "react";
 import { iso, isRelative, parseTime, spanLabel } from "../lib/time";
@@ -47,7 +48,13 @@ export function TimeRangeProvider({ children }: { children: ReactNode }): ReactN
     },
     [navigate],
   );
-  const refresh = useCallback(() => setNow(Date.now()), []);
+  const queries = useQueryClient();
+  const moves = isRelative(from) || isRelative(to);
+  const refresh = useCallback(() => {
+    if (moves) setNow(Date.now());
+    // The range stays, but what came late into it is new.
+    else void queries.invalidateQueries({ refetchType: "active" });
+  }, [moves, queries]);
 
   useEffect(() => {
     if (refreshSeconds <= 0) return;
