@@ -26,7 +26,7 @@ TRACE_ID, SPAN_ID = b"g" * 16, b"g" * 8
 
 PUBLIC = {"/healthz", "/readyz", "/metrics"}
 """What tells a load balancer or a scraper how the platform is, and nothing of any tenant."""
-ADMIN_PREFIXES = ("/api/v1/backups", "/prometheus/api/v1/admin/")
+ADMIN_PREFIXES = ("/api/v1/backups", "/prometheus/api/v1/admin/", "/prometheus/-/reload")
 INGEST = {
     ("POST", "/api/v1/monitoring/logs"),
     ("POST", "/api/v1/monitoring/traces"),

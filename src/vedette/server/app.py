@@ -12,6 +12,8 @@ import logging
 import signal
 import socket
 from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from granian.constants import HTTPModes, Interfaces
@@ -39,6 +41,9 @@ from vedette.server.query.promql.engine import Limits as PromqlLimits
 from vedette.server.query.promql.engine import Options as PromqlOptions
 from vedette.server.query.reader import Limits, Reader
 from vedette.server.readiness import Readiness
+from vedette.server.rules.manager import RuleReadings, RuleSources
+from vedette.server.rules.wiring import build_rules
+from vedette.server.scrape.config import load_config
 from vedette.server.telemetry import Telemetry
 from vedette.server.wal.segments import WalFolder
 from vedette.server.wal.writer import WalWriter
@@ -114,6 +119,8 @@ async def serve(settings: Settings) -> None:
             concurrency=settings.query_concurrency,
             options=_promql_options(settings),
         )
+        rules = build_rules(settings, partial(_rule_sources, settings), metrics, ingest)
+        telemetry.registry.register(RuleReadings(rules))
         services = Services(
             settings=settings,
             engine=engine,
@@ -125,6 +132,7 @@ async def serve(settings: Settings) -> None:
             readiness=readiness,
             backups=BackupDesk(settings),
             metrics=metrics,
+            rules=rules,
             stopping=stop,
         )
 
@@ -149,6 +157,7 @@ async def serve(settings: Settings) -> None:
                 settings.otlp_grpc, ingest, authenticator, max_body_bytes=settings.max_body_bytes
             )
             cleanup.push_async_callback(grpc_server.stop, _GRACE_SECONDS)
+        await _background(cleanup, rules.run())
         await _background(cleanup, _announce(readiness, settings))
         await stop.wait()
         log.info("Stopping: no new requests, those under way are finished.")
@@ -246,6 +255,18 @@ def _limits(settings: Settings) -> Limits:
         max_rows_to_read=settings.query_max_rows,
         max_concurrent_per_tenant=settings.query_concurrency,
     )
+
+
+def _rule_sources(settings: Settings) -> RuleSources:
+    """The rule files of the settings, and those that the configuration of scraping names."""
+    patterns = [part.strip() for part in settings.rule_files.split(",") if part.strip()]
+    interval = settings.rules_interval
+    if settings.scrape_config:
+        config = load_config(Path(settings.scrape_config).expanduser())
+        patterns += config.rule_files
+        if config.rule_files:
+            interval = config.interval_seconds
+    return RuleSources(tuple(patterns), interval)
 
 
 def _promql_limits(settings: Settings) -> PromqlLimits:

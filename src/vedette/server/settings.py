@@ -199,6 +199,12 @@ class Settings:
     scrape_config: str = _setting(str, "", "Prometheus' configuration file, of which scrape_configs is used")
     scrape_tenant: str = _setting(str, "default", "tenant that scraped samples belong to")
 
+    rule_files: str = _setting(
+        str, "", "Prometheus' rule files: names or patterns, by comma; what a group records is kept"
+    )
+    rules_tenant: str = _setting(str, "default", "tenant that the rules ask, and that recorded samples belong to")
+    rules_interval: float = _setting(parse_duration, "1m", "how often groups are evaluated that name no interval")
+
     promql_max_samples: int = _setting(parse_count, "50000000", "samples that one PromQL query may hold")
     promql_max_series: int = _setting(parse_count, "500000", "series that a part of a PromQL query may have")
     promql_timeout: float = _setting(parse_duration, "2m", "longest run of one PromQL query")

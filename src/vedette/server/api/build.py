@@ -11,11 +11,13 @@ from vedette.errors import TooLarge
 from vedette.server.api import health
 from vedette.server.api.compat import jaeger
 from vedette.server.api.compat.prometheus import federation, labels, queries, status
+from vedette.server.api.compat.prometheus import rules as prometheus_rules
 from vedette.server.api.disconnect import cancelled_on_disconnect
 from vedette.server.api.problems import add_problem_handlers
 from vedette.server.api.ui import Pages
 from vedette.server.api.v1 import (
     backups,
+    cardinality,
     deltas,
     ledger,
     logs,
@@ -56,10 +58,12 @@ _ROUTERS = (
     views.router,
     backups.router,
     monitoring.router,
+    cardinality.router,
     jaeger.router,
     queries.router,
     labels.router,
     status.router,
+    prometheus_rules.router,
     federation.router,
 )
 

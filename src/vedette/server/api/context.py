@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vedette.server.query.metrics.queries import MetricQueries
     from vedette.server.query.reader import Reader
     from vedette.server.readiness import Readiness
+    from vedette.server.rules.manager import RuleManager
     from vedette.server.settings import Settings
     from vedette.server.telemetry import Telemetry
 
@@ -41,6 +42,7 @@ class Services:
     readiness: Readiness
     backups: BackupDesk
     metrics: MetricQueries
+    rules: RuleManager
     stopping: asyncio.Event
     """Set when the server is asked to stop: answers that have no end, end."""
 

@@ -10,8 +10,8 @@ import yaml
 
 from vedette.errors import SettingsError
 from vedette.server.query.promql.errors import ParseError
+from vedette.server.query.promql.gotext import parse_duration
 from vedette.server.query.promql.parser import parse
-from vedette.server.scrape.durations import parse_duration_seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,11 +31,19 @@ class Rule:
     alert: str
     expr: str
     labels: dict[str, str] = field(default_factory=dict)
+    for_seconds: float = 0.0
+    keep_firing_for_seconds: float = 0.0
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The recorded metric, or the alert."""
+        return self.record or self.alert
 
 
 @dataclass(frozen=True, slots=True)
 class RuleGroup:
-    """Rules that are evaluated one after the other. An interval of 0 is the configuration's own."""
+    """Rules that are evaluated one after the other. An interval of 0 is the configuration's own, a limit of 0 none."""
 
     name: str
     rules: tuple[Rule, ...]
@@ -115,10 +123,15 @@ def _rule(item: Any, where: str, shared: dict[str, str]) -> Rule:  # noqa: ANN40
                 raise SettingsError(f"{where}: {name} belongs to alerts, not to recorded series.")
         if not record.strip() or "\n" in record or "{" in record:
             raise SettingsError(f"{where}: {record!r} is no metric name.")
-    _duration(found, "for", where)
-    _duration(found, "keep_firing_for", where)
-    _labels(found.get("annotations"), where)
-    return Rule(record, alert, str(expr), {**shared, **_labels(found.get("labels"), where)})
+    return Rule(
+        record,
+        alert,
+        str(expr).strip(),
+        {**shared, **_labels(found.get("labels"), where)},
+        _duration(found, "for", where),
+        _duration(found, "keep_firing_for", where),
+        _labels(found.get("annotations"), where),
+    )
 
 
 def _mapping(item: Any, where: str, known: set[str]) -> dict[str, Any]:  # noqa: ANN401
@@ -139,10 +152,10 @@ def _list(found: dict[str, Any], name: str, where: str) -> list[Any]:
 
 def _duration(found: dict[str, Any], name: str, where: str) -> float:
     text = str(found.get(name) or "0s")
-    seconds = parse_duration_seconds(text)
-    if seconds is None:
-        raise SettingsError(f"{where}: {name} is {text!r}, which is not a duration such as 30s or 5m.")
-    return seconds
+    try:
+        return parse_duration(text) / 1000
+    except ValueError as error:
+        raise SettingsError(f"{where}: {name} is {text!r}, which is not a duration such as 30s or 5m.") from error
 
 
 def _labels(found: Any, where: str) -> dict[str, str]:  # noqa: ANN401

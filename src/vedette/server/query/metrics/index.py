@@ -8,6 +8,7 @@ they get many, so that adding stays cheap and finding looks at few.
 from __future__ import annotations
 
 import time
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,12 @@ class PairNumbers:
     def __init__(self) -> None:
         self.pairs: list[tuple[str, str]] = []
         self.by_name: dict[str, dict[str, int]] = {}
+        self.name_numbers: dict[str, int] = {}
+        """Numbers for the names of labels, in the order in which they were first seen."""
+        self.name_of = array("i")
+        """The number of each pair's name."""
+        self.sizes = array("i")
+        """The bytes of each pair's value."""
 
     def number(self, name: str, value: str) -> int:
         """The number of a pair, a new one if it is new."""
@@ -47,6 +54,8 @@ class PairNumbers:
         if found is None:
             found = values[value] = len(self.pairs)
             self.pairs.append((name, value))
+            self.name_of.append(self.name_numbers.setdefault(name, len(self.name_numbers)))
+            self.sizes.append(len(value.encode("utf-8", "surrogateescape")))
         return found
 
 

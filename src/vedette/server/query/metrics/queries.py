@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vedette.server.query.metrics.store import MetricStore
     from vedette.server.query.promql.engine import QueryResult
     from vedette.server.query.promql.labels import Matcher
+    from vedette.server.query.promql.source import SampleSource
 
 __all__ = ["MetricQueries"]
 
@@ -77,6 +78,14 @@ class MetricQueries:
             limits = replace(limits, timeout_seconds=min(timeout_seconds, limits.timeout_seconds))
         async with self._turn(tenant):
             return await evaluate(text, *times_ms, self.store, tenant, limits, lookback_ms, self._options)
+
+    async def evaluate_rule(self, tenant: str, text: str, at_ms: int, source: SampleSource) -> QueryResult:
+        """Evaluate a rule's expression at one moment. Rules do not stand in the queue of those who ask.
+
+        Raises:
+            RequestError: see `engine.evaluate`.
+        """
+        return await evaluate(text, at_ms, at_ms, 0, source, tenant, self.limits, DEFAULT_LOOKBACK_MS, self._options)
 
     async def delete(self, tenant: str, selectors: Sequence[tuple[Matcher, ...]], start_ms: int, end_ms: int) -> None:
         """Delete the samples of the series that match, between two times, both inclusive."""

@@ -107,8 +107,8 @@ class MetricStore:
                     except VedetteError as error:
                         log.debug("Metrics of %s wait: %s", tenant.tenant, error)
 
-    async def of(self, tenant: str) -> TenantMetrics:
-        """One tenant's series, fresh.
+    async def of(self, tenant: str, max_age_seconds: float = _FRESH_SECONDS) -> TenantMetrics:
+        """One tenant's series, as the tables had them `max_age_seconds` ago or later.
 
         Raises:
             EngineUnavailable: the tables do not answer.
@@ -121,7 +121,7 @@ class MetricStore:
         if found is None:
             found = self._tenants[tenant] = TenantMetrics(self._reader, tenant, self._max_cached)
         found.asked_at = time.monotonic()
-        await found.refresh(_FRESH_SECONDS)
+        await found.refresh(max_age_seconds)
         return found
 
     async def select(

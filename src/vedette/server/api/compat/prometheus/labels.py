@@ -14,14 +14,17 @@ from vedette.server.api.compat.prometheus.parameters import (
     FAR_AHEAD_MS,
     LONG_AGO_MS,
     Parameters,
+    now_ms,
     parameters,
     unescaped_name,
 )
 from vedette.server.api.context import Admin, Caller, services_of
+from vedette.server.query.metrics.cardinality import count, today
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from vedette.server.query.metrics.cardinality import Counts
     from vedette.server.query.metrics.tenant import TenantMetrics
 
 __all__ = ["router"]
@@ -99,38 +102,40 @@ async def delete_series(request: Request, admin: Admin) -> Response:
 
 @router.get("/status/tsdb", summary="Cardinality: which metrics and labels have most series")
 async def tsdb(request: Request, caller: Caller) -> Response:
-    """`limit` (10): how many of each list."""
+    """`limit` (10): how many of each list. The head are the series with samples today or yesterday (UTC)."""
     given = await parameters(request)
     limit = given.limit() or 10
     metrics = await services_of(request).metrics.store.of(caller.tenant)
     index = metrics.index
-    numbers, counts = index.series_by_pair(np.arange(len(index)))
-    pairs = [index.numbers.pairs[number] for number in numbers.tolist()]
-    counted = list(zip(pairs, counts.tolist(), strict=True))
-    by_metric = {value: count for (name, value), count in counted if name == "__name__"}
-    values = {name: len(found) for name, found in index.numbers.by_name.items()}
-    sizes = {name: sum(map(len, found)) for name, found in index.numbers.by_name.items()}
-    by_pair = {f"{name}={value}": count for (name, value), count in counted}
+    day = today()
+    active = np.arange(len(index))
+    active = active[index.present(active, day - 1, day + 1)]
+    counts = count(index, active)
     return success(
         {
             "headStats": {
-                "numSeries": len(index),
-                "numLabelPairs": len(pairs),
+                "numSeries": counts.total,
+                "numLabelPairs": len(counts.numbers),
                 "chunkCount": 0,
-                "minTime": int(index.first_days.min()) * _DAY_MS if len(index) else 0,
-                "maxTime": (int(index.last_days.max()) + 1) * _DAY_MS if len(index) else 0,
+                "minTime": max(int(index.first_days[active].min()), day - 1) * _DAY_MS if len(active) else 0,
+                "maxTime": min((int(index.last_days[active].max()) + 1) * _DAY_MS, now_ms()) if len(active) else 0,
             },
-            "seriesCountByMetricName": _top(by_metric, limit),
-            "labelValueCountByLabelName": _top(values, limit),
-            "memoryInBytesByLabelName": _top(sizes, limit),
-            "seriesCountByLabelValuePair": _top(by_pair, limit),
+            "seriesCountByMetricName": [_entry(*one) for one in counts.metrics(limit)],
+            "labelValueCountByLabelName": _by_label(counts, counts.values, limit),
+            "memoryInBytesByLabelName": _by_label(counts, counts.bytes, limit),
+            "seriesCountByLabelValuePair": [
+                _entry(f"{name}={value}", many) for (name, value), many in counts.pairs(limit)
+            ],
         }
     )
 
 
-def _top(counts: dict[str, int], limit: int) -> list[dict[str, Any]]:
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [{"name": name, "value": count} for name, count in ordered[:limit]]
+def _by_label(counts: Counts, by: npt.NDArray[np.int64], limit: int) -> list[dict[str, Any]]:
+    return [_entry(counts.names[place], int(by[place])) for place in counts.labels(limit, by=by)]
+
+
+def _entry(name: str, value: int) -> dict[str, Any]:
+    return {"name": name, "value": value}
 
 
 def _sorted(found: set[str], limit: int) -> Response:

@@ -1,4 +1,4 @@
-"""What Prometheus says of itself: its build, flags, configuration, targets, rules and alerts."""
+"""What Prometheus says of itself: its build, flags, configuration, targets and alerts."""
 
 from __future__ import annotations
 
@@ -101,15 +101,6 @@ async def scrape_pools(request: Request, caller: Caller) -> Response:
     state = _state(request, "scrape")
     pools = state.get("pools", []) if state.get("tenant", caller.tenant) == caller.tenant else []
     return success({"scrapePools": pools})
-
-
-@router.get("/rules", summary="Recording rules")
-async def rules(request: Request, caller: Caller) -> Response:
-    """`type` (record, alert)."""
-    given = await parameters(request)
-    state = _state(request, "rules")
-    groups = state.get("groups", []) if state.get("tenant", caller.tenant) == caller.tenant else []
-    return success({"groups": [] if given.text("type") == "alert" else groups})
 
 
 @router.get("/alerts", summary="Active alerts")

@@ -1,0 +1,95 @@
+"""Prometheus' protobuf messages by hand: series with float samples and native histograms.
+
+https://github.com/prometheus/prometheus/blob/main/prompb/types.proto
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from vedette.server.query.promql.source import STALE_NAN_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from vedette.server.query.promql.histogram import Histogram
+
+__all__ = ["STALE", "field", "histogram", "labels", "number_field", "sample", "series", "varint"]
+
+STALE: Final[float] = struct.unpack("<d", struct.pack("<Q", STALE_NAN_BITS))[0]
+"""The value that ends a series."""
+
+_DOUBLE: Final = struct.Struct("<d")
+_BITS: Final = (1 << 64) - 1
+
+
+def varint(value: int) -> bytes:
+    """A number as protobuf writes it; negative ones in two's complement of 64 bits."""
+    value &= _BITS
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _zigzag(value: int) -> bytes:
+    return varint((value << 1) ^ (value >> 63))
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A field of bytes: a text or a message."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def number_field(number: int, value: int) -> bytes:
+    """A field that is a number."""
+    return varint(number << 3) + varint(value)
+
+
+def _double_field(number: int, value: float) -> bytes:
+    return varint(number << 3 | 1) + _DOUBLE.pack(value)
+
+
+def labels(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """Label messages as field 1 of a series; `pairs` are sorted by name."""
+    return b"".join(field(1, field(1, name.encode()) + field(2, value.encode())) for name, value in pairs)
+
+
+def sample(value: float, time_ms: int) -> bytes:
+    """A float sample as field 2 of a series."""
+    return field(2, b"\x09" + _DOUBLE.pack(value) + number_field(2, time_ms))
+
+
+def histogram(found: Histogram, time_ms: int) -> bytes:
+    """A native histogram of floats as field 4 of a series."""
+    out = [_double_field(2, found.count), _double_field(3, found.sum), varint(4 << 3), _zigzag(found.schema)]
+    out += [_double_field(5, found.zero_threshold), _double_field(7, found.zero_count)]
+    out += [*_side(found.negative, 8, 10), *_side(found.positive, 11, 13)]
+    out += [number_field(14, int(found.counter_reset)), number_field(15, time_ms)]
+    if found.custom_values:
+        out.append(field(16, b"".join(map(_DOUBLE.pack, found.custom_values))))
+    return field(4, b"".join(out))
+
+
+def _side(buckets: Mapping[int, float], spans_field: int, counts_field: int) -> list[bytes]:
+    """The buckets of one side: spans of neighbours, and the counts."""
+    if not buckets:
+        return []
+    spans: list[list[int]] = []
+    end = 0
+    for index in buckets:
+        if spans and index == end:
+            spans[-1][1] += 1
+        else:
+            spans.append([index - end if spans else index, 1])
+        end = index + 1
+    out = [field(spans_field, varint(8) + _zigzag(offset) + number_field(2, length)) for offset, length in spans]
+    return [*out, field(counts_field, b"".join(map(_DOUBLE.pack, buckets.values())))]
+
+
+def series(encoded_labels: bytes, points: bytes) -> bytes:
+    """A series as field 1 of a message."""
+    return field(1, encoded_labels + points)

@@ -1,0 +1,208 @@
+"""One group of rules: when it is evaluated, and what comes of it.
+
+Rules of a group are evaluated one after the other at the same moment. Moments are spread over the interval by the
+group's name; a moment that has passed before the last evaluation ended is left out and counted. What happens at a
+moment is Prometheus' own: https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vedette.errors import VedetteError
+from vedette.server.query.metrics.prompb import STALE
+from vedette.server.rules.evaluation import RuleState, SeriesEncoder, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from vedette.server.query.promql.engine import QueryResult
+    from vedette.server.query.promql.labels import Labels
+    from vedette.server.rules.files import RuleGroup
+    from vedette.server.rules.readable import ReadableClock
+    from vedette.server.rules.recent import Point, RecentResults
+
+    Query = Callable[[str, int], Awaitable[QueryResult]]
+    Write = Callable[[bytes, int], Awaitable[None]]
+
+__all__ = ["Group", "Surroundings"]
+
+log = logging.getLogger(__name__)
+
+_MOST_MESSAGE_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a group is given: how to ask, where to write, what is readable, and how many evaluate at once."""
+
+    query: Query
+    write: Write
+    clock: ReadableClock
+    recent: RecentResults
+    turns: asyncio.Semaphore
+
+
+@dataclass(slots=True)
+class GroupFigures:
+    """What a group has done, for the metrics."""
+
+    iterations: int = 0
+    missed: int = 0
+    evaluations: int = 0
+    failures: int = 0
+    samples: int = 0
+    took_seconds: float = 0.0
+    evaluated_at: float = 0.0
+    lag_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What the rules of a group recorded at one moment."""
+
+    points: list[tuple[Labels, int, Point]] = field(default_factory=list)
+    now: dict[int, set[Labels]] = field(default_factory=dict)
+
+
+class Group:
+    """A group of a file. `run` evaluates it until cancelled."""
+
+    def __init__(self, file: str, group: RuleGroup, interval_seconds: float, around: Surroundings) -> None:
+        self.file = file
+        self.group = group
+        self.interval_seconds = interval_seconds
+        self.states = [RuleState(rule) for rule in group.rules]
+        self.figures = GroupFigures()
+        self._around = around
+        self._encoder = SeriesEncoder()
+        self._offset_ms = round(group.query_offset_seconds * 1000)
+        self._orphans: set[Labels] = set()
+
+    @property
+    def key(self) -> str:
+        """The name under which the group stands in the metrics, as Prometheus has it."""
+        return f"{self.file};{self.group.name}"
+
+    def inherit(self, before: Group) -> None:
+        """Go on where a group of the same name ended: what its rules recorded is ended where no rule records it now."""
+        waiting: dict[tuple[str, tuple[tuple[str, str], ...]], list[RuleState]] = {}
+        for old in before.states:
+            waiting.setdefault((old.rule.name, tuple(sorted(old.rule.labels.items()))), []).append(old)
+        for state in self.states:
+            same = waiting.get((state.rule.name, tuple(sorted(state.rule.labels.items()))))
+            if same:
+                state.recorded = same.pop(0).recorded
+        self._orphans = before.recorded() - self.recorded()
+
+    def recorded(self) -> set[Labels]:
+        """The series that the group's rules have recorded last, and those that it still has to end."""
+        return self._orphans.union(*(state.recorded for state in self.states))
+
+    async def run(self) -> None:
+        """Evaluate at every moment until cancelled."""
+        interval, clock = self.interval_seconds, self._around.clock
+        # Milliseconds since 1970 at which an interval begins for this group.
+        step = max(1, round(interval * 1000))
+        digest = hashlib.blake2b(self.key.encode(), digest_size=8).digest()
+        offset = int.from_bytes(digest, "big") % step
+        due = (time.time_ns() // 1_000_000 - offset) // step * step + offset + step
+        while True:
+            await asyncio.sleep(max(0.0, due / 1000 - time.time()))
+            await clock.wait(due / 1000)
+            missed = int((clock.moment * 1000 - due) // step)
+            self.figures.missed += missed
+            self.figures.iterations += missed
+            due += missed * step
+            async with self._around.turns:
+                self.figures.lag_seconds = time.time() - due / 1000
+                evaluation = asyncio.ensure_future(self.evaluate(due))
+                try:
+                    await asyncio.shield(evaluation)
+                except asyncio.CancelledError:
+                    await asyncio.wait({evaluation})  # what began is ended: half of a group is no result
+                    raise
+            due += step
+
+    async def evaluate(self, due_ms: int) -> None:
+        """Evaluate every rule for a moment and write what they record."""
+        began, at_ms = time.monotonic(), due_ms - self._offset_ms
+        around, outcome = self._around, _Outcome()
+        around.recent.forget_readable(around.clock.moment - 1.0)
+        batch = around.recent.begin()
+        for place, state in enumerate(self.states):
+            if state.rule.record:
+                before = len(outcome.points)
+                await self._record(state, place, at_ms, outcome)
+                around.recent.add(batch, outcome.points[before:])
+                await asyncio.sleep(0)  # small queries do not wait for anything, and others want a turn
+        produced: set[Labels] = set().union(*outcome.now.values())
+        ends = [(labels, at_ms, STALE) for labels in self._orphans - produced]
+        around.recent.add(batch, ends)
+        try:
+            await self._write([*outcome.points, *ends])
+        except VedetteError as error:
+            around.recent.drop(batch)
+            self._fail(outcome, f"The result could not be written: {error}")
+        else:
+            batch.written_at = time.time()
+            for place, now in outcome.now.items():
+                self.states[place].recorded = now
+            self._orphans = set()
+        self._encoder.keep(self.recorded())
+        figures = self.figures
+        figures.iterations += 1
+        figures.samples = len(outcome.points)
+        figures.took_seconds = time.monotonic() - began
+        figures.evaluated_at = due_ms / 1000
+
+    async def _record(self, state: RuleState, place: int, at_ms: int, outcome: _Outcome) -> None:
+        began = time.monotonic()
+        self.figures.evaluations += 1
+        try:
+            found = recorded(state.rule, await self._around.query(state.rule.expr, at_ms), self.group.limit)
+        except VedetteError as error:
+            self._failed(state, str(error))
+        except Exception:
+            log.exception("The rule %s of group %s failed", state.rule.name, self.group.name)
+            self._failed(state, "Vedette failed to evaluate this rule; its log says more.")
+        else:
+            state.health, state.error = "ok", ""
+            outcome.now[place] = set(found)
+            outcome.points += [(labels, at_ms, point) for labels, point in found.items()]
+            outcome.points += [(labels, at_ms, STALE) for labels in state.recorded.difference(found)]
+        state.took_seconds = time.monotonic() - began
+        state.evaluated_at = (at_ms + self._offset_ms) / 1000
+
+    def _failed(self, state: RuleState, error: str) -> None:
+        if state.health != "err":
+            log.warning("The rule %s of group %s failed: %s", state.rule.name, self.group.name, error)
+        state.health, state.error = "err", error
+        state.failures += 1
+        self.figures.failures += 1
+
+    def _fail(self, outcome: _Outcome, error: str) -> None:
+        for place in outcome.now:
+            self._failed(self.states[place], error)
+
+    async def _write(self, points: list[tuple[Labels, int, Point]]) -> None:
+        """Keep points in few messages: nothing is said to be recorded before all are on disk."""
+        message, rows = bytearray(), 0
+        for labels, time_ms, point in points:
+            message += self._encoder.encode(labels, time_ms, point)
+            rows += 1
+            if len(message) > _MOST_MESSAGE_BYTES:
+                await self._around.write(bytes(message), rows)
+                message, rows = bytearray(), 0
+        if rows:
+            await self._around.write(bytes(message), rows)
+
+    async def end(self) -> None:
+        """Write the end of every series that the group recorded: it is gone from the files."""
+        now_ms = time.time_ns() // 1_000_000 - self._offset_ms
+        await self._write([(labels, now_ms, STALE) for labels in self.recorded()])

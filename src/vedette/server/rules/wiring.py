@@ -1,0 +1,51 @@
+"""How rules are put together with the rest of the server.
+
+Rules are evaluated in the server process: the labels and the hot windows that they ask for are in its memory for the
+pages and data sources that ask the same, and the compiled kernels are loaded there. The worker would need all of that
+a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from vedette.server.engine.formats import by_name
+from vedette.server.ingest.otlp import METRICS, Payload, stamped
+from vedette.server.rules.group import Surroundings
+from vedette.server.rules.manager import RuleManager
+from vedette.server.rules.readable import ReadableClock
+from vedette.server.rules.recent import RecentResults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vedette.server.ingest.pipeline import Ingest
+    from vedette.server.query.metrics.queries import MetricQueries
+    from vedette.server.query.promql.engine import QueryResult
+    from vedette.server.rules.manager import RuleSources
+    from vedette.server.settings import Settings
+
+__all__ = ["build_rules"]
+
+_GROUPS_AT_ONCE = 4
+
+
+def build_rules(
+    settings: Settings, sources: Callable[[], RuleSources], metrics: MetricQueries, ingest: Ingest
+) -> RuleManager:
+    """The manager of the rule files that `sources` names. It does nothing until it runs."""
+    tenant, code = settings.rules_tenant, by_name("remote_write").code
+    clock = ReadableClock((settings.wal_dir, settings.wal_dir / "scrape"))
+    recent = RecentResults(metrics.store)
+
+    async def query(text: str, at_ms: int) -> QueryResult:
+        await metrics.store.of(tenant, max(0.0, time.monotonic() - clock.looked_at))
+        return await metrics.evaluate_rule(tenant, text, at_ms, recent)
+
+    async def write(message: bytes, rows: int) -> None:
+        await ingest.submit(tenant, Payload(METRICS, code, rows, stamped(tenant, message), len(message)))
+
+    around = Surroundings(query, write, clock, recent, asyncio.Semaphore(_GROUPS_AT_ONCE))
+    return RuleManager(sources, around, tenant)

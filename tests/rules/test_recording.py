@@ -1,0 +1,220 @@
+"""Recording rules: a real platform evaluates real files, and what they record is asked for by the HTTP API."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent.parent / "remote_write")]
+
+from write_requests import ONE, PATH, STALE, histogram, packed, sample, series_one  # noqa: E402
+
+TENANT = "ruled"
+HISTOGRAM = {"schema": 0, "count": 3.0, "sum": 5.0, "positive": {0: 1.0, 1: 2.0}}
+
+
+class Ruled:
+    """A platform that follows the rule files of a folder."""
+
+    def __init__(self, new_platform: Any, folder: Path) -> None:
+        self.folder = folder / "rules"
+        self.folder.mkdir()
+        flags = ["--rule-files", f"{self.folder}/*.yml", "--rules-tenant", TENANT, "--rules-interval", "1s"]
+        self.platform = new_platform(folder / "data", flags).start()
+
+    def write(self, name: str, *groups: dict[str, Any]) -> None:
+        temporary = self.folder / f"{name}.tmp"
+        temporary.write_text(json.dumps({"groups": groups}))
+        temporary.rename(self.folder / f"{name}.yml")
+
+    def remove(self, name: str) -> None:
+        (self.folder / f"{name}.yml").unlink()
+
+    def send(self, *series: bytes) -> None:
+        answer = self.platform.request(PATH, packed(b"".join(series)), headers=ONE | {"X-Scope-OrgID": TENANT})
+        assert answer.status == 204, answer.body
+
+    def api(self, path: str, tenant: str = TENANT, **form: Any) -> Any:
+        found = self.platform.request(
+            f"/prometheus/api/v1/{path}?{urlencode(form, doseq=True)}", headers={"X-Scope-OrgID": tenant}
+        ).json()
+        assert found["status"] == "success", found
+        return found
+
+    def vector(self, query: str) -> dict[str, Any]:
+        found = self.api("query", query=query)["data"]["result"]
+        return {json.dumps(one["metric"], sort_keys=True): one.get("value", one.get("histogram"))[1] for one in found}
+
+    def wait(self, query: str, expected: Any) -> None:
+        while list(self.vector(query).values()) != expected:
+            time.sleep(0.1)
+
+    def group(self, name: str) -> Any:
+        """A group once it has been evaluated."""
+        while True:
+            found = self.api("rules", **{"rule_group[]": name})["data"]["groups"]
+            if found and not found[0]["lastEvaluation"].startswith("0001"):
+                return found[0]
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory, new_platform):
+    made = Ruled(new_platform, tmp_path_factory.mktemp("ruled"))
+    yield made
+    made.platform.stop()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def gauge(name: str, value: float, **labels: str) -> bytes:
+    pairs = sorted({"__name__": name, **labels}.items())
+    return series_one(pairs, (2, sample(value, now_ms())))
+
+
+def test_rules_see_what_the_rules_before_them_recorded(ruled):
+    ruled.send(gauge("load", 3, job="a", cpu="0"), gauge("load", 4, job="a", cpu="1"), gauge("load", 5, job="b"))
+    rules = [
+        {"record": "job:load:sum", "expr": "sum by (job) (load)", "labels": {"team": "x", "job": ""}},
+        {"record": "job_load", "expr": 'sum by (job) ({__name__="load"})', "labels": {"team": "x"}},
+        {"record": "job_load:twice", "expr": 'job_load{team=~"x|y"} * 2'},
+        {"record": "all:load", "expr": 'sum({__name__=~"job_load:.*"})'},
+        {"record": "constant", "expr": "1 + 2"},
+        {"alert": "Loaded", "expr": "load > 1", "for": "5m", "labels": {"severity": "page"}, "annotations": {"a": "b"}},
+    ]
+    ruled.write("one", {"name": "first", "rules": rules})
+    ruled.wait("all:load", ["24"])
+    assert ruled.vector("job_load:twice") == {
+        '{"__name__": "job_load:twice", "job": "a", "team": "x"}': "14",
+        '{"__name__": "job_load:twice", "job": "b", "team": "x"}': "10",
+    }
+    assert list(ruled.vector("constant").values()) == ["3"]
+    # In the first moment already: each rule has as many samples as the one that it builds on, at the same times.
+    steps = ruled.api("query", query="{__name__=~'job_load|job_load:twice|all:load'}[1h]")["data"]["result"]
+    begun = {one["metric"]["__name__"]: one["values"][0][0] for one in steps}
+    assert len(set(begun.values())) == 1, begun
+
+    group = ruled.group("first")
+    assert group["interval"] == 1
+    assert group["file"] == str(ruled.folder / "one.yml")
+    failed, good = group["rules"][0], group["rules"][1]
+    # Two jobs, and the rule takes the label away that tells them apart.
+    assert failed["health"] == "err"
+    assert "same labelset" in failed["lastError"]
+    assert (good["health"], good["lastError"], good["type"]) == ("ok", "", "recording")
+    assert good["query"] == 'sum by (job) ({__name__="load"})'
+    assert good["labels"] == {"team": "x"}
+    assert good["evaluationTime"] > 0
+    alert = group["rules"][5]
+    assert (alert["type"], alert["state"], alert["duration"], alert["alerts"]) == ("alerting", "unknown", 300, [])
+    assert "not evaluated" in alert["lastError"]
+    kinds = ruled.api("rules", type="alert", **{"rule_group[]": "first"})["data"]["groups"]
+    assert [rule["name"] for rule in kinds[0]["rules"]] == ["Loaded"]
+    matched = ruled.api("rules", **{"match[]": '{severity="page"}'})["data"]["groups"]
+    assert [rule["name"] for one in matched for rule in one["rules"]] == ["Loaded"]
+    assert ruled.api("rules", tenant="another")["data"]["groups"] == []
+
+
+def test_a_series_that_is_gone_ends_and_histograms_are_recorded(ruled):
+    at = now_ms()
+    names = (("__name__", "sizes"), ("kind", "h"))
+    ruled.send(gauge("passing", 1, kind="p"), series_one(names, (4, histogram(HISTOGRAM, at))))
+    ruled.write(
+        "ends",
+        {
+            "name": "ends",
+            "rules": [
+                {"record": "passing:kept", "expr": "passing"},
+                {"record": "sizes:sum", "expr": "sum(sizes)"},
+            ],
+        },
+    )
+    ruled.wait("passing:kept", ["1"])
+    while not (found := ruled.vector("sizes:sum")):
+        time.sleep(0.1)
+    [document] = found.values()
+    assert (document["count"], document["sum"]) == ("3", "5")
+    assert [bucket[3] for bucket in document["buckets"]] == ["1", "2"]
+    gone = (("__name__", "passing"), ("kind", "p"))
+    ruled.send(series_one(gone, (2, sample(STALE, now_ms()))))
+    ruled.wait("passing:kept", [])
+    # A group that is taken away ends what it recorded.
+    ruled.remove("ends")
+    ruled.wait("count(sizes:sum)", [])
+
+
+def test_files_are_followed_and_wrong_ones_change_nothing(ruled):
+    ruled.send(gauge("followed", 7))
+    ruled.write("follow", {"name": "follow", "rules": [{"record": "followed:a", "expr": "followed"}]})
+    ruled.wait("followed:a", ["7"])
+    ruled.write("follow", {"name": "follow", "rules": [{"record": "followed:a", "expr": "followed +"}]})
+    answer = ruled.platform.request("/prometheus/-/reload", b"", headers={"X-Scope-OrgID": TENANT})
+    assert answer.status == 400
+    assert "follow.yml" in answer.json()["error"]
+    assert "unexpected end of input" in answer.json()["error"]
+    warned = ruled.api("rules", **{"rule_group[]": "follow"})
+    assert "unexpected end of input" in warned["warnings"][0]
+    assert warned["data"]["groups"][0]["rules"][0]["query"] == "followed"
+    rules = [
+        {"record": "followed:b", "expr": "followed * 3"},
+        {"record": "many", "expr": 'label_replace(followed,"a","b","","") or vector(1)'},
+    ]
+    ruled.write("follow", {"name": "follow", "limit": 1, "query_offset": "1s", "rules": rules})
+    assert ruled.platform.request("/prometheus/-/reload", b"", headers={"X-Scope-OrgID": TENANT}).status == 200
+    ruled.wait("followed:b", ["21"])
+    ruled.wait("followed:a", [])
+    group = ruled.group("follow")
+    assert group["limit"] == 1
+    assert group["rules"][1]["lastError"] == "exceeded limit of 1 with 2 series"
+    assert "warnings" not in ruled.api("rules")
+    ruled.remove("follow")
+
+
+def test_groups_come_in_pages_and_our_metrics_count(ruled):
+    ruled.send(gauge("paged", 1))
+    groups = [{"name": f"page{i}", "rules": [{"record": f"paged:{i}", "expr": "paged"}]} for i in range(3)]
+    ruled.write("pages", *groups)
+    ruled.wait("paged:2", ["1"])
+    seen: list[str] = []
+    token = ""
+    while True:
+        more = {"group_next_token": token} if token else {}
+        data = ruled.api("rules", group_limit=1, **{"rule_name[]": [f"paged:{i}" for i in range(3)]}, **more)["data"]
+        seen += [group["name"] for group in data["groups"]]
+        token = data.get("groupNextToken", "")
+        if not token:
+            break
+    assert seen == ["page0", "page1", "page2"]
+    key = f'rule_group="{ruled.folder}/pages.yml;page2"'
+    lines = ruled.platform.request("/metrics").body.decode().splitlines()
+    figures = {line.split("{")[0]: float(line.split()[-1]) for line in lines if key in line}
+    assert figures["vedette_rule_evaluations_total"] >= 1
+    assert figures["vedette_rule_evaluation_failures_total"] == 0
+    assert figures["vedette_rule_group_last_evaluation_samples"] == 1
+    assert figures["vedette_rule_group_interval_seconds"] == 1
+
+
+def test_what_waits_is_counted_as_missed_and_evaluated_when_it_is_readable(ruled):
+    ruled.send(gauge("late", 1))
+    ruled.write("late", {"name": "late", "rules": [{"record": "late:a", "expr": "late"}]})
+    ruled.wait("late:a", ["1"])
+    before = _missed(ruled, "late")
+    ruled.platform.kill("engine")
+    while _missed(ruled, "late") <= before:
+        time.sleep(0.1)
+    ruled.send(gauge("late", 2))
+    ruled.wait("late:a", ["2"])
+
+
+def _missed(ruled: Ruled, group: str) -> float:
+    lines = ruled.platform.request("/metrics").body.decode().splitlines()
+    name = f'vedette_rule_group_iterations_missed_total{{rule_group="{ruled.folder}/{group}.yml;{group}"}}'
+    return next(float(line.split()[-1]) for line in lines if line.startswith(name))
