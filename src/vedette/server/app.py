@@ -23,6 +23,7 @@ from granian.server.embed import Server as Granian
 from vedette.errors import StartError, VedetteError
 from vedette.server.api.build import build_api
 from vedette.server.api.context import Services
+from vedette.server.api.names import KnownNames
 from vedette.server.backup import BackupDesk
 from vedette.server.control.identity import Authenticator
 from vedette.server.control.posture import check_posture
@@ -49,8 +50,9 @@ from vedette.server.wal.segments import WalFolder
 from vedette.server.wal.writer import WalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Coroutine
 
+    from vedette.server.api.names import Application
     from vedette.server.control.identity import AuthMode
     from vedette.server.settings import Address, Settings
     from vedette.server.telemetry import Reading
@@ -86,39 +88,10 @@ async def serve(settings: Settings) -> None:
         await _background(cleanup, _prepare(engine, reader))
 
         folder = WalFolder(settings.wal_dir)
-        wal = WalWriter(
-            folder,
-            segment_bytes=settings.wal_segment_bytes,
-            segment_age=settings.wal_segment_age,
-            max_bytes=settings.wal_max_bytes,
-            sync_interval=settings.wal_sync.interval_seconds,
-        )
-        cut = wal.start()
-        if cut:
-            log.warning("The last run ended in the middle of a write; %d unacknowledged bytes were cut.", cut)
-        cleanup.push_async_callback(wal.close)
-        telemetry.watch(lambda: _wal_readings(wal))
-
-        ledger = Ledger(wal, telemetry)
-        cleanup.push_async_callback(ledger.flush)
-        await _background(cleanup, ledger.run())
-        ingest = Ingest(
-            wal,
-            ledger,
-            telemetry,
-            max_inflight_bytes=settings.max_inflight_bytes,
-            tenant_rate=settings.tenant_max_bytes_per_second,
-        )
+        wal = _open_wal(cleanup, settings, folder, telemetry)
+        ingest = await _open_ingest(cleanup, settings, wal, telemetry)
         readiness = Readiness(engine, reader, wal, folder)
-        store = MetricStore(reader, max_cached_samples=settings.metrics_cache // _CACHED_SAMPLE_BYTES)
-        await _background(cleanup, store.run())
-        metrics = MetricQueries(
-            engine,
-            store,
-            _promql_limits(settings),
-            concurrency=settings.query_concurrency,
-            options=_promql_options(settings),
-        )
+        metrics = await _open_metrics(cleanup, settings, engine, reader)
         rules = build_rules(settings, partial(_rule_sources, settings), metrics, ingest)
         telemetry.registry.register(RuleReadings(rules))
         services = Services(
@@ -135,32 +108,68 @@ async def serve(settings: Settings) -> None:
             rules=rules,
             stopping=stop,
         )
-
-        otlp = OtlpHttp(
-            ingest,
-            authenticator,
-            max_body_bytes=settings.max_body_bytes,
-            body_timeout_seconds=settings.body_timeout,
-        )
-        remote_write = RemoteWrite(
-            ingest,
-            authenticator,
-            max_body_bytes=settings.max_body_bytes,
-            body_timeout_seconds=settings.body_timeout,
-        )
-        api_doors = _Doors((otlp, remote_write), build_api(services))
-        await _listen(cleanup, settings.listen, api_doors, "the API", "--listen")
-        if settings.otlp_http:
-            await _listen(cleanup, settings.otlp_http, otlp, "OTLP/HTTP", "--otlp-http")
-        if settings.otlp_grpc:
-            grpc_server = await start_otlp_grpc(
-                settings.otlp_grpc, ingest, authenticator, max_body_bytes=settings.max_body_bytes
-            )
-            cleanup.push_async_callback(grpc_server.stop, _GRACE_SECONDS)
+        await _open_doors(cleanup, services)
         await _background(cleanup, rules.run())
         await _background(cleanup, _announce(readiness, settings))
         await stop.wait()
         log.info("Stopping: no new requests, those under way are finished.")
+
+
+def _open_wal(cleanup: AsyncExitStack, settings: Settings, folder: WalFolder, telemetry: Telemetry) -> WalWriter:
+    wal = WalWriter(
+        folder,
+        segment_bytes=settings.wal_segment_bytes,
+        segment_age=settings.wal_segment_age,
+        max_bytes=settings.wal_max_bytes,
+        sync_interval=settings.wal_sync.interval_seconds,
+    )
+    cut = wal.start()
+    if cut:
+        log.warning("The last run ended in the middle of a write; %d unacknowledged bytes were cut.", cut)
+    cleanup.push_async_callback(wal.close)
+    telemetry.watch(lambda: _wal_readings(wal))
+    return wal
+
+
+async def _open_ingest(cleanup: AsyncExitStack, settings: Settings, wal: WalWriter, telemetry: Telemetry) -> Ingest:
+    ledger = Ledger(wal, telemetry)
+    cleanup.push_async_callback(ledger.flush)
+    await _background(cleanup, ledger.run())
+    return Ingest(
+        wal,
+        ledger,
+        telemetry,
+        max_inflight_bytes=settings.max_inflight_bytes,
+        tenant_rate=settings.tenant_max_bytes_per_second,
+    )
+
+
+async def _open_metrics(cleanup: AsyncExitStack, settings: Settings, engine: Engine, reader: Reader) -> MetricQueries:
+    store = MetricStore(reader, max_cached_samples=settings.metrics_cache // _CACHED_SAMPLE_BYTES)
+    await _background(cleanup, store.run())
+    return MetricQueries(
+        engine,
+        store,
+        _promql_limits(settings),
+        concurrency=settings.query_concurrency,
+        options=_promql_options(settings),
+    )
+
+
+async def _open_doors(cleanup: AsyncExitStack, services: Services) -> None:
+    settings, ingest, authenticator = services.settings, services.ingest, services.authenticator
+    body_bytes, body_timeout = settings.max_body_bytes, settings.body_timeout
+    otlp = OtlpHttp(ingest, authenticator, max_body_bytes=body_bytes, body_timeout_seconds=body_timeout)
+    remote_write = RemoteWrite(ingest, authenticator, max_body_bytes=body_bytes, body_timeout_seconds=body_timeout)
+    api: Application = _Doors((otlp, remote_write), build_api(services))
+    if not settings.insecure_no_auth:
+        api = KnownNames(api, authenticator, settings.host_names)
+    await _listen(cleanup, settings.listen, api, "the API", "--listen")
+    if settings.otlp_http:
+        await _listen(cleanup, settings.otlp_http, otlp, "OTLP/HTTP", "--otlp-http")
+    if settings.otlp_grpc:
+        grpc_server = await start_otlp_grpc(settings.otlp_grpc, ingest, authenticator, max_body_bytes=body_bytes)
+        cleanup.push_async_callback(grpc_server.stop, _GRACE_SECONDS)
 
 
 class _Doors:
@@ -179,9 +188,7 @@ class _Doors:
         await self._api(scope, receive, send)
 
 
-async def _listen(
-    cleanup: AsyncExitStack, address: Address, app: Callable[..., Awaitable[None]], what: str, flag: str
-) -> None:
+async def _listen(cleanup: AsyncExitStack, address: Address, app: Application, what: str, flag: str) -> None:
     _check_free(address, what, flag)
     server = Granian(
         app,

@@ -118,6 +118,15 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _parse_names(text: str) -> frozenset[str]:
+    names = frozenset(filter(None, (part.strip().lower() for part in text.split(","))))
+    if wrong := [name for name in sorted(names) if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", name)]:
+        raise ValueError(
+            f"{wrong[0]!r} is not a host name; write names without port, as vedette.internal,other.internal"
+        )
+    return names
+
+
 _FEATURES = ("promql-delayed-name-removal", "type-and-unit-labels", "use-start-timestamps")
 
 
@@ -169,6 +178,9 @@ class Settings:
         _one_of("auto", "required", "off"),
         "auto",
         "whether API keys are demanded; auto demands them once an admin key exists",
+    )
+    host_names: frozenset[str] = _setting(
+        _parse_names, "", "names besides localhost under which the API answers while it asks for no key, with commas"
     )
     insecure_no_auth: bool = _setting(parse_flag, "false", "listen beyond this machine without an admin key")
 

@@ -1,0 +1,83 @@
+"""A platform that asks for no key answers only those who know it as this machine.
+
+Where no key is needed, whoever reaches the port reads everything, and a web page somewhere else can make a browser on
+this machine reach it: by a name that it lets point here (DNS rebinding), or by sending a form. A name in the address
+tells the first apart, as an address in digits or ``localhost`` cannot be made to point elsewhere; what browsers say of
+a request's origin tells the second apart. With keys there is nothing to guard: no browser sends a key by itself.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from vedette.server.api.problems import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from vedette.server.control.identity import Authenticator
+
+    Application = Callable[[Any, Any, Any], Awaitable[None]]
+    """An ASGI application."""
+
+__all__ = ["Application", "KnownNames"]
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class KnownNames:
+    """An ASGI application in front of another one.
+
+    Args:
+        app: what answers.
+        authenticator: says whether keys are needed; asked for every request, as the first admin key changes that.
+        names: host names under which the platform is known besides ``localhost``.
+    """
+
+    def __init__(self, app: Application, authenticator: Authenticator, names: Collection[str]) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._names = frozenset(name.lower() for name in names)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        """Answer one request, or refuse it."""
+        if scope["type"] == "http" and not self._authenticator.required and (why := self._objection(scope)):
+            await problem(HTTPStatus.FORBIDDEN, "Not from there", why)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _objection(self, scope: Any) -> str | None:  # noqa: ANN401 - ASGI
+        headers = dict(scope["headers"])
+        asked = headers.get(b"host", b"").decode("latin-1").lower()
+        host = _host(asked)
+        if not _is_this_machine(host) and host not in self._names:
+            return (
+                f"No key is asked for here, so only this machine is answered, and {host!r} may be a name that somebody "
+                "else lets point to it. Ask for localhost or 127.0.0.1, add the name to the setting host_names, or "
+                "create a key with `vedette key create --scope admin`."
+            )
+        origin = headers.get(b"origin", b"").decode("latin-1").lower()
+        page = urlsplit(origin).netloc
+        if scope["method"] not in _READS and origin and page != asked and _host(page) not in self._names:
+            return f"A page of {origin} may not write here: no key is asked for, and the browser is not its to use."
+        return None
+
+
+def _host(asked: str) -> str:
+    """The host of a Host header: ``name``, ``name:port``, ``[IPv6]:port``."""
+    if asked.startswith("["):
+        return asked[1:].partition("]")[0]
+    return asked.partition(":")[0].rstrip(".")
+
+
+def _is_this_machine(host: str) -> bool:
+    if not host or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
