@@ -144,6 +144,12 @@ class Client:
             while chunk := answer.read1(_CHUNK_BYTES):
                 yield chunk
 
+    def send(self, path: str, body: bytes, *, content_type: str, content_encoding: str) -> None:
+        """Post a body that is encoded already; nothing is expected in return."""
+        headers = {"content-encoding": content_encoding}
+        with self._open("POST", path, None, body=body, content_type=content_type, headers=headers) as answer:
+            answer.read()
+
     def events(self, path: str, params: Mapping[str, object] | None = None) -> Iterator[Event]:
         """Server-sent events, for ever: a connection that breaks is taken up again after the last event's id.
 

@@ -17,9 +17,11 @@ from vedette.cli import (
     query_promql,
     query_sql,
     query_traces,
+    rules,
     run,
     serve,
     tail,
+    test_rules,
 )
 from vedette.errors import VedetteError
 
@@ -43,6 +45,8 @@ app.add_typer(query, name="query")
 app.command("tail")(tail.tail)
 app.command("run")(run.run)
 app.add_typer(check.app, name="check")
+app.add_typer(test_rules.app, name="test")
+app.add_typer(rules.app, name="rules")
 app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

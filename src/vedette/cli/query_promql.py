@@ -19,7 +19,7 @@ from vedette.cli.client import DEFAULT_URL, ApiKey, Client, RequestFailed, Serve
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["promql"]
+__all__ = ["ask", "moment_of", "promql", "seconds_of"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _PATH = "/prometheus/api/v1"
@@ -46,35 +46,36 @@ def promql(
         client = Client(url, api_key)
         end = at or f"{time.time():.3f}"
         if since:
-            seconds = _seconds(client, since)
-            moment = _moment(client, end)
+            seconds = seconds_of(client, since)
+            moment = moment_of(client, end)
             times = {"start": moment - seconds, "end": moment, "step": step or max(seconds / _STEPS, 0.001)}
-            document = _ask(client, "query_range", {"query": expression, **times})
+            document = ask(client, "query_range", {"query": expression, **times})
         else:
-            document = _ask(client, "query", {"query": expression, "time": end})
+            document = ask(client, "query", {"query": expression, "time": end})
         if as_json:
             sys.stdout.write(json.dumps(document, ensure_ascii=not sys.stdout.isatty()) + "\n")
             return
         _show(document)
 
 
-def _ask(client: Client, path: str, form: Mapping[str, object]) -> Any:  # noqa: ANN401 - Prometheus' document
+def ask(client: Client, path: str, form: Mapping[str, object]) -> Any:  # noqa: ANN401 - Prometheus' document
+    """What a path of Prometheus' API answers to a form."""
     body = urlencode({name: str(value) for name, value in form.items()}).encode()
     return client.json(f"{_PATH}/{path}", method="POST", body=body, content_type="application/x-www-form-urlencoded")
 
 
-def _seconds(client: Client, duration: str) -> float:
+def seconds_of(client: Client, duration: str) -> float:
     """A duration in seconds, as the server understands it."""
-    found = _ask(client, "query", {"query": f"scalar(vector({duration}))"})
+    found = ask(client, "query", {"query": f"scalar(vector({duration}))"})
     seconds = float(found["data"]["result"][1])
     if seconds <= 0:
         raise RequestFailed(f"--since {duration!r} is not a duration such as 15m or 1h.", status=400)
     return seconds
 
 
-def _moment(client: Client, text: str) -> float:
+def moment_of(client: Client, text: str) -> float:
     """A time in seconds, as the server understands it."""
-    return float(_ask(client, "query", {"query": "time()", "time": text})["data"]["result"][1])
+    return float(ask(client, "query", {"query": "time()", "time": text})["data"]["result"][1])
 
 
 def _show(document: Mapping[str, Any]) -> None:

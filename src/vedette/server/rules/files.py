@@ -12,6 +12,8 @@ from vedette.errors import SettingsError
 from vedette.server.query.promql.errors import ParseError
 from vedette.server.query.promql.gotext import parse_duration
 from vedette.server.query.promql.parser import parse
+from vedette.server.rules.template_functions import check_template
+from vedette.server.rules.templates import TemplateError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,15 +125,26 @@ def _rule(item: Any, where: str, shared: dict[str, str]) -> Rule:  # noqa: ANN40
                 raise SettingsError(f"{where}: {name} belongs to alerts, not to recorded series.")
         if not record.strip() or "\n" in record or "{" in record:
             raise SettingsError(f"{where}: {record!r} is no metric name.")
+    labels, annotations = _labels(found.get("labels"), where), _labels(found.get("annotations"), where)
+    if alert:
+        _check_templates({**labels, **annotations}, where)
     return Rule(
         record,
         alert,
         str(expr).strip(),
-        {**shared, **_labels(found.get("labels"), where)},
+        {**shared, **labels},
         _duration(found, "for", where),
         _duration(found, "keep_firing_for", where),
-        _labels(found.get("annotations"), where),
+        annotations,
     )
+
+
+def _check_templates(texts: dict[str, str], where: str) -> None:
+    for name, text in texts.items():
+        try:
+            check_template(text)
+        except TemplateError as error:
+            raise SettingsError(f"{where}: the template of {name} is wrong: {error}.") from error
 
 
 def _mapping(item: Any, where: str, known: set[str]) -> dict[str, Any]:  # noqa: ANN401
