@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has no wheel for this Python")
-@pytest.mark.parametrize("name", ["unpack", "json", "protobuf", "log", "lucene"])
+@pytest.mark.parametrize("name", ["unpack", "json", "protobuf", "log", "lucene", "exposition"])
 def test_a_decoder_raises_nothing_but_what_a_client_may_see(name, tmp_path):
     command = [
         sys.executable,

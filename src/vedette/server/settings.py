@@ -210,6 +210,9 @@ class Settings:
 
     scrape_config: str = _setting(str, "", "Prometheus' configuration file, of which scrape_configs is used")
     scrape_tenant: str = _setting(str, "default", "tenant that scraped samples belong to")
+    scrape_dns_server: Address | None = _setting(
+        parse_address, "off", "name server for dns_sd_configs; off means those of /etc/resolv.conf"
+    )
 
     rule_files: str = _setting(
         str, "", "Prometheus' rule files: names or patterns, by comma; what a group records is kept"

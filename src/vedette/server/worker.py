@@ -32,6 +32,7 @@ from vedette.server.wal.writer import WalWriter
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
+    from vedette.server.scrape.series import Batch
     from vedette.server.settings import Settings
     from vedette.server.telemetry import Reading
     from vedette.server.wal.quarantine import LedgerLine
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 _ENGINE_POLL_SECONDS = 0.05
 _MIGRATION_RETRY_SECONDS = 5.0
 _READINGS_SECONDS = 2.0
+_SCRAPE_PATIENCE = 3
+"""How much older segments of scrapes may be: targets answer all the time, and every insert costs the engine the same."""
 
 
 async def work(settings: Settings) -> None:
@@ -105,20 +108,27 @@ async def _scrape(cleanup: AsyncExitStack, settings: Settings, folder: WalFolder
     wal = WalWriter(
         folder,
         segment_bytes=settings.wal_segment_bytes,
-        segment_age=settings.wal_segment_age,
+        segment_age=_SCRAPE_PATIENCE * settings.wal_segment_age,
         max_bytes=settings.wal_max_bytes,
         sync_interval=settings.wal_sync.interval_seconds,
     )
     wal.start()
     cleanup.push_async_callback(wal.close)
-    tenant, code = settings.scrape_tenant, by_name("remote_write").code
+    tenant = settings.scrape_tenant
+    told, samples = by_name("remote_write").code, by_name("samples").code
 
-    async def write(message: bytes, rows: int) -> None:
-        if rows:
-            await wal.append(code, tenant, rows, stamped(tenant, message))
+    async def write(batch: Batch) -> None:
+        # In this order: samples go by the ids of series that the log has told of.
+        if batch.told_rows:
+            await wal.append(told, tenant, batch.told_rows, stamped(tenant, b"".join(batch.told)))
+        if batch.sample_rows:
+            await wal.append(samples, tenant, batch.sample_rows, stamped(tenant, batch.samples))
 
     path = Path(os.path.expanduser(settings.scrape_config))  # noqa: PTH111, ASYNC240 - no file is touched
-    await _background(cleanup, ScrapeManager(path, write, settings.run_dir / "scrape.json", tenant).run())
+    manager = ScrapeManager(
+        path, write, settings.run_dir / "scrape.json", tenant, str(settings.scrape_dns_server or "")
+    )
+    await _background(cleanup, manager.run())
 
 
 def _nothing() -> None:

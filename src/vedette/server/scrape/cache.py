@@ -4,119 +4,148 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from vedette.errors import InvalidInput
-from vedette.server.scrape.encoding import STALE, exemplar, metadata, sample, series_labels, series_message
-from vedette.server.scrape.exposition import Line, Metadata, parse_labels, parse_lines
+from vedette.server.scrape.encoding import STALE_BITS, exemplar, metadata, series_message
+from vedette.server.scrape.exposition import parse_comment, parse_labels
+from vedette.server.scrape.lines import ENTRY, EXEMPLAR, EXEMPLAR_END, TEXT, TEXT_END, Lines, Texts, read_lines
 from vedette.server.scrape.relabel import relabel
+from vedette.server.scrape.series import Batch, SeriesBook
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from vedette.server.scrape.config import Job
+
+    Numbers = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = ["ScrapeCache", "Scraped"]
 
-
-@dataclass(slots=True)
-class _Entry:
-    """A line's labels as bytes; None if relabeling drops it. `scrape` is the last one that had it."""
-
-    encoded: bytes | None
-    scrape: int = 0
-    has_own_time: bool = False
+_LAST_TIME_MS = 4_291_747_199_999
+_DROPPED = -1
+_SPARE_ENTRIES = 1000
 
 
 @dataclass(slots=True)
 class Scraped:
-    """The messages of one scrape and what is told of it. `rows` are samples, markers and metadata."""
+    """What one scrape adds to the log, and what is told of it in the target's own series."""
 
-    pieces: list[bytes] = field(default_factory=list)
-    rows: int = 0
+    batch: Batch = field(default_factory=Batch)
     scraped: int = 0
     kept: int = 0
     added: int = 0
 
 
 class ScrapeCache:
-    """The memory of one target."""
+    """The memory of one target.
 
-    def __init__(self, job: Job, labels: dict[str, str]) -> None:
+    Args:
+        job: Says how series are relabelled, and their limits.
+        labels: Of the target.
+        tenant: Whose the series are.
+        report: Names of the series that tell of the scrape itself.
+        phase: See `SeriesBook`.
+    """
+
+    def __init__(
+        self, job: Job, labels: Mapping[str, str], tenant: str, report: Sequence[str] = (), phase: float = 0.0
+    ) -> None:
         self._job = job
-        self._labels = labels
-        self._entries: dict[str, _Entry] = {}
-        self._live: dict[bytes, _Entry] = {}
+        self._labels = dict(labels)
+        self._texts = Texts()
+        self._series: Numbers = np.empty(0, np.int64)  # of each text
+        self._book = SeriesBook(tenant, phase)
+        self._report = np.array([self._book.number({"__name__": name, **labels}) for name in report], np.int64)
+        # Which series the last scrape had, and whether they are to end when they are gone.
+        self._live: Numbers = np.zeros(len(self._book), bool)
+        self._ends: Numbers = np.zeros(len(self._book), bool)
+        self._exemplars: dict[int, bytes] = {}
         self._families: dict[str, list[str]] = {}
         self._told: dict[str, tuple[str, ...]] = {}
-        self._scrape = 0
+        self._names: set[str] = set()
+        self._has_news = False
 
-    def take(self, text: str, time_ms: int, *, openmetrics: bool) -> Scraped:
-        """Turn an exposition into messages; what is gone since the last one gets a stale marker.
+    def take(self, body: bytes, time_ms: int, *, openmetrics: bool) -> Scraped:
+        """Turn an exposition into samples; what is gone since the last one gets a stale marker.
 
         Raises:
             InvalidInput: it cannot be parsed, or is over a limit of the job; nothing of it counts then.
         """
-        self._scrape += 1
-        found = Scraped()
-        live: dict[bytes, _Entry] = {}
-        for line in parse_lines(text, openmetrics=openmetrics):
-            if isinstance(line, Metadata):
-                self._note(line)
-                continue
-            found.scraped += 1
-            entry = self._entries.get(line.series)
-            if entry is None:
-                entry = self._entries[line.series] = _Entry(self._encoded(line.series))
-            if entry.encoded is None:
-                entry.scrape = self._scrape
-                continue
-            found.kept += 1
-            found.added += entry.encoded not in self._live and entry.encoded not in live
-            self._add(found, entry, line, time_ms, openmetrics=openmetrics)
-            live[entry.encoded] = entry
-        if self._job.sample_limit and found.kept > self._job.sample_limit:
-            raise InvalidInput(
-                f"sample limit exceeded: {found.kept} samples, and sample_limit is {self._job.sample_limit}"
-            )
-        self._mark_gone(found, live, time_ms)
-        self._tell_families(found)
-        if len(self._entries) > 2 * len(live) + 1000:
-            self._entries = {key: entry for key, entry in self._entries.items() if entry.scrape == self._scrape}
+        lines = read_lines(body, self._texts, openmetrics=openmetrics)
+        self._learn(lines)
+        numbers = self._series[lines.facts[:, ENTRY]]
+        found = Scraped(scraped=len(numbers))
+        kept = np.flatnonzero(numbers != _DROPPED)
+        numbers = numbers[kept]
+        found.kept = len(numbers)
+        limit = self._job.sample_limit
+        if limit and found.kept > limit:
+            raise InvalidInput(f"sample limit exceeded: {found.kept} samples, and sample_limit is {limit}")
+        times, is_own = self._times(lines.times[kept], time_ms, openmetrics=openmetrics)
+        chosen = _first_of_each(numbers, times)
+        chosen = chosen[(times[chosen] >= 0) & (times[chosen] <= _LAST_TIME_MS)]
+        self._add_exemplars(found.batch, lines, kept[chosen], numbers[chosen], times[chosen])
+        self._book.write(found.batch, numbers[chosen], times[chosen], lines.values[kept][chosen].view(np.uint64))
+        self._mark_gone(found, numbers, numbers[~is_own], time_ms)
+        self._tell_families(found.batch)
+        self._shrink(lines)
         return found
 
     def end(self, time_ms: int) -> Scraped:
         """The target did not answer, or is gone: everything it had ends."""
         found = Scraped()
-        self._mark_gone(found, {}, time_ms)
+        self._mark_gone(found, [], [], time_ms)
         return found
 
-    def _add(self, found: Scraped, entry: _Entry, line: Line, time_ms: int, *, openmetrics: bool) -> None:
-        at = time_ms
-        entry.scrape = self._scrape
-        entry.has_own_time = line.time is not None and self._job.honor_timestamps
-        if entry.has_own_time and line.time is not None:
-            at = round(line.time * 1000) if openmetrics else int(line.time)
-        points = sample(line.value, max(at, 0))
-        found.rows += 1
-        if line.exemplar:
-            points += _exemplar(line.exemplar, at)
-            found.rows += 1
-        found.pieces.append(series_message(entry.encoded or b"", points))
+    def report(self, found: Scraped, values: Sequence[float] | None, time_ms: int) -> None:
+        """Add the samples that tell of the scrape, or their end."""
+        bits = np.array(values).view(np.uint64) if values else np.full(len(self._report), STALE_BITS)
+        self._book.write(found.batch, self._report, np.full(len(self._report), time_ms), bits)
 
-    def _mark_gone(self, found: Scraped, live: dict[bytes, _Entry], time_ms: int) -> None:
-        stale = sample(STALE, time_ms)
-        for encoded, entry in self._live.items():
-            if encoded not in live and not entry.has_own_time:
-                found.pieces.append(series_message(encoded, stale))
-                found.rows += 1
-        self._live = live
+    def forget(self) -> None:
+        """What was written did not arrive: labels and metadata are told again."""
+        self._book.forget()
+        self._told.clear()
+        self._exemplars.clear()
+        self._has_news = True
 
-    def _encoded(self, series: str) -> bytes | None:
+    def _learn(self, lines: Lines) -> None:
+        """Parse what is new: this is where labels cost something."""
+        facts, comments = lines.facts, lines.comments
+        new_lines = np.flatnonzero(facts[:, ENTRY] < 0)
+        new_comments = np.flatnonzero(comments[:, ENTRY] < 0)
+        if not len(new_lines) and not len(new_comments):
+            return
+        texts: dict[bytes, int] = {}
+        series: list[int] = []
+        first = len(self._texts)
+        for rows, chosen in ((comments, new_comments), (facts, new_lines)):
+            for row in chosen:
+                text = lines.data[rows[row, TEXT] : rows[row, TEXT_END]]
+                if text not in texts:
+                    texts[text] = first + len(texts)
+                    series.append(self._note(text) if rows is comments else self._number(text))
+                rows[row, ENTRY] = texts[text]
+        self._texts.add(list(texts))
+        self._series = np.concatenate((self._series, np.array(series, np.int64)))
+
+    def _number(self, text: bytes) -> int:
         try:
+            series = text.decode()
             scraped = parse_labels(series)
+        except UnicodeDecodeError:
+            raise InvalidInput(f"the exposition is not valid UTF-8: {text[:200]!r}") from None
         except ValueError as error:
             raise InvalidInput(f"{error}: {series[:200]!r}") from None
+        return self._number_of(scraped)
+
+    def _number_of(self, scraped: dict[str, str]) -> int:
         if "__name__" not in scraped:
-            raise InvalidInput(f"a series has no name: {series[:200]!r}")
+            raise InvalidInput(f"a series has no name: {str(scraped)[:200]}")
+        self._names.add(scraped["__name__"])
         _normalize(scraped)
         labels = dict(self._labels)
         for name, value in scraped.items():
@@ -126,40 +155,108 @@ class ScrapeCache:
                 labels[name] = value
         kept = relabel(labels, self._job.metric_relabel)
         if kept is None or "__name__" not in kept:
-            return None
+            return _DROPPED
         self._check(kept)
-        return series_labels(kept)
+        return self._book.number(kept)
 
     def _check(self, labels: dict[str, str]) -> None:
         job = self._job
         if job.label_limit and len(labels) > job.label_limit:
-            raise InvalidInput(f"label_limit exceeded: {len(labels)} labels on {labels['__name__']}")
+            raise InvalidInput(
+                f"label_limit exceeded: {len(labels)} labels on {labels['__name__']}, "
+                f"and label_limit is {job.label_limit}"
+            )
         for name, value in labels.items():
             if job.label_name_length_limit and len(name) > job.label_name_length_limit:
                 raise InvalidInput(f"label_name_length_limit exceeded by {name[:100]!r}")
             if job.label_value_length_limit and len(value) > job.label_value_length_limit:
                 raise InvalidInput(f"label_value_length_limit exceeded by a value of {name[:100]!r}")
 
-    def _note(self, line: Metadata) -> None:
-        facts = self._families.setdefault(line.name, ["unknown", "", ""])
-        place = {"TYPE": 0, "HELP": 1, "UNIT": 2}[line.kind]
-        facts[place] = line.text
+    def _times(self, own: Numbers, time_ms: int, *, openmetrics: bool) -> tuple[Numbers, Numbers]:
+        """When samples are, in milliseconds, and which of them say so themselves."""
+        if not self._job.honor_timestamps:
+            return np.full(len(own), time_ms), np.zeros(len(own), bool)
+        is_own = ~np.isnan(own)
+        times = np.rint(own * 1000) if openmetrics else np.trunc(own)
+        times = np.where(is_own, np.clip(times, -1, _LAST_TIME_MS + 1), time_ms)
+        return times.astype(np.int64), is_own
 
-    def _tell_families(self, found: Scraped) -> None:
+    def _add_exemplars(self, batch: Batch, lines: Lines, rows: Numbers, numbers: Numbers, times: Numbers) -> None:
+        """Exemplars stay until there is a newer one; each is kept once."""
+        for i in np.flatnonzero(lines.facts[rows, EXEMPLAR_END]):
+            text = lines.data[lines.facts[rows[i], EXEMPLAR] : lines.facts[rows[i], EXEMPLAR_END]]
+            number = int(numbers[i])
+            if self._exemplars.get(number) != text:
+                message = _exemplar(text, int(times[i]))
+                batch.told.append(series_message(self._book.labels(number), message))
+                batch.told_rows += 1
+                self._exemplars[number] = text
+
+    def _mark_gone(
+        self, found: Scraped, numbers: Numbers | list[int], ending: Numbers | list[int], time_ms: int
+    ) -> None:
+        """End what the last scrape had and this one has not. What has times of its own ends by itself."""
+        live, ends = np.zeros(len(self._book), bool), np.zeros(len(self._book), bool)
+        live[numbers] = True
+        ends[numbers if self._job.track_timestamps else ending] = True
+        had = np.zeros(len(self._book), bool)
+        had[: len(self._live)] = self._live
+        found.added = int(np.count_nonzero(live & ~had))
+        had[: len(self._ends)] &= self._ends
+        gone = np.flatnonzero(had & ~live)
+        self._book.write(found.batch, gone, np.full(len(gone), time_ms), np.full(len(gone), STALE_BITS))
+        self._live, self._ends = live, ends
+
+    def _note(self, line: bytes) -> int:
+        try:
+            note = parse_comment(line.decode())
+        except UnicodeDecodeError:
+            raise InvalidInput(f"the exposition is not valid UTF-8: {line[:200]!r}") from None
+        if note is not None:
+            facts = self._families.setdefault(note.name, ["unknown", "", ""])
+            facts[{"TYPE": 0, "HELP": 1, "UNIT": 2}[note.kind]] = note.text
+            self._has_news = True
+        return _DROPPED
+
+    def _tell_families(self, batch: Batch) -> None:
+        if not self._has_news:
+            return
         for name, facts in self._families.items():
             if self._told.get(name) != tuple(facts):
                 kind, help_, unit = facts
                 # OpenMetrics names a counter without _total; PromQL's users look for the name of the series.
-                full = (
-                    f"{name}_total" if kind == "counter" and not name.endswith("_total") and self._has(name) else name
-                )
-                found.pieces.append(metadata(full, kind, help_, unit))
-                found.rows += 1
+                full = f"{name}_total" if kind == "counter" and f"{name}_total" in self._names else name
+                batch.told.append(metadata(full, kind, help_, unit))
+                batch.told_rows += 1
                 self._told[name] = tuple(facts)
+        self._has_news = False
 
-    def _has(self, name: str) -> bool:
-        """Whether the family's series are called ``…_total``."""
-        return any(series.startswith(f"{name}_total") for series in self._entries)
+    def _shrink(self, lines: Lines) -> None:
+        """Forget lines and series that are gone, once they are the most."""
+        if len(self._texts) <= 2 * (len(lines.facts) + len(lines.comments)) + _SPARE_ENTRIES:
+            return
+        _, firsts = np.unique(
+            found := np.concatenate((lines.comments[:, ENTRY], lines.facts[:, ENTRY])), return_index=True
+        )
+        entries = found[np.sort(firsts)]
+        self._texts.keep(entries)
+        used = self._live.copy()
+        used[self._report] = True
+        numbers = np.flatnonzero(used)
+        places = np.where(used, np.cumsum(used) - 1, _DROPPED)
+        self._book.keep(numbers)
+        # Entry -1 of a line that is dropped stays what it is.
+        self._series = np.append(places, _DROPPED)[self._series[entries]]
+        self._report, self._live, self._ends = places[self._report], self._live[numbers], self._ends[numbers]
+        self._exemplars.clear()
+
+
+def _first_of_each(numbers: Numbers, times: Numbers) -> Numbers:
+    """Rows without those whose series and time an earlier one has."""
+    if not len(numbers) or np.bincount(numbers).max() == 1:
+        return np.arange(len(numbers))
+    pairs = np.stack((numbers, times), axis=1)
+    return np.sort(np.unique(pairs, axis=0, return_index=True)[1])
 
 
 def _free_name(name: str, labels: dict[str, str], scraped: dict[str, str]) -> str:
@@ -169,11 +266,17 @@ def _free_name(name: str, labels: dict[str, str], scraped: dict[str, str]) -> st
     return found
 
 
-def _exemplar(text: str, time_ms: int) -> bytes:
-    close = text.rfind("}")
-    parts = text[close + 1 :].split()
-    at = round(float(parts[1]) * 1000) if len(parts) > 1 else time_ms
-    return exemplar(parse_labels(text[: close + 1]), float(parts[0]), at)
+def _exemplar(content: bytes, time_ms: int) -> bytes:
+    try:
+        text = content.decode()
+        close = text.rindex("}") + 1
+        parts = text[close:].split()
+        labels = parse_labels(text[:close])
+        at = round(float(parts[1]) * 1000) if len(parts) > 1 else time_ms
+        value = float(parts[0])
+    except (ValueError, OverflowError, IndexError):
+        raise InvalidInput(f"an exemplar is labels, a value and perhaps a timestamp: {content[:200]!r}") from None
+    return exemplar(labels, value, min(max(at, 0), _LAST_TIME_MS))
 
 
 def _normalize(labels: dict[str, str]) -> None:
@@ -182,12 +285,13 @@ def _normalize(labels: dict[str, str]) -> None:
         text = labels.get(name)
         if text is not None:
             try:
-                labels[name] = _bound(float(text))
+                labels[name] = bound_text(float(text))
             except ValueError:
                 return
 
 
-def _bound(value: float) -> str:
+def bound_text(value: float) -> str:
+    """A bound of a bucket or quantile as Go and OpenMetrics write it."""
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
     if math.isnan(value):

@@ -2,76 +2,70 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 import yaml
 
 from vedette.errors import SettingsError
 from vedette.server.query.promql.labels import InvalidRegex, compile_regex
-from vedette.server.scrape.durations import parse_duration_seconds, parse_size
+from vedette.server.scrape.client_config import CLIENT_FIELDS, CLIENT_REFUSED, ClientConfig, read_client
+from vedette.server.scrape.discovery.config import DISCOVERY_FIELDS, DISCOVERY_REFUSED, Discovery, read_discovery
 from vedette.server.scrape.relabel import ACTIONS, Rule
+from vedette.server.scrape.section import Section
 
-if TYPE_CHECKING:
-    from pathlib import Path
+__all__ = ["PROTOCOLS", "Job", "ScrapeConfig", "load_config", "parse_config"]
 
-__all__ = ["Auth", "Job", "ScrapeConfig", "load_config", "parse_config"]
-
-_TOP = {"global", "scrape_configs", "rule_files", "remote_write", "remote_read", "alerting", "storage", "tracing"}
-_JOB = {
-    "job_name",
+PROTOCOLS = {
+    "PrometheusProto": "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+    "PrometheusText0.0.4": "text/plain;version=0.0.4",
+    "PrometheusText1.0.0": "text/plain;version=1.0.0",
+    "OpenMetricsText0.0.1": "application/openmetrics-text;version=0.0.1",
+    "OpenMetricsText1.0.0": "application/openmetrics-text;version=1.0.0",
+}
+_TEXT_PROTOCOLS = ("OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4")
+_ESCAPINGS = ("allow-utf-8", "underscores", "dots", "values")
+_TOP = {"global", "scrape_configs", "scrape_config_files", "rule_files"}
+# Parts of the file that are about other things; a file that Prometheus runs with is taken as it is.
+_TOP |= {"remote_write", "remote_read", "alerting", "storage", "tracing", "otlp", "runtime"}
+_LIMITS = ("sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit", "target_limit")
+# What a job has and `global` gives the default of.
+_COMMON = {
     "scrape_interval",
     "scrape_timeout",
+    "scrape_protocols",
+    "scrape_native_histograms",
+    "always_scrape_classic_histograms",
+    "extra_scrape_metrics",
+    "body_size_limit",
+    "keep_dropped_targets",
+    "metric_name_escaping_scheme",
+    "metric_name_validation_scheme",
+    *_LIMITS,
+}
+_GLOBAL = _COMMON | {"evaluation_interval", "external_labels", "query_log_file", "rule_query_offset"}
+_JOB = _COMMON | CLIENT_FIELDS | DISCOVERY_FIELDS
+_JOB |= {
+    "job_name",
     "metrics_path",
     "scheme",
     "params",
+    "fallback_scrape_protocol",
+    "scrape_classic_histograms",
     "honor_labels",
     "honor_timestamps",
-    "static_configs",
-    "file_sd_configs",
-    "http_sd_configs",
-    "basic_auth",
-    "authorization",
-    "bearer_token",
-    "bearer_token_file",
-    "tls_config",
+    "track_timestamps_staleness",
     "relabel_configs",
     "metric_relabel_configs",
-    "sample_limit",
-    "label_limit",
-    "label_name_length_limit",
-    "label_value_length_limit",
-    "body_size_limit",
     "enable_compression",
-    "follow_redirects",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Auth:
-    """How requests of a job are made: credentials and TLS."""
-
-    username: str = ""
-    password: str = ""
-    password_file: str = ""
-    scheme: str = "Bearer"
-    credentials: str = ""
-    credentials_file: str = ""
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
-    server_name: str = ""
-    insecure_skip_verify: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Discovery:
-    """Where a job's targets are named: groups in place, files, URLs. A group is (targets, labels)."""
-
-    groups: tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...] = ()
-    files: tuple[str, ...] = ()
-    urls: tuple[str, ...] = ()
-    refresh_seconds: float = 60.0
+_REFUSED = {
+    "convert_classic_histograms_to_nhcb": "classic histograms stay what they are",
+    "native_histogram_bucket_limit": "native histograms are kept as they come",
+    "native_histogram_min_bucket_factor": "native histograms are kept as they come",
+    "scrape_failure_log_file": "failures are in Vedette's own log and on /api/v1/targets",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +78,27 @@ class Job:
     path: str = "/metrics"
     scheme: str = "http"
     params: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    protocols: tuple[str, ...] = _TEXT_PROTOCOLS
+    fallback_protocol: str = ""
+    escaping: str = "allow-utf-8"
+    native_histograms: bool = False
+    classic_histograms: bool = False
+    extra_metrics: bool = False
     honor_labels: bool = False
     honor_timestamps: bool = True
+    track_timestamps: bool = False
     discovery: Discovery = field(default_factory=Discovery)
-    auth: Auth = field(default_factory=Auth)
+    client: ClientConfig = field(default_factory=ClientConfig)
     relabel: tuple[Rule, ...] = ()
     metric_relabel: tuple[Rule, ...] = ()
     sample_limit: int = 0
     label_limit: int = 0
     label_name_length_limit: int = 0
     label_value_length_limit: int = 0
+    target_limit: int = 0
+    keep_dropped_targets: int = 0
     body_size_limit: int = 0
     compression: bool = True
-    redirects: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,11 @@ def parse_config(text: str, folder: Path) -> ScrapeConfig:
         document = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise SettingsError(f"The configuration is not valid YAML: {error}") from error
-    top = _Section(document, "the configuration", folder)
+    top = Section(document, "the configuration", folder)
     top.only(_TOP)
     common = top.section("global")
-    interval = common.seconds("scrape_interval", 60.0)
-    timeout = common.seconds("scrape_timeout", min(10.0, interval))
-    jobs = [_job(section, interval, timeout) for section in top.sections("scrape_configs")]
+    common.only(_GLOBAL, _REFUSED)
+    jobs = [_job(section, common) for section in [*top.sections("scrape_configs"), *_of_files(top)]]
     names = [job.name for job in jobs]
     for name in names:
         if names.count(name) > 1:
@@ -146,143 +147,81 @@ def parse_config(text: str, folder: Path) -> ScrapeConfig:
     return ScrapeConfig(tuple(jobs), rule_files, common.seconds("evaluation_interval", 60.0), text)
 
 
-class _Section:
-    """A mapping of the document, with its place in it."""
-
-    def __init__(self, value: object, where: str, folder: Path) -> None:
-        if value is None:
-            value = {}
-        if not isinstance(value, dict):
-            raise SettingsError(f"{where} must be a mapping, and is {type(value).__name__}.")
-        self.value: dict[str, Any] = value
-        self.where = where
-        self.folder = folder
-
-    def only(self, known: set[str]) -> None:
-        for name in self.value:
-            if name not in known:
-                raise SettingsError(f"{self.where}: field {name} is unknown or not supported.")
-
-    def section(self, name: str) -> _Section:
-        return _Section(self.value.get(name), f"{self.where}, {name}", self.folder)
-
-    def sections(self, name: str) -> list[_Section]:
-        return [_Section(item, f"{self.where}, {name}[{i}]", self.folder) for i, item in enumerate(self.list_(name))]
-
-    def list_(self, name: str) -> list[Any]:
-        found = self.value.get(name) or []
-        if not isinstance(found, list):
-            raise SettingsError(f"{self.where}: {name} must be a list.")
-        return found
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        return tuple(str(item) for item in self.list_(name))
-
-    def text(self, name: str, default: str = "") -> str:
-        found = self.value.get(name)
-        return default if found is None else str(found)
-
-    def file(self, name: str) -> str:
-        found = self.text(name)
-        return str(self.folder / found) if found else ""
-
-    def flag(self, name: str, *, default: bool) -> bool:
-        found = self.value.get(name, default)
-        if not isinstance(found, bool):
-            raise SettingsError(f"{self.where}: {name} is {found!r}, which is neither true nor false.")
-        return found
-
-    def count(self, name: str) -> int:
-        found = self.value.get(name, 0)
-        if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-            raise SettingsError(f"{self.where}: {name} is {found!r}, which is no whole number of 0 or more.")
-        return found
-
-    def seconds(self, name: str, default: float) -> float:
-        found = self.text(name)
-        if not found:
-            return default
-        seconds = parse_duration_seconds(found)
-        if not seconds:
-            raise SettingsError(f"{self.where}: {name} is {found!r}, which is not a duration such as 15s or 1m.")
-        return seconds
+def _of_files(top: Section) -> list[Section]:
+    """The ``scrape_configs`` of other files."""
+    found: list[Section] = []
+    for pattern in top.texts("scrape_config_files"):
+        for name in sorted(glob.glob(str(top.folder / pattern))):  # noqa: PTH207 - an absolute pattern
+            path = Path(name)
+            try:
+                document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+                raise SettingsError(f"Cannot read {name}: {error}") from error
+            section = Section(document, name, path.parent)
+            section.only({"scrape_configs"})
+            found += section.sections("scrape_configs")
+    return found
 
 
-def _job(section: _Section, interval: float, timeout: float) -> Job:
+def _job(section: Section, common: Section) -> Job:
     name = section.text("job_name")
     if not name:
         raise SettingsError(f"{section.where} has no job_name.")
     section.where = f"job {name!r}"
-    section.only(_JOB)
-    own = section.seconds("scrape_interval", interval)
-    limit = section.seconds("scrape_timeout", min(timeout, own))
+    section.only(_JOB, {**_REFUSED, **CLIENT_REFUSED, **DISCOVERY_REFUSED})
+    # What the job leaves open is as `global` says.
+    inherited = {key: value for key, value in common.value.items() if key in _COMMON}
+    full = Section({**inherited, **section.value}, section.where, section.folder)
+    own = full.seconds("scrape_interval", 60.0)
+    limit = full.seconds("scrape_timeout", min(10.0, own))
     if limit > own:
-        raise SettingsError(f"job {name!r}: scrape_timeout is longer than scrape_interval.")
-    scheme = section.text("scheme", "http")
-    if scheme not in {"http", "https"}:
-        raise SettingsError(f"job {name!r}: scheme is {scheme!r}, and must be http or https.")
-    size = parse_size(section.text("body_size_limit", "0"))
-    if size is None:
-        raise SettingsError(f"job {name!r}: body_size_limit is not a size such as 10MB.")
+        if "scrape_timeout" in section.value:
+            raise SettingsError(f"job {name!r}: scrape_timeout is longer than scrape_interval.")
+        limit = own
+    full.one_of("metric_name_validation_scheme", ("utf8",), "utf8")
     params = section.section("params").value
+    native = full.flag("scrape_native_histograms", default=False)
     return Job(
         name=name,
         interval_seconds=own,
         timeout_seconds=limit,
         path=section.text("metrics_path", "/metrics"),
-        scheme=scheme,
+        scheme=section.one_of("scheme", ("http", "https"), "http"),
         params=tuple((key, tuple(map(str, values))) for key, values in params.items()),
+        protocols=_protocols(full, native=native),
+        fallback_protocol=section.one_of("fallback_scrape_protocol", ("", *PROTOCOLS)),
+        escaping=full.one_of("metric_name_escaping_scheme", _ESCAPINGS, _ESCAPINGS[0]),
+        native_histograms=native,
+        classic_histograms=full.flag("always_scrape_classic_histograms", default=False)
+        or section.flag("scrape_classic_histograms", default=False),
+        extra_metrics=full.flag("extra_scrape_metrics", default=False),
         honor_labels=section.flag("honor_labels", default=False),
         honor_timestamps=section.flag("honor_timestamps", default=True),
-        discovery=_discovery(section),
-        auth=_auth(section),
-        relabel=tuple(_rule(item) for item in section.sections("relabel_configs")),
-        metric_relabel=tuple(_rule(item) for item in section.sections("metric_relabel_configs")),
-        sample_limit=section.count("sample_limit"),
-        label_limit=section.count("label_limit"),
-        label_name_length_limit=section.count("label_name_length_limit"),
-        label_value_length_limit=section.count("label_value_length_limit"),
-        body_size_limit=size,
+        track_timestamps=section.flag("track_timestamps_staleness", default=False),
+        discovery=read_discovery(section),
+        client=read_client(section),
+        relabel=tuple(read_rule(item) for item in section.sections("relabel_configs")),
+        metric_relabel=tuple(read_rule(item) for item in section.sections("metric_relabel_configs")),
+        keep_dropped_targets=full.count("keep_dropped_targets"),
+        body_size_limit=full.size("body_size_limit"),
         compression=section.flag("enable_compression", default=True),
-        redirects=section.flag("follow_redirects", default=True),
+        **{name: full.count(name) for name in _LIMITS},
     )
 
 
-def _discovery(section: _Section) -> Discovery:
-    groups = []
-    for item in section.sections("static_configs"):
-        item.only({"targets", "labels"})
-        labels = item.section("labels").value
-        groups.append((item.texts("targets"), tuple((str(key), str(value)) for key, value in labels.items())))
-    files = [name for item in section.sections("file_sd_configs") for name in item.texts("files")]
-    urls = [item.text("url") for item in section.sections("http_sd_configs")]
-    refresh = [item.seconds("refresh_interval", 60.0) for item in section.sections("http_sd_configs")]
-    return Discovery(
-        tuple(groups), tuple(str(section.folder / name) for name in files), tuple(urls), min(refresh, default=60.0)
-    )
+def _protocols(section: Section, *, native: bool) -> tuple[str, ...]:
+    found = section.texts("scrape_protocols")
+    for name in found:
+        if name not in PROTOCOLS:
+            raise SettingsError(f"{section.where}: scrape protocol {name!r} is none of {', '.join(PROTOCOLS)}.")
+        if found.count(name) > 1:
+            raise SettingsError(f"{section.where}: scrape_protocols has {name} twice.")
+    # Native histograms are in no text format, so whoever wants them asks for protobuf first.
+    return found or (("PrometheusProto",) if native else ()) + _TEXT_PROTOCOLS
 
 
-def _auth(section: _Section) -> Auth:
-    basic, bearer, tls = section.section("basic_auth"), section.section("authorization"), section.section("tls_config")
-    basic.only({"username", "password", "password_file"})
-    bearer.only({"type", "credentials", "credentials_file"})
-    tls.only({"ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify"})
-    return Auth(
-        username=basic.text("username"),
-        password=basic.text("password"),
-        password_file=basic.file("password_file"),
-        scheme=bearer.text("type", "Bearer"),
-        credentials=bearer.text("credentials") or section.text("bearer_token"),
-        credentials_file=bearer.file("credentials_file") or section.file("bearer_token_file"),
-        ca_file=tls.file("ca_file"),
-        cert_file=tls.file("cert_file"),
-        key_file=tls.file("key_file"),
-        server_name=tls.text("server_name"),
-        insecure_skip_verify=tls.flag("insecure_skip_verify", default=False),
-    )
-
-
-def _rule(section: _Section) -> Rule:
+def read_rule(section: Section) -> Rule:
+    """A step of relabeling."""
     section.only({"source_labels", "separator", "regex", "modulus", "target_label", "replacement", "action"})
     action = section.text("action", "replace").lower()
     if action not in ACTIONS:

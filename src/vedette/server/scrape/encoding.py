@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["METRIC_TYPES", "STALE", "exemplar", "metadata", "sample", "series_labels", "series_message"]
+__all__ = [
+    "METRIC_TYPES",
+    "STALE_BITS",
+    "exemplar",
+    "metadata",
+    "sample",
+    "samples_message",
+    "series_labels",
+    "series_message",
+]
 
-STALE: float = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
+STALE_BITS = np.uint64(0x7FF0000000000002)
+"""The marker of staleness, which is one certain NaN, as the bits of a float."""
+
 METRIC_TYPES = {
     "unknown": 0,
     "untyped": 0,
@@ -23,6 +36,7 @@ METRIC_TYPES = {
     "stateset": 7,
 }
 _VALUE = struct.Struct("<d")
+_BITS = struct.Struct("<Q")
 
 
 def _varint(value: int) -> bytes:
@@ -44,10 +58,16 @@ def series_labels(labels: Mapping[str, str]) -> bytes:
     return b"".join(_field(b"\x0a", _field(b"\x0a", n.encode()) + _field(b"\x12", v.encode())) for n, v in pairs)
 
 
-def sample(value: float, time_ms: int) -> bytes:
-    """A sample of a series."""
-    content = b"\x09%b\x10%b" % (_VALUE.pack(value), _varint(time_ms))
+def sample(bits: int, time_ms: int) -> bytes:
+    """A sample of a series, its value as the bits of a float."""
+    content = b"\x09%b\x10%b" % (_BITS.pack(bits), _varint(time_ms))
     return b"\x12%c%b" % (len(content), content)
+
+
+def samples_message(ids: Any, times_ms: Any, values: Any) -> bytes:  # noqa: ANN401 - arrays of 64 bits each
+    """Samples of series by their ids: ``engine/formats/samples``. Messages may be put one behind the other."""
+    lists = ((b"\x0a", ids), (b"\x12", times_ms), (b"\x1a", values))
+    return b"".join(_field(tag, np.ascontiguousarray(numbers).tobytes()) for tag, numbers in lists)
 
 
 def exemplar(labels: Mapping[str, str], value: float, time_ms: int) -> bytes:

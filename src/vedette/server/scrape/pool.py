@@ -1,0 +1,144 @@
+"""One job: its discovery, and a loop for each target that it finds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from vedette.errors import InvalidInput
+from vedette.server.scrape.client import Client
+from vedette.server.scrape.discovery.dns import DnsFailure, Resolver, dns_groups
+from vedette.server.scrape.discovery.kubernetes import KubernetesDiscovery
+from vedette.server.scrape.loop import Loop
+from vedette.server.scrape.targets import Group, Target, groups_from_document, groups_from_file, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+    from vedette.server.scrape.config import Job
+    from vedette.server.scrape.discovery.config import Http, Kubernetes
+    from vedette.server.scrape.loop import Write
+
+__all__ = ["Pool"]
+
+log = logging.getLogger(__name__)
+
+_FILES_SECONDS = 5.0
+_HTTP_SECONDS = 30.0
+
+
+class Pool:
+    """A job's targets, scraped as long as they are there.
+
+    Args:
+        job: What to scrape.
+        write: Keeps what a scrape gives.
+        tenant: Whose it is.
+        dns_server: See `Resolver`.
+    """
+
+    def __init__(self, job: Job, write: Write, tenant: str, dns_server: str) -> None:
+        self.job = job
+        self.loops: dict[Target, Loop] = {}
+        self.dropped: list[dict[str, str]] = []
+        self._write = write
+        self._tenant = tenant
+        self._client = Client(job.client)
+        self._clients = [self._client]
+        self._found: dict[object, list[Group]] = {}
+        self._changed = asyncio.Event()
+        discovery, resolver = job.discovery, Resolver(dns_server)
+        self._found["static"] = [(targets, dict(labels)) for targets, labels in discovery.groups]
+        work = [self._follow()]
+        if discovery.files:
+            work.append(self._repeat("files", self._files, _FILES_SECONDS))
+        for i, http in enumerate(discovery.http):
+            client = Client(http.client)
+            self._clients.append(client)
+            work.append(self._repeat(("http", i), self._asker(client, http), http.refresh_seconds))
+        for i, dns in enumerate(discovery.dns):
+
+            async def ask(dns: Any = dns) -> list[Group]:  # noqa: ANN401 - bound here
+                return await dns_groups(dns, resolver)
+
+            work.append(self._repeat(("dns", i), ask, dns.refresh_seconds))
+        for i, kubernetes in enumerate(discovery.kubernetes):
+            work.append(self._follow_kubernetes(("kubernetes", i), kubernetes))
+        self._changed.set()
+        self._tasks = [asyncio.create_task(one) for one in work]
+
+    async def close(self) -> None:
+        """End all loops; their series end, too."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(loop.close() for loop in self.loops.values()), return_exceptions=True)
+        await asyncio.gather(*(client.close() for client in self._clients))
+
+    async def _follow(self) -> None:
+        """Keep the loops as discovery has the targets."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._update([group for found in self._found.values() for group in found])
+
+    async def _update(self, groups: list[Group]) -> None:
+        targets, self.dropped = resolve(self.job, groups)
+        limit = self.job.target_limit
+        refusal = ""
+        if limit and len(targets) > limit:
+            refusal = f"target_limit exceeded: {len(targets)} targets, and target_limit is {limit}"
+        for target in set(self.loops).difference(targets):
+            await self.loops.pop(target).close()
+        for target in targets:
+            if target not in self.loops:
+                self.loops[target] = Loop(self.job, target, self._client, self._write, self._tenant)
+            self.loops[target].refusal = refusal
+
+    async def _repeat(self, key: object, find: Callable[[], Awaitable[list[Group]]], seconds: float) -> None:
+        """Ask one way of discovery again and again; what it said before stays when it fails."""
+        while True:
+            try:
+                found = await find()
+            except (aiohttp.ClientError, OSError, ValueError, InvalidInput, DnsFailure) as error:
+                fault = str(error) or type(error).__name__
+                log.warning("Job %s: discovery failed: %s", self.job.name, fault)
+            else:
+                self._take(key, found)
+            await asyncio.sleep(seconds)
+
+    def _take(self, key: object, found: list[Group]) -> None:
+        if self._found.get(key) != found:
+            self._found[key] = found
+            self._changed.set()
+
+    async def _follow_kubernetes(self, key: object, config: Kubernetes) -> None:
+        def take(found: list[Group]) -> None:
+            self._take(key, found)
+
+        while True:
+            try:
+                await KubernetesDiscovery(config, self.job.name, take).run()
+            except (OSError, InvalidInput) as error:
+                log.warning("Job %s: discovery failed: %s", self.job.name, error)
+            await asyncio.sleep(_HTTP_SECONDS)
+
+    async def _files(self) -> list[Group]:
+        def read() -> list[Group]:
+            return [group for name in self.job.discovery.files for group in groups_from_file(name)]
+
+        return await asyncio.to_thread(read)
+
+    def _asker(self, client: Client, http: Http) -> Callable[[], Coroutine[Any, Any, list[Group]]]:
+        headers = {"Accept": "application/json", "X-Prometheus-Refresh-Interval-Seconds": f"{http.refresh_seconds:g}"}
+
+        async def ask() -> list[Group]:
+            async with client.get(http.url, headers, timeout=aiohttp.ClientTimeout(total=_HTTP_SECONDS)) as answer:
+                answer.raise_for_status()
+                return groups_from_document(await answer.json(), {"__meta_url": http.url})
+
+        return ask
