@@ -91,7 +91,7 @@ _META = "__meta_kubernetes_"
 
 
 class _Dns(socketserver.BaseRequestHandler):
-    """SRV of _web._tcp.shop.test is two targets, A of a.test one address by a compressed name; the rest does not exist."""
+    """_web._tcp.shop.test has two targets, by compressed names, and a.test one address; the rest does not exist."""
 
     def handle(self) -> None:
         data, socket = self.request
