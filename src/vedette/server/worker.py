@@ -45,7 +45,7 @@ _ENGINE_POLL_SECONDS = 0.05
 _MIGRATION_RETRY_SECONDS = 5.0
 _READINGS_SECONDS = 2.0
 _SCRAPE_PATIENCE = 3
-"""How much older segments of scrapes may be: targets answer all the time, and every insert costs the engine the same."""
+"""How much older segments of scrapes may be: targets answer all the time, and every insert has a cost of its own."""
 
 
 async def work(settings: Settings) -> None:
