@@ -154,7 +154,9 @@ def test_federation(loaded):
     assert loaded.request(PATH, packed(body), headers=ONE | HEADERS).status == 204
     loaded.eventually("SELECT count() FROM samples WHERE value = 4711", 1, tenant="clients")
     query = urlencode({"match[]": "asked_by_another"})
-    answer = loaded.request(f"/prometheus/federate?{query}", headers=HEADERS)
+    # What is in the tables is known to the label index within two seconds.
+    while not (answer := loaded.request(f"/prometheus/federate?{query}", headers=HEADERS)).body:
+        time.sleep(0.1)
     lines = answer.body.decode().splitlines()
     assert lines == ["# TYPE asked_by_another untyped", f'asked_by_another{{job="api"}} 4711 {at}']
 

@@ -147,7 +147,7 @@ async def _contents(store) -> list[object]:
 
 
 @given(st.lists(metrics(), min_size=1, max_size=12))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_request_is_taken_once_whole_and_again_without_effect(store, wild):
     """Whatever passes the parser: the segment loads, each point is kept or in the ledger, a repeat changes nothing."""
     store.tenant = f"wild-{uuid.uuid4().hex}"
@@ -168,7 +168,7 @@ async def test_any_request_is_taken_once_whole_and_again_without_effect(store, w
 
 # Of two metrics of one name, either may describe it.
 @given(st.lists(metrics(), min_size=1, max_size=8, unique_by=lambda metric: metric.name))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_json_and_protobuf_come_to_the_same_rows(store, wild):
     store.tenant = f"pb-{uuid.uuid4().hex}"
     built = request(*wild, resource={"service.name": "s", "list": ["a", 1], "host": "h"}, scope="lib")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import typer
@@ -120,9 +121,13 @@ def test_tail_follows_until_it_is_stopped(shared_platform) -> None:
             answer = shared_platform.otlp("logs", _request(f"follow-me {number}"))
             assert answer.status == 200
             found = process.stdout.readlines()
+            time.sleep(0.05)
         body = json.loads(found[0])["body"]
         assert body.startswith("follow-me ")
         process.send_signal(signal.SIGINT)
+        # Read to the end: a full pipe would hold it up.
+        os.set_blocking(process.stdout.fileno(), True)
+        process.stdout.read()
         assert process.wait() == 130
     assert tenant.name == "default"
 
