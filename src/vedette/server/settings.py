@@ -73,6 +73,10 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _UNITS_SECONDS[match[2]]
 
 
+def _parse_interval(text: str) -> float:
+    return 0.0 if text.strip().lower() == "off" else parse_duration(text)
+
+
 def parse_address(text: str) -> Address | None:
     """``"127.0.0.1:7070"`` → an address; ``"off"`` → None."""
     if text.strip().lower() == "off":
@@ -219,6 +223,9 @@ class Settings:
     )
     rules_tenant: str = _setting(str, "default", "tenant that the rules ask, and that recorded samples belong to")
     rules_interval: float = _setting(parse_duration, "1m", "how often groups are evaluated that name no interval")
+    host_metrics: float = _setting(
+        _parse_interval, "off", "how often the machine is measured, under node-exporter's names; or off"
+    )
 
     promql_max_samples: int = _setting(parse_count, "50000000", "samples that one PromQL query may hold")
     promql_max_series: int = _setting(parse_count, "500000", "series that a part of a PromQL query may have")

@@ -21,6 +21,7 @@ from vedette.server.engine.formats import LEDGER, by_name
 from vedette.server.engine.migrate import migrate, prepare_format
 from vedette.server.engine.rollups import EdgeRoller
 from vedette.server.ingest.otlp import canonical, stamped
+from vedette.server.scrape.host import HostCollector
 from vedette.server.scrape.manager import ScrapeManager
 from vedette.server.telemetry import write_exposition
 from vedette.server.upkeep.budgets import Budgets
@@ -98,13 +99,13 @@ async def work(settings: Settings) -> None:
         await _background(cleanup, _repeat(settings.upkeep_interval, roller.roll, "close the service graph"))
         await _background(cleanup, _show(loader, settings, folder))
         await _background(cleanup, scrape_loader.run(stop))
-        if settings.scrape_config:
+        if settings.scrape_config or settings.host_metrics:
             await _scrape(cleanup, settings, scrape_folder)
         await loader.run(stop)
 
 
 async def _scrape(cleanup: AsyncExitStack, settings: Settings, folder: WalFolder) -> None:
-    """Scrape what the configuration names, through a log of its own."""
+    """Scrape what the configuration names, and measure the machine, through a log of their own."""
     wal = WalWriter(
         folder,
         segment_bytes=settings.wal_segment_bytes,
@@ -124,11 +125,12 @@ async def _scrape(cleanup: AsyncExitStack, settings: Settings, folder: WalFolder
         if batch.sample_rows:
             await wal.append(samples, tenant, batch.sample_rows, stamped(tenant, batch.samples))
 
-    path = Path(os.path.expanduser(settings.scrape_config))  # noqa: PTH111, ASYNC240 - no file is touched
-    manager = ScrapeManager(
-        path, write, settings.run_dir / "scrape.json", tenant, str(settings.scrape_dns_server or "")
-    )
-    await _background(cleanup, manager.run())
+    if settings.host_metrics:
+        await _background(cleanup, HostCollector(write, tenant, settings.host_metrics).run())
+    if settings.scrape_config:
+        path = Path(os.path.expanduser(settings.scrape_config))  # noqa: PTH111, ASYNC240 - no file is touched
+        state, server = settings.run_dir / "scrape.json", str(settings.scrape_dns_server or "")
+        await _background(cleanup, ScrapeManager(path, write, state, tenant, server).run())
 
 
 def _nothing() -> None:

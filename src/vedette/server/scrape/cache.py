@@ -9,9 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vedette.errors import InvalidInput
-from vedette.server.scrape.encoding import STALE_BITS, exemplar, metadata, series_message
+from vedette.server.scrape.encoding import (
+    STALE_BITS,
+    exemplar,
+    histogram,
+    metadata,
+    series_message,
+    stale_histogram,
+)
 from vedette.server.scrape.exposition import parse_comment, parse_labels
-from vedette.server.scrape.lines import ENTRY, EXEMPLAR, EXEMPLAR_END, TEXT, TEXT_END, Lines, Texts, read_lines
+from vedette.server.scrape.lines import (
+    ENTRY,
+    EXEMPLAR,
+    EXEMPLAR_END,
+    TEXT,
+    TEXT_END,
+    VALUE,
+    VALUE_END,
+    Lines,
+    Texts,
+    read_lines,
+)
+from vedette.server.scrape.protobuf import BOUND_MARK, protobuf_exemplar, read_bound, read_families
 from vedette.server.scrape.relabel import relabel
 from vedette.server.scrape.series import Batch, SeriesBook
 
@@ -63,31 +82,47 @@ class ScrapeCache:
         self._live: Numbers = np.zeros(len(self._book), bool)
         self._ends: Numbers = np.zeros(len(self._book), bool)
         self._exemplars: dict[int, bytes] = {}
+        self._natives: set[int] = set()
         self._families: dict[str, list[str]] = {}
         self._told: dict[str, tuple[str, ...]] = {}
         self._names: set[str] = set()
         self._has_news = False
 
-    def take(self, body: bytes, time_ms: int, *, openmetrics: bool) -> Scraped:
+    def take(self, body: bytes, time_ms: int, *, openmetrics: bool = False, protobuf: bool = False) -> Scraped:
         """Turn an exposition into samples; what is gone since the last one gets a stale marker.
 
         Raises:
             InvalidInput: it cannot be parsed, or is over a limit of the job; nothing of it counts then.
         """
-        lines = read_lines(body, self._texts, openmetrics=openmetrics)
+        job = self._job
+        if protobuf:
+            lines = read_families(
+                body,
+                self._texts,
+                time_ms,
+                native=job.native_histograms,
+                classic=job.classic_histograms,
+                honor_timestamps=job.honor_timestamps,
+            )
+        else:
+            lines = read_lines(body, self._texts, openmetrics=openmetrics)
         self._learn(lines)
         numbers = self._series[lines.facts[:, ENTRY]]
         found = Scraped(scraped=len(numbers))
         kept = np.flatnonzero(numbers != _DROPPED)
         numbers = numbers[kept]
         found.kept = len(numbers)
-        limit = self._job.sample_limit
+        limit = job.sample_limit
         if limit and found.kept > limit:
             raise InvalidInput(f"sample limit exceeded: {found.kept} samples, and sample_limit is {limit}")
         times, is_own = self._times(lines.times[kept], time_ms, openmetrics=openmetrics)
         chosen = _first_of_each(numbers, times)
         chosen = chosen[(times[chosen] >= 0) & (times[chosen] <= _LAST_TIME_MS)]
         self._add_exemplars(found.batch, lines, kept[chosen], numbers[chosen], times[chosen])
+        if protobuf:
+            native = lines.facts[kept[chosen], VALUE_END] > 0
+            self._add_native(found.batch, lines, kept[chosen][native], numbers[chosen][native])
+            chosen = chosen[~native]
         self._book.write(found.batch, numbers[chosen], times[chosen], lines.values[kept][chosen].view(np.uint64))
         self._mark_gone(found, numbers, numbers[~is_own], time_ms)
         self._tell_families(found.batch)
@@ -183,14 +218,22 @@ class ScrapeCache:
 
     def _add_exemplars(self, batch: Batch, lines: Lines, rows: Numbers, numbers: Numbers, times: Numbers) -> None:
         """Exemplars stay until there is a newer one; each is kept once."""
+        read = _exemplar if lines.exemplars is lines.data else protobuf_exemplar
         for i in np.flatnonzero(lines.facts[rows, EXEMPLAR_END]):
-            text = lines.data[lines.facts[rows[i], EXEMPLAR] : lines.facts[rows[i], EXEMPLAR_END]]
+            text = lines.exemplars[lines.facts[rows[i], EXEMPLAR] : lines.facts[rows[i], EXEMPLAR_END]]
             number = int(numbers[i])
             if self._exemplars.get(number) != text:
-                message = _exemplar(text, int(times[i]))
-                batch.told.append(series_message(self._book.labels(number), message))
+                batch.told.append(series_message(self._book.labels(number), read(text, int(times[i]))))
                 batch.told_rows += 1
                 self._exemplars[number] = text
+
+    def _add_native(self, batch: Batch, lines: Lines, rows: Numbers, numbers: Numbers) -> None:
+        """Native histograms go with their labels, which are little beside their buckets."""
+        for row, number in zip(rows, numbers, strict=True):
+            content = lines.data[lines.facts[row, VALUE] : lines.facts[row, VALUE_END]]
+            batch.told.append(series_message(self._book.labels(number), histogram(content)))
+        batch.told_rows += len(rows)
+        self._natives.update(numbers.tolist())
 
     def _mark_gone(
         self, found: Scraped, numbers: Numbers | list[int], ending: Numbers | list[int], time_ms: int
@@ -204,6 +247,12 @@ class ScrapeCache:
         found.added = int(np.count_nonzero(live & ~had))
         had[: len(self._ends)] &= self._ends
         gone = np.flatnonzero(had & ~live)
+        if self._natives:
+            is_native = np.isin(gone, list(self._natives))
+            for number in gone[is_native]:
+                found.batch.told.append(series_message(self._book.labels(number), stale_histogram(time_ms)))
+            found.batch.told_rows += int(np.count_nonzero(is_native))
+            gone = gone[~is_native]
         self._book.write(found.batch, gone, np.full(len(gone), time_ms), np.full(len(gone), STALE_BITS))
         self._live, self._ends = live, ends
 
@@ -249,6 +298,7 @@ class ScrapeCache:
         self._series = np.append(places, _DROPPED)[self._series[entries]]
         self._report, self._live, self._ends = places[self._report], self._live[numbers], self._ends[numbers]
         self._exemplars.clear()
+        self._natives = {int(places[number]) for number in self._natives if used[number]}
 
 
 def _first_of_each(numbers: Numbers, times: Numbers) -> Numbers:
@@ -285,7 +335,8 @@ def _normalize(labels: dict[str, str]) -> None:
         text = labels.get(name)
         if text is not None:
             try:
-                labels[name] = bound_text(float(text))
+                value = read_bound(text) if text.startswith(BOUND_MARK) else float(text)
+                labels[name] = bound_text(value)
             except ValueError:
                 return
 

@@ -14,11 +14,15 @@ __all__ = [
     "METRIC_TYPES",
     "STALE_BITS",
     "exemplar",
+    "exemplar_of",
+    "field_of_bytes",
+    "histogram",
     "metadata",
     "sample",
     "samples_message",
     "series_labels",
     "series_message",
+    "stale_histogram",
 ]
 
 STALE_BITS = np.uint64(0x7FF0000000000002)
@@ -48,14 +52,18 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _field(tag: bytes, content: bytes) -> bytes:
+def field_of_bytes(tag: bytes, content: bytes) -> bytes:
+    """A field of bytes, its tag given as it is on the wire."""
     return b"%b%b%b" % (tag, _varint(len(content)), content)
 
 
 def series_labels(labels: Mapping[str, str]) -> bytes:
     """Label messages, by name."""
     pairs = sorted(labels.items())
-    return b"".join(_field(b"\x0a", _field(b"\x0a", n.encode()) + _field(b"\x12", v.encode())) for n, v in pairs)
+    return b"".join(
+        field_of_bytes(b"\x0a", field_of_bytes(b"\x0a", n.encode()) + field_of_bytes(b"\x12", v.encode()))
+        for n, v in pairs
+    )
 
 
 def sample(bits: int, time_ms: int) -> bytes:
@@ -67,12 +75,27 @@ def sample(bits: int, time_ms: int) -> bytes:
 def samples_message(ids: Any, times_ms: Any, values: Any) -> bytes:  # noqa: ANN401 - arrays of 64 bits each
     """Samples of series by their ids: ``engine/formats/samples``. Messages may be put one behind the other."""
     lists = ((b"\x0a", ids), (b"\x12", times_ms), (b"\x1a", values))
-    return b"".join(_field(tag, np.ascontiguousarray(numbers).tobytes()) for tag, numbers in lists)
+    return b"".join(field_of_bytes(tag, np.ascontiguousarray(numbers).tobytes()) for tag, numbers in lists)
 
 
 def exemplar(labels: Mapping[str, str], value: float, time_ms: int) -> bytes:
     """An exemplar of a series."""
-    return _field(b"\x1a", b"%b\x11%b\x18%b" % (series_labels(labels), _VALUE.pack(value), _varint(time_ms)))
+    return exemplar_of(series_labels(labels), value, time_ms)
+
+
+def exemplar_of(labels: bytes, value: float, time_ms: int) -> bytes:
+    """An exemplar, its labels given as messages."""
+    return field_of_bytes(b"\x1a", b"%b\x11%b\x18%b" % (labels, _VALUE.pack(value), _varint(time_ms)))
+
+
+def histogram(content: bytes) -> bytes:
+    """A native histogram of a series, from its fields."""
+    return field_of_bytes(b"\x22", content)
+
+
+def stale_histogram(time_ms: int) -> bytes:
+    """The end of a series of native histograms."""
+    return histogram(b"\x19%b\x78%b" % (_BITS.pack(int(STALE_BITS)), _varint(time_ms)))
 
 
 def series_message(encoded_labels: bytes, points: bytes) -> bytes:
@@ -84,5 +107,9 @@ def series_message(encoded_labels: bytes, points: bytes) -> bytes:
 def metadata(name: str, kind: str, help_: str, unit: str) -> bytes:
     """What is known of a metric family."""
     content = b"\x08%b" % _varint(METRIC_TYPES.get(kind, 0))
-    content += _field(b"\x12", name.encode()) + _field(b"\x22", help_.encode()) + _field(b"\x2a", unit.encode())
-    return _field(b"\x1a", content)
+    content += (
+        field_of_bytes(b"\x12", name.encode())
+        + field_of_bytes(b"\x22", help_.encode())
+        + field_of_bytes(b"\x2a", unit.encode())
+    )
+    return field_of_bytes(b"\x1a", content)

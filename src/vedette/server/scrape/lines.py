@@ -17,7 +17,18 @@ import numpy as np
 from vedette.errors import InvalidInput
 from vedette.server.compiled import compiled
 
-__all__ = ["ENTRY", "EXEMPLAR", "EXEMPLAR_END", "TEXT", "TEXT_END", "Lines", "Texts", "read_lines"]
+__all__ = [
+    "ENTRY",
+    "EXEMPLAR",
+    "EXEMPLAR_END",
+    "TEXT",
+    "TEXT_END",
+    "VALUE",
+    "VALUE_END",
+    "Lines",
+    "Texts",
+    "read_lines",
+]
 
 _NO_VALUE, _NO_END, _TOO_MUCH, _BEHIND_EOF, _NO_NUMBER = 1, 2, 3, 4, 5
 _FAULTS = {
@@ -302,12 +313,15 @@ class Texts:
 
 
 class Lines:
-    """The samples of an exposition, a row of `facts` each, and its comments' places."""
+    """The samples of an exposition, a row of `facts` each, and its comments' places; both lie in `data`."""
 
-    __slots__ = ("comments", "data", "facts", "times", "values")
+    __slots__ = ("comments", "data", "exemplars", "facts", "times", "values")
 
-    def __init__(self, data: bytes, facts: Any, values: Any, times: Any, comments: Any) -> None:
+    def __init__(
+        self, data: bytes, facts: Any, values: Any, times: Any, comments: Any, exemplars: bytes | None = None
+    ) -> None:
         self.data = data
+        self.exemplars = data if exemplars is None else exemplars
         self.facts = facts
         self.values = values
         self.times = times

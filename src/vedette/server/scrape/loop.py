@@ -164,4 +164,7 @@ def _reading(media: str, fallback: str) -> dict[str, bool]:
     known = {"application/openmetrics-text", "text/plain", "application/vnd.google.protobuf"}
     if kind not in known and fallback:
         kind = PROTOCOLS[fallback].split(";")[0]
-    return {"openmetrics": kind == "application/openmetrics-text"}
+    return {
+        "openmetrics": kind == "application/openmetrics-text",
+        "protobuf": kind == "application/vnd.google.protobuf",
+    }

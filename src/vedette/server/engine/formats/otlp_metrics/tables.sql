@@ -483,7 +483,8 @@ SELECT tenant, day, toStartOfHour(least(time, toDateTime64('2106-01-01 00:00:00'
 FROM (SELECT tenant, day, time, start_time, series, samples FROM vedette.metric_points WHERE notEmpty(samples))
 ARRAY JOIN series AS series_id, samples AS sample;
 
--- Only series that the day does not have yet, so that a series costs a row a day and not one with every sample.
+-- Only series that the day does not have yet, so that a series costs a row a day and not one with every sample; of days
+-- further back they may get another, as with remote write.
 CREATE MATERIALIZED VIEW vedette.metric_points_to_series TO vedette.series AS
 SELECT tenant, day, id, name, CAST((labels.1, labels.2), 'Map(LowCardinality(String), String)') AS labels
 FROM
@@ -499,7 +500,7 @@ FROM
             if(extra_value = '', [], [(extra_label::String, extra_value)]))) AS labels
     FROM vedette.metric_points
     ARRAY JOIN series AS id, names AS name, extra_values AS extra_value
-    WHERE (tenant, day, id) NOT IN (SELECT tenant, day, id FROM vedette.series)
+    WHERE (tenant, day, id) NOT IN (SELECT tenant, day, id FROM vedette.series WHERE day >= today() - 1)
     LIMIT 1 BY tenant, day, id
 );
 

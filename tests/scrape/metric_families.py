@@ -1,0 +1,65 @@
+"""io.prometheus.client's messages, as the protobuf runtime knows them: what official clients send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_SCALARS = {"string": 9, "double": 1, "uint64": 4, "int64": 3, "int32": 5, "sint32": 17, "sint64": 18, "uint32": 13}
+_MESSAGES = {
+    "LabelPair": "1 name string, 2 value string",
+    "Exemplar": "1 label *LabelPair, 2 value double, 3 timestamp Timestamp",
+    "Timestamp": "1 seconds int64, 2 nanos int32",
+    "Gauge": "1 value double",
+    "Counter": "1 value double, 2 exemplar Exemplar",
+    "Quantile": "1 quantile double, 2 value double",
+    "Summary": "1 sample_count uint64, 2 sample_sum double, 3 quantile *Quantile",
+    "Untyped": "1 value double",
+    "BucketSpan": "1 offset sint32, 2 length uint32",
+    "Bucket": "1 cumulative_count uint64, 2 upper_bound double, 3 exemplar Exemplar, 4 cumulative_count_float double",
+    "Histogram": (
+        "1 sample_count uint64, 2 sample_sum double, 3 bucket *Bucket, 4 sample_count_float double, 5 schema sint32, "
+        "6 zero_threshold double, 7 zero_count uint64, 8 zero_count_float double, 9 negative_span *BucketSpan, "
+        "10 negative_delta *sint64, 11 negative_count *double, 12 positive_span *BucketSpan, "
+        "13 positive_delta *sint64, 14 positive_count *double"
+    ),
+    "Metric": (
+        "1 label *LabelPair, 2 gauge Gauge, 3 counter Counter, 4 summary Summary, 5 untyped Untyped, "
+        "6 timestamp_ms int64, 7 histogram Histogram"
+    ),
+    "MetricFamily": "1 name string, 2 help string, 3 type int32, 4 metric *Metric, 5 unit string",
+}
+
+
+def _class() -> Any:
+    file = descriptor_pb2.FileDescriptorProto(name="metrics_of_tests.proto", package="families", syntax="proto3")
+    for name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for text in fields.split(", "):
+            number, field, kind = text.split()
+            made = message.field.add(name=field, number=int(number), label=3 if kind[0] == "*" else 1)
+            kind = kind.lstrip("*")
+            made.type = _SCALARS.get(kind, 11)
+            if kind not in _SCALARS:
+                made.type_name = f".families.{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("families.MetricFamily"))
+
+
+MetricFamily = _class()
+
+
+def encoded(*families: Any) -> bytes:
+    """The body of an exposition."""
+    out = bytearray()
+    for family in families:
+        body = family.SerializeToString()
+        size = len(body)
+        while size > 127:
+            out.append(size & 127 | 128)
+            size >>= 7
+        out.append(size)
+        out += body
+    return bytes(out)
