@@ -36,6 +36,7 @@ from vedette.server.ingest.otlp_grpc import start_otlp_grpc
 from vedette.server.ingest.otlp_http import OtlpHttp
 from vedette.server.ingest.pipeline import Ingest
 from vedette.server.ingest.remote_write import RemoteWrite
+from vedette.server.ingest.series_limit import SeriesLimits
 from vedette.server.query.metrics.queries import MetricQueries
 from vedette.server.query.metrics.store import MetricStore
 from vedette.server.query.promql.engine import Limits as PromqlLimits
@@ -89,7 +90,8 @@ async def serve(settings: Settings) -> None:
 
         folder = WalFolder(settings.wal_dir)
         wal = _open_wal(cleanup, settings, folder, telemetry)
-        ingest = await _open_ingest(cleanup, settings, wal, telemetry)
+        limits = SeriesLimits(engine, settings.tenant_max_series)
+        ingest = await _open_ingest(cleanup, settings, (wal, limits), telemetry)
         readiness = Readiness(engine, reader, wal, folder)
         metrics = await _open_metrics(cleanup, settings, engine, reader)
         rules = build_rules(settings, partial(_rule_sources, settings), metrics, ingest)
@@ -131,7 +133,10 @@ def _open_wal(cleanup: AsyncExitStack, settings: Settings, folder: WalFolder, te
     return wal
 
 
-async def _open_ingest(cleanup: AsyncExitStack, settings: Settings, wal: WalWriter, telemetry: Telemetry) -> Ingest:
+async def _open_ingest(
+    cleanup: AsyncExitStack, settings: Settings, into: tuple[WalWriter, SeriesLimits], telemetry: Telemetry
+) -> Ingest:
+    wal, limits = into
     ledger = Ledger(wal, telemetry)
     cleanup.push_async_callback(ledger.flush)
     await _background(cleanup, ledger.run())
@@ -139,6 +144,7 @@ async def _open_ingest(cleanup: AsyncExitStack, settings: Settings, wal: WalWrit
         wal,
         ledger,
         telemetry,
+        limits,
         max_inflight_bytes=settings.max_inflight_bytes,
         tenant_rate=settings.tenant_max_bytes_per_second,
     )

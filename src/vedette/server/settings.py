@@ -200,6 +200,12 @@ class Settings:
         parse_bytes, "0", "ingest rate at which a tenant is answered 429; 0 is no limit"
     )
 
+    tenant_max_series: int = _setting(
+        parse_count,
+        "0",
+        "series of metrics that a tenant may have in two days; new ones over it are refused; 0 is none",
+    )
+
     traces_budget: int = _setting(parse_bytes, "20GiB", "bytes of spans to keep; the oldest day goes first")
     logs_budget: int = _setting(parse_bytes, "20GiB", "bytes of logs to keep; the oldest day goes first")
     metrics_budget: int = _setting(parse_bytes, "20GiB", "bytes of metrics to keep; the oldest day goes first")

@@ -21,6 +21,7 @@ from vedette.server.engine.formats import LEDGER, by_name
 from vedette.server.engine.migrate import migrate, prepare_format
 from vedette.server.engine.rollups import EdgeRoller
 from vedette.server.ingest.otlp import canonical, stamped
+from vedette.server.ingest.series_limit import SeriesLimits, SeriesRefusals
 from vedette.server.scrape.host import HostCollector
 from vedette.server.scrape.manager import ScrapeManager
 from vedette.server.telemetry import write_exposition
@@ -100,11 +101,17 @@ async def work(settings: Settings) -> None:
         await _background(cleanup, _show(loader, settings, folder))
         await _background(cleanup, scrape_loader.run(stop))
         if settings.scrape_config or settings.host_metrics:
-            await _scrape(cleanup, settings, scrape_folder)
+            await _scrape(cleanup, settings, scrape_folder, SeriesLimits(engine, settings.tenant_max_series), record)
         await loader.run(stop)
 
 
-async def _scrape(cleanup: AsyncExitStack, settings: Settings, folder: WalFolder) -> None:
+async def _scrape(
+    cleanup: AsyncExitStack,
+    settings: Settings,
+    folder: WalFolder,
+    limits: SeriesLimits,
+    record: Callable[[Sequence[LedgerLine], str], Awaitable[None]],
+) -> None:
     """Scrape what the configuration names, and measure the machine, through a log of their own."""
     wal = WalWriter(
         folder,
@@ -118,12 +125,21 @@ async def _scrape(cleanup: AsyncExitStack, settings: Settings, folder: WalFolder
     tenant = settings.scrape_tenant
     told, samples = by_name("remote_write").code, by_name("samples").code
 
+    refusals = SeriesRefusals(record)
+    await _background(cleanup, refusals.run())
+
     async def write(batch: Batch) -> None:
         # In this order: samples go by the ids of series that the log has told of.
         if batch.told_rows:
-            await wal.append(told, tenant, batch.told_rows, stamped(tenant, b"".join(batch.told)))
+            admitted = await limits.admit(tenant, b"".join(batch.told))
+            refusals.add(tenant, limits, admitted)
+            if batch.told_rows > admitted.rows:
+                await wal.append(told, tenant, batch.told_rows - admitted.rows, stamped(tenant, admitted.message))
         if batch.sample_rows:
-            await wal.append(samples, tenant, batch.sample_rows, stamped(tenant, batch.samples))
+            known = await limits.known_samples(tenant, batch.samples)
+            refusals.add(tenant, limits, known)
+            if batch.sample_rows > known.samples:
+                await wal.append(samples, tenant, batch.sample_rows - known.samples, stamped(tenant, known.message))
 
     if settings.host_metrics:
         await _background(cleanup, HostCollector(write, tenant, settings.host_metrics).run())

@@ -11,6 +11,7 @@ from vedette.server.ingest.otlp import SIGNALS, Payload, from_json
 if TYPE_CHECKING:
     from vedette.server.control.identity import Identity
     from vedette.server.ingest.ledger import Ledger
+    from vedette.server.ingest.series_limit import SeriesLimits
     from vedette.server.telemetry import Telemetry
     from vedette.server.wal.writer import WalWriter
 
@@ -24,8 +25,16 @@ class Ingest:
     """Keeps checked payloads. `submit` returns once the payload is durable; whatever it raises, nothing was kept."""
 
     def __init__(
-        self, wal: WalWriter, ledger: Ledger, telemetry: Telemetry, *, max_inflight_bytes: int, tenant_rate: int
+        self,
+        wal: WalWriter,
+        ledger: Ledger,
+        telemetry: Telemetry,
+        series_limits: SeriesLimits,
+        *,
+        max_inflight_bytes: int,
+        tenant_rate: int,
     ) -> None:
+        self.series_limits = series_limits
         self.ledger = ledger
         self.telemetry = telemetry
         self._wal = wal

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cramjam
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from vedette.server.control.identity import Authenticator
     from vedette.server.ingest.pipeline import Ingest
+    from vedette.server.ingest.series_limit import Admitted
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -53,10 +54,21 @@ class _Written:
     exemplars: int = 0
     dropped: int = 0
     reason: str = ""
+    status: int = 204
 
     def headers(self) -> dict[bytes, bytes]:
         counts = {"samples": self.samples, "histograms": self.histograms, "exemplars": self.exemplars}
         return {b"x-prometheus-remote-write-%s-written" % k.encode(): b"%d" % v for k, v in counts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """The valid part of a request as a message of 1.0, its rows, and the unpacked size of the request."""
+
+    message: bytes
+    rows: int
+    size: int
+    written: _Written
 
 
 class RemoteWrite:
@@ -76,7 +88,7 @@ class RemoteWrite:
         return path == PATH
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request: 204, or 400 with the valid part kept."""
+        """Answer one request: 204; 400 with the valid part kept; 429 with all but new series over the limit kept."""
         if scope["method"] != "POST":
             await _answer(send, 405, f"{PATH} takes POST.", {b"allow": b"POST"})
             return
@@ -96,11 +108,7 @@ class RemoteWrite:
             ).tenant
             written = await self._write(tenant, scope, receive, reserve)
             headers = written.headers()
-            if written.reason:
-                status, text = 400, written.reason
-                self._ingest.ledger.refused(
-                    tenant, "metrics", "invalid_sample", count=max(1, written.dropped), detail=written.reason
-                )
+            status, text = written.status, written.reason
         except (RequestError, Unavailable) as error:
             self._ingest.note_refusal(tenant, "metrics", error, size=reserved)
             status, text = error.status, str(error)
@@ -121,14 +129,36 @@ class RemoteWrite:
         packed = await read_body(receive, encoding="", max_bytes=self._max_body, timeout=self._timeout, reserve=reserve)
         reserve(_declared(packed, self._max_body))
         if len(packed) < _THREAD_BYTES:
-            payload, written = self._payload(tenant, packed, two=two)
+            checked = self._check(packed, two=two)
         else:
-            payload, written = await asyncio.to_thread(self._payload, tenant, packed, two=two)
-        if payload is not None:
-            await self._ingest.submit(tenant, payload)
-        return written
+            checked = await asyncio.to_thread(self._check, packed, two=two)
+        admitted = await self._ingest.series_limits.admit(tenant, checked.message)
+        rows = checked.rows - admitted.rows
+        if rows:
+            pieces = stamped(tenant, admitted.message)
+            await self._ingest.submit(tenant, Payload(METRICS, _FORMAT.code, rows, pieces, checked.size))
+        return self._noted(tenant, checked.written, admitted)
 
-    def _payload(self, tenant: str, packed: bytes, *, two: bool) -> tuple[Payload | None, _Written]:
+    def _noted(self, tenant: str, written: _Written, refused: Admitted) -> _Written:
+        """What is answered; what was refused has its lines in the ledger."""
+        ledger = self._ingest.ledger
+        if written.reason:
+            written = replace(written, status=400)
+            ledger.refused(tenant, "metrics", "invalid_sample", count=max(1, written.dropped), detail=written.reason)
+        if not refused.series:
+            return written
+        reason = self._ingest.series_limits.reason(tenant, refused)
+        ledger.refused(tenant, "metrics", "too_many_series", count=refused.rows, detail=reason)
+        return replace(
+            written,
+            samples=written.samples - refused.samples,
+            histograms=written.histograms - refused.histograms,
+            exemplars=written.exemplars - refused.exemplars,
+            reason=f"{written.reason} {reason}".strip(),
+            status=written.status if written.reason else 429,
+        )
+
+    def _check(self, packed: bytes, *, two: bool) -> _Checked:
         body = unpack_snappy(packed, self._max_body)
         size, facts, out = kernel.convert_request(body, two=two, max_bytes=2 * self._max_body)
         if size == kernel.MALFORMED:
@@ -147,11 +177,8 @@ class RemoteWrite:
             )
         written = _Written(samples, histograms, exemplars, dropped, reason)
         rows = samples + histograms + exemplars + int(facts[kernel.METADATA])
-        if not rows:
-            return None, written
         whole = not two and not reason
-        pieces = stamped(tenant, body if whole else out[:size].tobytes())
-        return Payload(METRICS, _FORMAT.code, rows, pieces, len(body)), written
+        return _Checked(body if whole else out[:size].tobytes(), rows, len(body), written)
 
 
 def unpack_snappy(packed: bytes, max_bytes: int) -> bytes:

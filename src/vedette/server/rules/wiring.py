@@ -11,6 +11,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from vedette.errors import TooManyRequests
 from vedette.server.engine.formats import by_name
 from vedette.server.ingest.otlp import METRICS, Payload, stamped
 from vedette.server.rules.group import Surroundings
@@ -45,7 +46,14 @@ def build_rules(
         return await metrics.evaluate_rule(tenant, text, at_ms, recent)
 
     async def write(message: bytes, rows: int) -> None:
-        await ingest.submit(tenant, Payload(METRICS, code, rows, stamped(tenant, message), len(message)))
+        admitted = await ingest.series_limits.admit(tenant, message)
+        if rows > admitted.rows:
+            pieces = stamped(tenant, admitted.message)
+            await ingest.submit(tenant, Payload(METRICS, code, rows - admitted.rows, pieces, len(message)))
+        if admitted.series:
+            reason = ingest.series_limits.reason(tenant, admitted)
+            ingest.ledger.refused(tenant, "metrics", "too_many_series", count=admitted.rows, detail=reason)
+            raise TooManyRequests(reason)
 
     around = Surroundings(query, write, clock, recent, asyncio.Semaphore(_GROUPS_AT_ONCE))
     return RuleManager(sources, around, tenant)

@@ -60,12 +60,13 @@ class ValueCount(TypedDict):
 
 
 class Cardinality(TypedDict):
-    """Counts of a tenant's series."""
+    """Counts of a tenant's series. `max_series` is the limit of each tenant, 0 for none."""
 
     series: int
     metrics: int
     labels: int
     label_pairs: int
+    max_series: int
     new_last_hour: int
     new_last_day: int
     by_metric: list[MetricCount]
@@ -112,6 +113,7 @@ async def cardinality(
         "metrics": all_counts.metric_count,
         "labels": int((all_counts.values > 0).sum()),
         "label_pairs": len(all_counts.numbers),
+        "max_series": services.settings.tenant_max_series,
         "new_last_hour": of_hour.total,
         "new_last_day": of_day.total,
         "by_metric": [metric(name) for name, _ in all_counts.metrics(limit)],

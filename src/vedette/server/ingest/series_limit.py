@@ -1,0 +1,214 @@
+"""A tenant's limit of series: new ones over it are refused, known ones never.
+
+Known are the series with a sample today or yesterday (UTC), by the tables, and those that were let in since. The tables
+are asked once a minute for each tenant that sends, so what ends makes room within two days. Each process that writes
+keeps its own view; between two looks they may let in more than the limit together, by what arrives in a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vedette.errors import VedetteError
+from vedette.server.ingest import series_kernel as kernel
+from vedette.server.ingest.series_ids import label_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    import numpy.typing as npt
+
+    from vedette.server.engine.client import Engine
+
+__all__ = ["Admitted", "SeriesLimits", "SeriesRefusals"]
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 60.0
+_REMEMBERED_SECONDS = 7200.0
+"""What was let in is known this long whatever the tables say: it takes a while to be in them."""
+_REFUSALS_SECONDS = 5.0
+_LEAST_TABLE = 1 << 12
+_MOST_TENANTS = 10_000
+_LEAST_SERIES_BYTES = 16
+_THREAD_BYTES = 64 << 10
+_ACTIVE = "SELECT DISTINCT id FROM vedette.series WHERE tenant = {tenant:String} AND day >= toDate(now('UTC')) - 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What is left of a message, and what was refused of it."""
+
+    message: bytes
+    series: int = 0
+    samples: int = 0
+    histograms: int = 0
+    exemplars: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Samples, histograms and exemplars that were refused."""
+        return self.samples + self.histograms + self.exemplars
+
+
+@dataclass(slots=True)
+class _Tenant:
+    hash: np.uint64
+    table: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(_LEAST_TABLE, np.uint64))
+    count: int = 0
+    looked_at: float = float("-inf")
+    recent: deque[tuple[float, npt.NDArray[np.uint64]]] = field(default_factory=deque)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class SeriesLimits:
+    """The limit, kept for every tenant that sends. While the tables do not answer for a tenant, all is let in."""
+
+    def __init__(self, engine: Engine, limit: int) -> None:
+        self.limit = limit
+        self._engine = engine
+        self._tenants: dict[str, _Tenant] = {}
+
+    async def admit(self, tenant: str, message: bytes) -> Admitted:
+        """Take the new series over the limit out of a checked message of remote write 1.0."""
+        if not self.limit:
+            return Admitted(message)
+        known = self._tenants.get(tenant)
+        if known is None:
+            if len(self._tenants) >= _MOST_TENANTS:
+                self._tenants.clear()
+            known = self._tenants[tenant] = _Tenant(np.uint64(label_hash("__tenant__", tenant)))
+        async with known.lock:
+            if time.monotonic() - known.looked_at > _LOOK_SECONDS:
+                await self._look(tenant, known)
+            if len(message) > _THREAD_BYTES:
+                return await asyncio.to_thread(self._select, known, message)
+            return self._select(known, message)
+
+    async def known_samples(self, tenant: str, message: bytes) -> Admitted:
+        """Take the samples of series that were not let in out of a message that names series by their ids.
+
+        The message has three packed fields in turn, 64 bits each: ids, times, values.
+        """
+        known = self._tenants.get(tenant)
+        if not self.limit or known is None or known.looked_at < 0:
+            return Admitted(message)
+        columns = _columns(message)
+        ids = columns[0].view(np.uint64)
+        async with known.lock:
+            there = await asyncio.to_thread(kernel.contains, known.table, ids)
+        refused = int(len(ids) - there.sum())
+        if not refused:
+            return Admitted(message)
+        series = len(np.unique(ids[~there]))
+        return Admitted(b"".join(_packed(n, column[there]) for n, column in enumerate(columns, 1)), series, refused)
+
+    def reason(self, tenant: str, refused: Admitted) -> str:
+        """The sentence for who sent it."""
+        return (
+            f"{refused.series} new series with {refused.rows} samples were refused: tenant {tenant!r} is at its limit "
+            f"of {self.limit} series (tenant_max_series). Known series are kept; GET /api/v1/cardinality tells "
+            "where they come from."
+        )
+
+    async def _look(self, tenant: str, known: _Tenant) -> None:
+        """Ask the tables which series there are."""
+        try:
+            data = await self._engine.query(_ACTIVE, params={"tenant": tenant}, fmt="RowBinary")
+        except VedetteError as error:
+            log.debug("The series of %s cannot be counted: %s", tenant, error)
+            return
+        now = time.monotonic()
+        while known.recent and now - known.recent[0][0] > _REMEMBERED_SECONDS:
+            known.recent.popleft()
+        parts = [np.frombuffer(data, np.uint64), *(ids for _, ids in known.recent)]
+        await asyncio.to_thread(_build, known, np.concatenate(parts))
+        known.looked_at = now
+
+    def _select(self, known: _Tenant, message: bytes) -> Admitted:
+        most = len(message) // _LEAST_SERIES_BYTES + 1
+        if known.looked_at > 0:  # else nobody knows how many there are
+            most = min(max(0, self.limit - known.count), most)
+        if 2 * (known.count + most) > len(known.table):
+            _build(known, known.table[known.table != 0], more=most)
+        facts = np.zeros(5, np.int64)
+        added, out = np.empty(most, np.uint64), np.empty(len(message), np.uint8)
+        data = np.frombuffer(message, np.uint8)
+        size = int(kernel.select(data, known.hash, known.table, most, facts, added, out))
+        new = int(facts[kernel.NEW])
+        if new:
+            known.count += new
+            known.recent.append((time.monotonic(), added[:new].copy()))
+        series, samples, histograms, exemplars = map(int, facts[:4])
+        return Admitted(out[:size].tobytes() if series else message, series, samples, histograms, exemplars)
+
+
+def _columns(message: bytes) -> list[npt.NDArray[np.int64]]:
+    """The columns of a message of samples; several messages behind each other are one."""
+    parts: list[list[npt.NDArray[np.int64]]] = [[], [], []]
+    at = 0
+    while at < len(message):
+        number, at = message[at] >> 3, at + 1
+        size = shift = 0
+        while True:
+            byte, at = message[at], at + 1
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            if byte <= 0x7F:  # noqa: PLR2004 - seven bits a byte
+                break
+        parts[number - 1].append(np.frombuffer(message, np.int64, size // 8, at))
+        at += size
+    return [np.concatenate(part) for part in parts]
+
+
+def _packed(number: int, column: npt.NDArray[np.int64]) -> bytes:
+    content, size = column.tobytes(), bytearray()
+    rest = len(content)
+    while rest > 0x7F:  # noqa: PLR2004
+        size.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return bytes([number << 3 | 2, *size, rest]) + content
+
+
+def _build(known: _Tenant, ids: npt.NDArray[np.uint64], *, more: int = 0) -> None:
+    """A table of some ids, at most half full."""
+    size = _LEAST_TABLE
+    while size < 2 * (len(ids) + more) + _LEAST_TABLE:
+        size *= 2
+    table = np.zeros(size, np.uint64)
+    known.count = int(kernel.fill(table, ids))
+    known.table = table
+
+
+class SeriesRefusals:
+    """Ledger lines of a process that has no `Ledger`: what was refused, summed for a few seconds.
+
+    Args:
+        record: Writes lines once per token.
+    """
+
+    def __init__(self, record: Callable[[Sequence[dict[str, object]], str], Awaitable[None]]) -> None:
+        self._record = record
+        self._sums: dict[str, tuple[int, str]] = {}
+
+    def add(self, tenant: str, limits: SeriesLimits, refused: Admitted) -> None:
+        """Note what was refused, if anything was."""
+        if refused.series:
+            self._sums[tenant] = self._sums.get(tenant, (0, ""))[0] + refused.rows, limits.reason(tenant, refused)
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await asyncio.sleep(_REFUSALS_SECONDS)
+            sums, self._sums = self._sums, {}
+            if sums:
+                about = {"time": time.time_ns(), "signal": "metrics", "reason": "too_many_series", "bytes": 0}
+                lines = [{**about, "tenant": t, "count": n, "detail": text} for t, (n, text) in sums.items()]
+                await self._record(lines, f"series-{time.time_ns()}")
