@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -44,11 +45,14 @@ class Running:
         """Log lines for which the query holds, as soon as there are any."""
         return wait_for(lambda: list(self.ask("logs", q=query, limit="20")["logs"]), f"logs {query}")
 
-    def count(self, table: str, condition: str) -> int:
-        sql = f"SELECT count() AS n FROM {table} WHERE {condition}"
-        answer = httpx.post(f"{self.url}/api/v1/sql", params={"format": "JSONEachRow"}, content=sql, timeout=30)
+    def sql(self, statement: str) -> list[dict[str, Any]]:
+        url, form = f"{self.url}/api/v1/sql", {"format": "JSONEachRow"}
+        answer = httpx.post(url, params=form, content=statement, timeout=30)
         answer.raise_for_status()
-        return int(answer.json()["n"])
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    def count(self, table: str, condition: str) -> int:
+        return int(self.sql(f"SELECT count() AS n FROM {table} WHERE {condition}")[0]["n"])
 
 
 def wait_for(ask: Callable[[], Found], what: str) -> Found:
@@ -138,6 +142,27 @@ def test_every_service_says_who_it_is(demo: Running) -> None:
         assert resource["service.instance.id"].startswith(f"{service}-")
         assert resource["service.version"].count(".") == 2
         assert resource["deployment.environment.name"] == "demo"
+
+
+def test_both_kinds_of_services_send_everything_once(demo: Running) -> None:
+    spans = crossing_trace(demo)["spans"]
+    by_id = {span["span_id"]: span for span in spans}
+    for span in spans:
+        parent = by_id.get(span["parent_span_id"] or "")
+        if span["kind"] == "server" and parent is not None:
+            assert (parent["kind"], parent["service"] == span["service"]) == ("client", False)
+    makers = demo.sql("SELECT DISTINCT service, JSONExtractString(scope, 'name') AS scope_name FROM spans WHERE kind = 'server'")
+    assert {row["service"]: row["scope_name"] for row in makers} == {
+        **dict.fromkeys(("gateway", "catalog", "orders"), "vedette.web"),
+        "payments": "opentelemetry.instrumentation.fastapi",
+    }
+    assert len(makers) == len(SERVICES) - 1  # the worker has no server, and every other exactly one that makes its spans
+    name = "http.server.request.duration_seconds_count"
+    told = ("instance", "http.route", "http.request.method", "http.response.status_code", "url.scheme")
+    by = ", ".join(f"labels['{label}']" for label in told)
+    series = demo.sql(f"SELECT uniqExact(id) AS n, {by} FROM series WHERE name = '{name}' GROUP BY {by}")
+    assert [row for row in series if int(row["n"]) != 1] == []
+    assert len(series) > len(SERVICES)
 
 
 def test_logs_belong_to_spans_and_carry_stack_traces_and_events(demo: Running) -> None:

@@ -42,6 +42,7 @@ class Collector:
     answer: Callable[[str], tuple[int, dict[str, str], bytes]] = lambda _path: (200, {}, b"")
     requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
     attempts: int = 0
+    keys: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
     _server: ThreadingHTTPServer | None = None
 
@@ -58,6 +59,7 @@ class Collector:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 collector.attempts += 1
+                collector.keys.append((self.path, self.headers.get("Idempotency-Key", "")))
                 status, headers, answer = collector.answer(self.path)
                 if 200 <= status < 300:
                     message = _MESSAGES[self.path]()

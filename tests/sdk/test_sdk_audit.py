@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
-from sdk_programs import attributes_of, value_of
+from sdk_programs import Collector, Programs, attributes_of, value_of
 
 from vedette.sdk.audit.trail import AuditTrail
 
@@ -31,7 +32,8 @@ def test_an_event_says_who_did_what_where_and_in_which_trace(programs, collector
     assert event["details"] == {"amount": 9.99, "api_key": "[redacted]"}
     assert event["trace_id"] == collector.spans[0].trace_id.hex()
     assert (programs.directory / "audit.jsonl").stat().st_mode & 0o077 == 0
-    sent = collector.logs[0]
+    (sent,) = collector.logs
+    assert (sent.trace_id, sent.span_id) == (collector.spans[0].trace_id, collector.spans[0].span_id)
     assert (sent.event_name, attributes_of(sent)["audit.id"]) == ("audit", event["id"])
     assert value_of(sent.body) == "order.refund by ann@x on order/42: denied"
 
@@ -123,3 +125,81 @@ def test_a_line_cut_short_does_not_spoil_the_next(tmp_path):
     assert [event["id"] for _, event in trail.read()] == [1, 3]
     assert trail.query(id=3) == [{"id": 3}]
     assert path.stat().st_size > 20
+
+
+def ids_of(collector: Collector) -> list[str]:
+    return [attributes_of(record)["audit.id"] for record in collector.logs]
+
+
+def test_events_are_shipped_after_an_outage_in_order_and_by_the_next_process(programs, collector):
+    collector.answer = lambda _path: (503, {}, b"")
+    told = programs.run(SETUP + "    for number in range(3): vedette.audit('a', number=number)")
+    assert "does not take audit events" in told.stderr
+    assert collector.logs == []
+    collector.answer = lambda _path: (200, {}, b"")
+    programs.run(SETUP)
+    programs.run(SETUP + "    vedette.audit('b')")
+    programs.run(SETUP)
+    assert ids_of(collector) == [event["id"] for _, event in AuditTrail(trail_of(programs)).read()]
+    assert len(collector.logs) == 4
+
+
+def test_a_killed_process_leaves_its_events_to_the_next(programs, collector):
+    collector.answer = lambda _path: (503, {}, b"")
+    process = programs.start(SETUP + "    print(vedette.audit('a').id, flush=True)\n    import time; time.sleep(600)")
+    assert process.stdout is not None
+    acknowledged = process.stdout.readline().strip()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    collector.answer = lambda _path: (200, {}, b"")
+    programs.run(SETUP)
+    assert ids_of(collector) == [acknowledged]
+
+
+def test_the_same_events_are_sent_again_under_the_same_key(programs, collector):
+    collector.answer = lambda _path: (503 if len(collector.keys) == 1 else 200, {}, b"")
+    programs.run(
+        SETUP
+        + """
+    from vedette.sdk.audit.events import trail
+    import time
+    vedette.audit("a")
+    while trail().behind():
+        time.sleep(0.02)
+    """,
+        VEDETTE_METRICS_INTERVAL_SECONDS="600",
+    )
+    keys = [key for path, key in collector.keys if path == "/v1/logs"]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert len(collector.logs) == 1
+
+
+def test_processes_that_share_a_file_send_each_event_once(programs, collector):
+    programs.run(
+        SETUP
+        + """
+    import os
+    from vedette.sdk.audit.events import trail
+    import time
+    children = []
+    for child in range(3):
+        pid = os.fork()
+        if pid == 0:
+            for number in range(20): vedette.audit("a", number=number)
+            vedette.shutdown()
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
+    vedette.audit("last")
+    while trail().behind():
+        time.sleep(0.02)
+    """
+    )
+    assert sorted(ids_of(collector)) == sorted(event["id"] for _, event in AuditTrail(trail_of(programs)).read())
+    assert len(collector.logs) == 61
+
+
+def trail_of(programs: Programs) -> Path:
+    return programs.directory / "audit.jsonl"

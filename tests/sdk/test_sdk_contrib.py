@@ -127,6 +127,7 @@ def test_otlp_goes_by_grpc_and_is_retried(tmp_path):
         message = ExportTraceServiceRequest()
         message.ParseFromString(request)
         taken.append(message)
+        context.set_trailing_metadata((("vedette-log-levels", "app=debug"),))
         return ExportTraceServiceResponse().SerializeToString()
 
     server = grpc.server(futures.ThreadPoolExecutor(2))
@@ -136,17 +137,19 @@ def test_otlp_goes_by_grpc_and_is_retried(tmp_path):
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     programs = Programs(tmp_path, f"http://127.0.0.1:{port}")
-    programs.run(
+    result = programs.run(
         """
         import time, vedette
         vedette.configure("g", protocol="grpc", api_key="k", log_format="none", process_metrics=False)
         with vedette.span("by grpc"):
             pass
-        vedette.flush(0.2)
-        time.sleep(2)
+        while not vedette.flush(): time.sleep(0.05)
+        while not vedette.get_logger("app.orders").is_enabled_for(10): time.sleep(0.05)
+        print(vedette.get_logger("other").is_enabled_for(10))
         """
     )
     server.stop(None)
+    assert result.stdout == "False\n"
     names = [s.name for m in taken for r in m.resource_spans for scope in r.scope_spans for s in scope.spans]
     assert names == ["by grpc"]
     assert seen[1]["authorization"] == "Bearer k"

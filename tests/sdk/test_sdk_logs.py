@@ -150,6 +150,57 @@ def test_levels_change_at_run_time_for_a_logger_and_those_below(programs):
     assert [line["message"] for line in lines_of(result)] == ["2 yes", "3 yes", "4 yes", "6 yes"]
 
 
+def test_the_endpoint_changes_levels_while_the_program_runs(programs, collector):
+    says: list[str] = []
+    collector.answer = lambda _path: (200, {"Vedette-Log-Levels": says[-1]} if says else {}, b"")
+    process = programs.start(
+        """
+        import logging, sys, vedette
+        vedette.configure("shop", log_levels={"shop.old": "warning"}, log_buffer=False, process_metrics=False)
+        log, old, other = vedette.get_logger("shop.orders"), logging.getLogger("shop.old"), vedette.get_logger("other")
+        for line in sys.stdin:
+            with vedette.span("asks"): pass
+            vedette.flush()
+            log.debug("orders"); old.info("old"); other.info("other"); other.debug("other debug")
+            print("done", flush=True)
+        """
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def logged(asked: str | None) -> list[str]:
+        if asked is not None:
+            says.append(asked)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        lines = []
+        while (line := process.stdout.readline()) != "done\n":
+            lines.append(json.loads(line)["message"])
+        return lines
+
+    assert logged(None) == ["other"]
+    assert logged("shop=debug,shop.old=info") == ["orders", "old", "other"]
+    assert logged("no such thing, at all") == ["orders", "old", "other"]
+    assert logged("root=warning") == []
+    assert logged("") == ["other"]
+    _, err = process.communicate()
+    assert "log levels that cannot be understood" in err
+
+
+def test_a_program_may_refuse_the_endpoints_levels(programs, collector):
+    collector.answer = lambda _path: (200, {"Vedette-Log-Levels": "root=debug"}, b"")
+    result = programs.run(
+        """
+        import vedette
+        vedette.configure("shop", log_remote_levels=False)
+        with vedette.span("asks"): pass
+        vedette.flush()
+        vedette.get_logger("a").debug("not logged")
+        """
+    )
+    assert result.stdout == ""
+
+
 def test_secrets_do_not_leave_the_process(programs, collector):
     result = programs.run(
         SETUP

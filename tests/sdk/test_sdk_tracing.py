@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import baggage, trace
-from sdk_programs import attributes_of
+from sdk_programs import attributes_of, value_of
 
 import vedette
 from vedette.errors import SettingsError
@@ -23,20 +24,64 @@ def test_tail_sampling_keeps_errors_and_slow_traces_whole(programs, collector):
     programs.run(
         """
         import time, vedette
-        vedette.configure("tail", sampling=0.0, tail_keep_slow_seconds=0.05, log_format="none")
-        def trace(name, fail=False, slow=0):
+        from opentelemetry import trace
+        vedette.configure("tail", sampling=0.0, tail_keep_slow_seconds=60, log_format="none")
+        tracer = trace.get_tracer("t")
+        def make(name, fail=False, began=None):
             try:
-                with vedette.span(name):
+                with tracer.start_as_current_span(name, start_time=began):
                     with vedette.span(f"{name} child"):
-                        time.sleep(slow)
                         if fail: raise ValueError
             except ValueError:
                 pass
-        for number in range(50): trace("fine")
-        trace("failed", fail=True); trace("slow", slow=0.06)
+        for number in range(50): make("fine")
+        make("failed", fail=True); make("slow", began=time.time_ns() - 90 * 10**9)
         """
     )
     assert collector.names() == ["failed", "failed child", "slow", "slow child"]
+
+
+def test_debug_records_of_kept_traces_are_logged_after_all(programs, collector):
+    result = programs.run(
+        """
+        import logging, threading, vedette
+        vedette.configure("tail", sampling=0.0, tail_keep_slow_seconds=60, tail_keep_debug=True, log_format="json",
+                          log_level="warning", log_levels={"chatty": "error"})
+        ours, theirs, chatty = vedette.get_logger("ours"), logging.getLogger("theirs"), vedette.get_logger("chatty")
+        def work(name, fail):
+            try:
+                with vedette.span(name):
+                    ours.debug("%s: debug", name); theirs.debug("%s: of the standard library", name)
+                    ours.warning("%s: warning", name); chatty.info("%s: chatty", name)
+                    if fail: raise ValueError
+                    with vedette.span("inner"): ours.debug("%s: inner", name)
+            except ValueError:
+                pass
+        work("fine", False); work("failed", True); ours.debug("outside of a trace")
+        late = vedette.span("late")
+        with late:
+            try:
+                with vedette.span("breaks"): raise KeyError
+            except KeyError: pass
+            for number in range(300): ours.debug("late: %s", number)
+        with vedette.span("dropped"): ours.debug("dropped: debug")
+        """
+    )
+    logged = [json.loads(line)["message"] for line in result.stdout.splitlines()]
+    assert [text for text in logged if text.startswith("fine")] == ["fine: warning"]
+    assert sorted(text for text in logged if text.startswith("failed")) == [
+        "failed: chatty",
+        "failed: debug",
+        "failed: of the standard library",
+        "failed: warning",
+    ]
+    assert [text for text in logged if text.startswith("late")] == [f"late: {number}" for number in range(100, 300)]
+    assert not [text for text in logged if text.startswith(("outside", "dropped"))]
+    assert sorted(logged) == sorted(value_of(record.body) for record in collector.logs)
+    of_traces = {span.trace_id for span in collector.spans}
+    assert all(
+        record.trace_id in of_traces for record in collector.logs if not value_of(record.body).startswith("fine")
+    )
 
 
 def test_tail_sampling_is_bounded_in_memory(programs):

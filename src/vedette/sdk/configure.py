@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from collections import deque
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -29,16 +28,16 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Unpack
 
-    from vedette.sdk.export.exporter import Exporter, Stage
-    from vedette.sdk.export.grpc import GrpcSender
+    from vedette.sdk.audit.shipping import Shipper
+    from vedette.sdk.export.bulk import BulkStage
+    from vedette.sdk.export.exporter import Exporter, Stage, Way
     from vedette.sdk.export.logs import LogStage
-    from vedette.sdk.export.outbox import Outbox
     from vedette.sdk.otlp.envelope import Envelope
     from vedette.sdk.settings import Options, Settings
 
 __all__ = ["Runtime", "configure", "flush", "runtime", "shutdown"]
 
-_SAFE_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+_BULK_SECONDS = 5.0
 _IN_USE = "Another TracerProvider is already set; its spans stay with it. Call vedette.configure() before it."
 
 
@@ -53,6 +52,7 @@ class Runtime:
         self._envelope: Envelope | None = None
         self.log_queue: deque[Any] = deque()
         self.exporter: Exporter = self._build()
+        self.shipper: Shipper | None = None
 
     def envelope(self) -> Envelope:
         """Resource and scopes around the items; made anew in a forked child."""
@@ -63,41 +63,49 @@ class Runtime:
         return self._envelope
 
     def _build(self) -> Exporter:
-        from vedette.sdk.export.batch import compressor  # noqa: PLC0415 - loaded by configure, not by import
-        from vedette.sdk.export.exporter import Exporter  # noqa: PLC0415
+        from vedette.sdk.export.exporter import Exporter  # noqa: PLC0415 - loaded by configure, not by import
 
-        settings = self.settings
-        outbox, encoding, compress = None, "", bytes
-        if settings.export:
-            outbox, host = self._outbox()
-            # gRPC compresses by itself.
-            how = "none" if settings.protocol == "grpc" else settings.compression
-            encoding, compress = compressor(how, host)  # type: ignore[assignment]
-        return Exporter(self._stages(), outbox, encoding, compress, self._check_in)
+        return Exporter(self._stages(), self._check_in)
 
     def _check_in(self) -> None:
         """What the export thread does at every tick besides exporting."""
 
-    def _stages(self) -> list[Stage]:
+    def _stages(self) -> list[tuple[Stage, Way | None]]:
         from vedette.sdk.export.spans import SpanStage  # noqa: PLC0415
+        from vedette.sdk.export.ways import elasticsearch_way, otlp_way  # noqa: PLC0415
+        from vedette.sdk.logs.remote import RemoteLevels  # noqa: PLC0415
         from vedette.sdk.otlp.spans import SpanEncoder  # noqa: PLC0415
 
-        settings = self.settings
+        settings, service = self.settings, str(self.resource["service.name"])
         show = None
         if settings.console:
             from vedette.sdk.traces.console import print_span  # noqa: PLC0415
 
             show = print_span
+        heard = RemoteLevels().hear if settings.log_remote_levels else None
+        otlp = otlp_way(settings, service, heard) if settings.export else None
         encoder = SpanEncoder(self.redactor, settings.attribute_length)
         spans = SpanStage(self.provider, encoder, self.envelope, settings.export_interval_seconds, show)
-        stages: list[Stage] = [spans, self._log_stage()]
+        bulk = self._bulk_stage(service)
+        stages: list[tuple[Stage, Way | None]] = [(spans, otlp), (self._log_stage(bulk), otlp)]
+        if bulk is not None:
+            stages.append((bulk, elasticsearch_way(settings, service)))
         if settings.export:
             from vedette.sdk.metrics.setup import metric_stage  # noqa: PLC0415
 
-            stages.append(metric_stage(settings, self.redactor, self.envelope))
+            stages.append((metric_stage(settings, self.redactor, self.envelope), otlp))
         return stages
 
-    def _log_stage(self) -> LogStage:
+    def _bulk_stage(self, service: str) -> BulkStage | None:
+        settings = self.settings
+        if settings.elasticsearch_url is None:
+            return None
+        from vedette.sdk.export.bulk import BulkStage  # noqa: PLC0415
+        from vedette.sdk.logs.lines import JsonLines  # noqa: PLC0415
+
+        return BulkStage(JsonLines(service, self.redactor), settings.elasticsearch_index, _BULK_SECONDS)
+
+    def _log_stage(self, bulk: BulkStage | None) -> LogStage:
         from vedette.sdk.export.logs import LogStage  # noqa: PLC0415
         from vedette.sdk.logs.setup import lines_of, writer_of  # noqa: PLC0415
         from vedette.sdk.otlp.logs import LogEncoder  # noqa: PLC0415
@@ -108,7 +116,7 @@ class Runtime:
         encoder = LogEncoder(self.redactor, settings.attribute_length) if settings.export else None
         lines = self.lines if settings.log_buffer else None
         interval = settings.export_interval_seconds
-        return LogStage(self.log_queue, lines, self.writer, encoder, self.envelope, interval)
+        return LogStage(self.log_queue, lines, self.writer, encoder, self.envelope, interval, bulk)
 
     def start(self) -> None:
         """Let spans and records in, and start the threads."""
@@ -117,8 +125,28 @@ class Runtime:
 
         own_spans.use_tracer(self.provider.get_tracer("vedette"))
         open_metrics(self.settings)
-        setup.open_desk(self.settings, self.log_queue, self.lines, self.writer, self.exporter.wake)
+        wake, tail = self.exporter.wake, self.provider.tail
+        setup.open_desk(self.settings, self.log_queue, self.lines, self.writer, wake, tail)
         self.exporter.start()
+        self.shipper = self._shipper() if self.settings.export else None
+
+    def _shipper(self) -> Shipper:
+        from vedette.sdk.audit.events import trail_of  # noqa: PLC0415
+        from vedette.sdk.audit.shipping import Shipper  # noqa: PLC0415
+        from vedette.sdk.export.batch import compressor  # noqa: PLC0415
+        from vedette.sdk.export.ways import otlp_sender  # noqa: PLC0415
+        from vedette.sdk.otlp.envelope import Envelope  # noqa: PLC0415
+        from vedette.sdk.otlp.logs import LogEncoder  # noqa: PLC0415
+
+        settings, trail = self.settings, trail_of(self)
+        sender = otlp_sender(settings)
+        encoder = LogEncoder(self.redactor, settings.attribute_length)
+        envelope = Envelope(self.resource, self.redactor, settings.attribute_length)
+        how = "none" if settings.protocol == "grpc" else settings.compression
+        shipper = Shipper(trail, sender, encoder, envelope, compressor(how, sender.host))
+        if trail.behind():
+            shipper.wake()
+        return shipper
 
     def stop(self, timeout_seconds: float) -> None:
         """Let nothing more in, and deliver what is there."""
@@ -128,31 +156,14 @@ class Runtime:
         leave_workers(bequeath=True)
         own_spans.use_tracer(None)
         setup.close_desk()
-        self.exporter.close(monotonic() + timeout_seconds)
+        deadline = monotonic() + timeout_seconds
+        if self.shipper is not None:
+            self.shipper.stop(deadline)
+        self.exporter.close(deadline)
+        if self.shipper is not None:
+            self.shipper.close()
         if self.writer is not None:
             self.writer.close()
-
-    def _outbox(self) -> tuple[Outbox, str]:
-        from vedette.sdk.export.http import HttpSender  # noqa: PLC0415
-        from vedette.sdk.export.outbox import Outbox  # noqa: PLC0415
-
-        settings = self.settings
-        headers = dict(settings.headers)
-        if settings.api_key:
-            headers.setdefault("Authorization", f"Bearer {settings.api_key}")
-        sender: HttpSender | GrpcSender
-        if settings.protocol == "grpc":
-            from vedette.sdk.export.grpc import GrpcSender  # noqa: PLC0415 - an optional transport
-
-            gzip = settings.compression != "none"
-            sender = GrpcSender(settings.endpoint, headers, settings.timeout_seconds, gzip=gzip)
-        else:
-            sender = HttpSender(settings.endpoint, headers, settings.timeout_seconds)
-        root = None
-        if settings.spool_dir != "off":
-            name = "".join(c if c in _SAFE_NAME else "_" for c in str(self.resource["service.name"]))
-            root = Path(settings.spool_dir) / (name.lstrip(".") or "service")
-        return Outbox(sender, root, settings.spool_bytes), sender.host
 
     def after_fork(self) -> None:
         """Give a forked child its own identity, queues and threads."""
@@ -162,6 +173,8 @@ class Runtime:
         desk.after_fork()
         registry.after_fork()
         self.exporter.after_fork()
+        if self.shipper is not None:
+            self.shipper.after_fork()
         workers: Any = sys.modules.get("vedette.sdk.metrics.workers")
         if workers is not None:
             workers.after_fork()

@@ -7,10 +7,12 @@ over the default.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
 from pathlib import Path
+from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +27,7 @@ __all__ = ["Options", "Settings", "load"]
 _TRUE, _FALSE = frozenset(("1", "true", "yes", "on")), frozenset(("0", "false", "no", "off"))
 _LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
 _MIB = 1 << 20
+_INDEX = re.compile(r"[a-z0-9][a-z0-9._+-]{0,254}")
 
 
 def _boolean(text: str) -> bool:
@@ -104,6 +107,13 @@ def _text(text: str) -> str:
     return text
 
 
+def _index(text: str) -> str:
+    named = strftime(text, gmtime(0))
+    if not _INDEX.fullmatch(named) or named in {".", ".."}:
+        raise ValueError("an index has lower-case letters, digits, -, _, + and ., and begins with a letter or digit")
+    return text
+
+
 def _setting(default: Any, parse: Callable[[str], Any], words: str, *otel: str) -> Any:
     return dataclass_field(default=default, metadata={"parse": parse, "help": words, "otel": otel})
 
@@ -142,9 +152,11 @@ class Settings:
     tail_keep_slow_seconds: float | None = _setting(
         None, _number, "record every trace, keep those with errors or at least this slow, and the sampled ones"
     )
+    tail_keep_debug: bool = _setting(False, _boolean, "with it: log the debug records of the traces that are kept")
     console: bool = _setting(False, _boolean, "print finished spans to stderr")
     log_level: int = _setting(20, _level, "the least severe level that is logged", "OTEL_LOG_LEVEL")
     log_levels: Mapping[str, int | str] = _setting(None, _levels, "levels by logger: sqlalchemy=warning,app.db=debug")
+    log_remote_levels: bool = _setting(True, _boolean, "the endpoint may change levels by an answer's header")
     log_rate: int = _setting(0, _count, "how often a second one message of one logger is logged; 0 for always")
     log_format: str = _setting("auto", _one_of("auto", "json", "console", "none"), "auto: console on a terminal")
     log_file: str | None = _setting(None, _text, "a file instead of stdout")
@@ -154,6 +166,9 @@ class Settings:
     log_keep_seconds: float = _setting(0.0, _number, "how long rotated log files are kept; 0 for ever")
     log_buffer: bool = _setting(True, _boolean, "lines are written by the background thread; false: by the caller")
     log_stdlib: bool = _setting(True, _boolean, "records of the standard library's loggers go the same way")
+    elasticsearch_url: str | None = _setting(None, _text, "where logs also go, by Elasticsearch's bulk API")
+    elasticsearch_index: str = _setting("vedette-%Y.%m.%d", _index, "the index, with strftime's codes for the day")
+    elasticsearch_api_key: str | None = _setting(None, _text, "Elasticsearch's API key, in its encoded form")
     audit_file: str | None = _setting(None, _text, "where audit events are kept; by default in the user's state folder")
     redaction: bool = _setting(True, _boolean, "secrets are masked before anything leaves the process")
     redact_keys: Sequence[str] = _setting((), _words, "further key words whose values are masked")
@@ -192,9 +207,11 @@ class Options(TypedDict, total=False):
     spool_bytes: int
     sampling: Sampler | float | Mapping[str, float]
     tail_keep_slow_seconds: float | None
+    tail_keep_debug: bool
     console: bool
     log_level: str | int
     log_levels: Mapping[str, int | str]
+    log_remote_levels: bool
     log_rate: int
     log_format: str
     log_file: str | None
@@ -204,6 +221,9 @@ class Options(TypedDict, total=False):
     log_keep_seconds: float
     log_buffer: bool
     log_stdlib: bool
+    elasticsearch_url: str | None
+    elasticsearch_index: str
+    elasticsearch_api_key: str | None
     audit_file: str | None
     redaction: bool
     redact_keys: Sequence[str]
@@ -276,7 +296,20 @@ def load(service: str | None, options: Options) -> Settings:
         values["enabled"] = False
     if values["tail_keep_slow_seconds"] is not None and not values["sampling"].is_ratio:
         raise SettingsError("tail_keep_slow_seconds goes with a ratio as the sampling, not with another sampler.")
-    parts = urlsplit(values["endpoint"])
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SettingsError(f"endpoint {values['endpoint']!r} is no URL such as http://collector:4318.")
+    if values["tail_keep_debug"] and values["tail_keep_slow_seconds"] is None:
+        raise SettingsError("tail_keep_debug goes with tail_keep_slow_seconds: it is about the traces kept by it.")
+    _check_url(values, "endpoint", "http://collector:4318")
+    if values["elasticsearch_url"] is not None:
+        _check_url(values, "elasticsearch_url", "https://elasticsearch:9200")
     return Settings(**values)
+
+
+def _check_url(values: dict[str, Any], name: str, example: str) -> None:
+    try:
+        parts = urlsplit(values[name])
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        shown = re.sub(r"//[^/@]*@", "//…@", values[name])
+        raise SettingsError(f"{name} {shown!r} is no URL such as {example}.")

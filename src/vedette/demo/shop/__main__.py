@@ -10,13 +10,13 @@ from vedette.demo.stage import Stage
 
 
 def main() -> None:
-    """Instrument this process, then run the service that its stage names until it is told to stop."""
+    """Have this process watched, then run the service that its stage names until it is told to stop."""
     stage = Stage.from_json(sys.argv[1])
-    providers = telemetry.start(stage)
+    stop = telemetry.start(stage)
     try:
         importlib.import_module(f"vedette.demo.shop.{stage.service}").run(stage)
     finally:
-        providers.stop()
+        stop()
 
 
 if __name__ == "__main__":

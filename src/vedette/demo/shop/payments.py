@@ -12,9 +12,9 @@ from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from pydantic import BaseModel
 
+from vedette.demo.official import EXPONENTIAL_HISTOGRAM
 from vedette.demo.shop.serving import serve
 from vedette.demo.stage import Stage, chance
-from vedette.demo.telemetry import EXPONENTIAL_HISTOGRAM
 
 __all__ = ["run"]
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi.responses import JSONResponse
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+from vedette.demo import telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fastapi import FastAPI, Request
-    from opentelemetry.trace import Span
 
     from vedette.demo.stage import Stage
 
@@ -25,13 +23,8 @@ __all__ = ["serve"]
 log = logging.getLogger("shop.serving")
 
 
-def serve(
-    app: FastAPI, stage: Stage, *, server_request_hook: Callable[[Span, dict[str, Any]], None] | None = None
-) -> None:
-    """Instrument and serve `app` on the port of its stage; returns after SIGTERM or SIGINT.
-
-    `server_request_hook` may add attributes to the span of each request.
-    """
+def serve(app: FastAPI, stage: Stage) -> None:
+    """Watch and serve `app` on the port of its stage; returns after SIGTERM or SIGINT."""
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
@@ -42,9 +35,7 @@ def serve(
         log.error("unhandled error in %s %s", request.method, request.url.path, exc_info=error)
         return JSONResponse({"detail": "Internal error."}, 500)
 
-    FastAPIInstrumentor.instrument_app(
-        app, excluded_urls="healthz", exclude_spans=["receive", "send"], server_request_hook=server_request_hook
-    )
+    telemetry.watch(app, stage)
     asyncio.run(_serve(app, stage))
 
 

@@ -6,7 +6,6 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from sqlalchemy import create_engine, event
 
 if TYPE_CHECKING:
@@ -28,10 +27,6 @@ def open_store(name: str, drag_seconds: Callable[[str], float]) -> Engine:
     def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=OFF")  # the shop's data is thrown away with the shop
-
-    # Its declared upper bound excludes SQLAlchemy 2.1, whose events it uses unchanged. It comes before our own listener
-    # of the same event, so that the span has begun when the statement is held up.
-    SQLAlchemyInstrumentor().instrument(engine=engine, skip_dep_check=True)
 
     @event.listens_for(engine, "before_cursor_execute")
     def drag(

@@ -7,12 +7,12 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from time import time_ns
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from opentelemetry import trace as api
 
+from vedette.sdk.audit.shipping import record_of
 from vedette.sdk.audit.trail import AuditTrail, Receipt
 from vedette.sdk.configure import runtime
 from vedette.sdk.context import CORRELATION_ID, TENANT
@@ -25,7 +25,7 @@ from vedette.sdk.values import clean_mapping
 if TYPE_CHECKING:
     from vedette.sdk.configure import Runtime
 
-__all__ = ["audit", "trail"]
+__all__ = ["audit", "trail", "trail_of"]
 
 _trails: dict[Path, AuditTrail] = {}
 _lock = threading.Lock()
@@ -44,9 +44,9 @@ def audit(
 ) -> Receipt:
     """Record an audit event; it is on the local disk when this returns.
 
-    Time, tenant, trace and correlation id come from where it is called; secrets in `details` are masked. It also goes
-    to the platform with the logs. Never raises: a disk that refuses is told on stderr, counted, and said by
-    `durable` of the receipt.
+    Time, tenant, trace and correlation id come from where it is called; secrets in `details` are masked. From the disk
+    it goes to the platform, at least once. Never raises: a disk that refuses is told on stderr, counted, and said by
+    `durable` of the receipt; the event then goes with the logs instead.
     """
     active = runtime()
     held = context_fields.get() or {}
@@ -63,6 +63,7 @@ def audit(
         "tenant": held.get(TENANT),
         "correlation_id": held.get(CORRELATION_ID),
         "trace_id": f"{span.trace_id:032x}" if span.is_valid else None,
+        "span_id": f"{span.span_id:016x}" if span.is_valid else None,
         "service": str(active.resource["service.name"]) if active is not None else None,
         "details": {key: redactor.value(key, value) for key, value in clean_mapping(details).items()},
     }
@@ -71,30 +72,30 @@ def audit(
     except OSError as error:
         tell("audit", f"audit events cannot be written to {trail().path}: {error}")
         dropped("audit events", "the disk refused them", 1)
-        _send(event)
+        _log(event)
         return Receipt(event["id"], durable=False)
     except Exception as error:  # noqa: BLE001 - never raised into the host
         fault("an audit event", error)
         return Receipt(event["id"], durable=False)
-    _send(event)
+    if active is not None and active.shipper is not None:
+        active.shipper.wake()
     return Receipt(event["id"], durable=True)
 
 
-def _send(event: dict[str, Any]) -> None:
-    """Let the event go to the platform as a log record, besides the file."""
+def _log(event: dict[str, Any]) -> None:
+    """Let an event that has no place on the disk go to the platform with the logs."""
     sink = desk.sink
-    if sink is None:
-        return
-    fields = {f"audit.{key}": value for key, value in event.items() if value is not None and key != "details"}
-    fields |= {f"audit.details.{key}": value for key, value in event["details"].items()}
-    span = api.get_current_span()
-    message = f"{event['action']} by {event['actor']} on {event['target']}: {event['result']}"
-    sink((time_ns(), 20, desk.channel("vedette.audit"), message, (), fields, None, None, span, None, "audit", None))
+    if sink is not None:
+        sink(record_of(event))
 
 
 def trail() -> AuditTrail:
     """The trail of this service."""
-    active = runtime()
+    return trail_of(runtime())
+
+
+def trail_of(active: Runtime | None) -> AuditTrail:
+    """The trail that a configuration asks for."""
     path = _path(active)
     with _lock:
         found = _trails.get(path)

@@ -132,10 +132,7 @@ class AuditTrail:
 
         The place is remembered after each batch, so an event is sent again only if the process dies in between.
         """
-        try:
-            offset = int(self._shipped.read_text())
-        except (OSError, ValueError):
-            offset = 0
+        offset = self._offset()
         waiting: list[dict[str, Any]] = []
         sent, end = 0, offset
         for end, event in self.read(offset):
@@ -150,6 +147,23 @@ class AuditTrail:
             sent += len(waiting)
             self._remember(end)
         return sent
+
+    def behind(self) -> bool:
+        """Whether there are events that were not shipped."""
+        try:
+            return self._offset() < self.path.stat().st_size
+        except OSError:
+            return False
+
+    def _offset(self) -> int:
+        try:
+            offset = int(self._shipped.read_text())
+        except (OSError, ValueError):
+            return 0
+        try:
+            return offset if offset <= self.path.stat().st_size else 0  # a file that was begun anew
+        except OSError:
+            return 0
 
     def _remember(self, offset: int) -> None:
         beside = self._shipped.with_name(f"{self._shipped.name}.part")

@@ -10,7 +10,7 @@ from uuid import uuid4
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Batch", "compressor"]
+__all__ = ["Batch", "compressor", "gzipped", "unpacked"]
 
 _GZIP = 31  # zlib's window bits that ask for a gzip header
 
@@ -29,9 +29,15 @@ class Batch:
     key: str = field(default_factory=lambda: uuid4().hex)
 
 
-def _gzip(body: bytes) -> bytes:
+def gzipped(body: bytes) -> bytes:
+    """`body` in the gzip format, at the level that costs least."""
     squeeze = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
     return squeeze.compress(body) + squeeze.flush()
+
+
+def unpacked(batch: Batch) -> bytes:
+    """The body of a batch that is plain or gzipped."""
+    return zlib.decompress(batch.body, _GZIP) if batch.encoding == "gzip" else batch.body
 
 
 def _plain(body: bytes) -> bytes:
@@ -49,6 +55,6 @@ def compressor(name: str, host: str) -> tuple[str, Callable[[bytes], bytes]]:
         try:
             import zstandard  # noqa: PLC0415 - an optional package
         except ImportError:
-            return "gzip", _gzip
+            return "gzip", gzipped
         return "zstd", zstandard.ZstdCompressor(level=1).compress
-    return "gzip", _gzip
+    return "gzip", gzipped

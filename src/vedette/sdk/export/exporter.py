@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vedette.sdk import clock
 from vedette.sdk.export.batch import Batch
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vedette.sdk.export.outbox import Outbox
 
-__all__ = ["Exporter", "Stage"]
+__all__ = ["Exporter", "Stage", "Way"]
 
 _TICK_SECONDS = 0.1
 _BREATH_SECONDS = 0.0005  # between two steps: long enough that a waiting thread takes the interpreter
@@ -51,21 +51,21 @@ class Stage(Protocol):
         ...
 
 
-class Exporter:
-    """Runs the stages. `outbox` is `None` where nothing is sent; `compress` gives a body's encoding and bytes."""
+class Way(NamedTuple):
+    """Where a stage's requests go: to `outbox`, after `compress`, whose Content-Encoding is `encoding`."""
 
-    def __init__(
-        self,
-        stages: Sequence[Stage],
-        outbox: Outbox | None,
-        encoding: str,
-        compress: Callable[[bytes], bytes],
-        check_in: Callable[[], None],
-    ) -> None:
-        self._stages = stages
-        self._outbox = outbox
-        self._encoding = encoding
-        self._compress = compress
+    outbox: Outbox
+    encoding: str
+    compress: Callable[[bytes], bytes]
+
+
+class Exporter:
+    """Runs the stages, each with its way out; `None` where nothing is sent. `check_in` is called at every tick."""
+
+    def __init__(self, stages: Sequence[tuple[Stage, Way | None]], check_in: Callable[[], None]) -> None:
+        self._stages = [stage for stage, _ in stages]
+        self._ways = {stage.signal: way for stage, way in stages if way is not None}
+        self._outboxes = list({id(way.outbox): way.outbox for way in self._ways.values()}.values())
         self._check_in = check_in
         self._begin()
 
@@ -81,8 +81,8 @@ class Exporter:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="vedette-export", daemon=True)
             self._thread.start()
-            if self._outbox is not None:
-                self._outbox.start()
+            for outbox in self._outboxes:
+                outbox.start()
 
     def wake(self) -> None:
         """Work now instead of at the next tick."""
@@ -116,14 +116,15 @@ class Exporter:
             if not self._stopping and not stage.pressed():
                 sleep(_BREATH_SECONDS)
         now = monotonic()
-        if all_of_it or now >= self._due[stage.signal]:
+        if all_of_it or now >= self._due[stage.signal] or stage.full():
             self._due[stage.signal] = now + stage.interval_seconds
             self._send(stage)
 
     def _send(self, stage: Stage) -> None:
+        way = self._ways.get(stage.signal)
         for count, body in stage.cut():
-            if self._outbox is not None:
-                self._outbox.put(Batch(stage.signal, count, self._compress(body), self._encoding))
+            if way is not None:
+                way.outbox.put(Batch(stage.signal, count, way.compress(body), way.encoding))
 
     def flush(self, deadline: float) -> bool:
         """Encode and send everything recorded so far; whether it was delivered before `deadline` (monotonic)."""
@@ -133,7 +134,8 @@ class Exporter:
             self._work(all_of_it=True)
         finally:
             self._working.release()
-        return self._outbox.flush(deadline) if self._outbox is not None else True
+        delivered = [outbox.flush(deadline) for outbox in self._outboxes]
+        return all(delivered)
 
     def close(self, deadline: float) -> None:
         """Flush, stop the threads, and put on disk what could not be sent."""
@@ -146,16 +148,16 @@ class Exporter:
                 self._working.release()
         else:
             dropped("items", "the program ended before they were encoded", 1)
-        if self._outbox is not None:
-            self._outbox.close(deadline)
+        for outbox in self._outboxes:
+            outbox.close(deadline)
 
     def after_fork(self) -> None:
         """Begin anew in a forked child, with the thread running if it ran in the parent."""
         running = self._thread is not None and not self._stopping
         for stage in self._stages:
             stage.clear()
-        if self._outbox is not None:
-            self._outbox.after_fork()
+        for outbox in self._outboxes:
+            outbox.after_fork()
         self._begin()
         if running:
             self.start()

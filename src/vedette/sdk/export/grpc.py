@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import vedette
 from vedette.errors import SettingsError
-from vedette.sdk.export.http import Outcome, rejected_items
+from vedette.sdk.export.http import LEVELS_HEADER, Outcome, rejected_items
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vedette.sdk.export.batch import Batch
 
@@ -31,9 +31,20 @@ _RETRYABLE = frozenset(
 
 
 class GrpcSender:
-    """Calls the export services at `endpoint`. Not thread-safe: the sending thread owns it."""
+    """Calls the export services at `endpoint`. Not thread-safe: the sending thread owns it.
 
-    def __init__(self, endpoint: str, headers: Mapping[str, str], timeout_seconds: float, *, gzip: bool) -> None:
+    `heard` is told what the metadata `vedette-log-levels` of an answer says.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+        heard: Callable[[str], None] | None = None,
+        *,
+        gzip: bool,
+    ) -> None:
         try:
             import grpc  # noqa: PLC0415 - an optional package
         except ImportError:
@@ -46,6 +57,7 @@ class GrpcSender:
         self._timeout = timeout_seconds
         self._compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
         self._metadata = tuple((name.lower(), value) for name, value in headers.items())
+        self._heard = heard
         self._channel: Any = None
         self._pid = os.getpid()
 
@@ -64,15 +76,25 @@ class GrpcSender:
         timeout = min(self._timeout, timeout_seconds or self._timeout)
         metadata = (*self._metadata, ("idempotency-key", batch.key))
         try:
-            answer = call(batch.body, timeout=timeout, metadata=metadata, compression=self._compression)
+            how: dict[str, Any] = {"timeout": timeout, "metadata": metadata, "compression": self._compression}
+            answer, made = call.with_call(batch.body, **how)
+            self._listen(made)
         except grpc.RpcError as error:
             code = error.code().name
             reason = f"{code} {str(error.details())[:200]!r}"
+            if code == "UNAVAILABLE":  # the channel would wait longer and longer; when to try again is decided outside
+                self.close()
             return Outcome(retry=code in _RETRYABLE, reason=reason)
         except Exception as error:  # noqa: BLE001 - the channel may be broken in any way; the batch is tried again
             self.close()
             return Outcome(retry=True, reason=f"{type(error).__name__}: {error}")
         return Outcome(delivered=True, rejected=rejected_items(answer))
+
+    def _listen(self, made: Any) -> None:
+        if self._heard is not None:
+            for key, value in (*(made.initial_metadata() or ()), *(made.trailing_metadata() or ())):
+                if key == LEVELS_HEADER.lower():
+                    self._heard(str(value))
 
     def close(self) -> None:
         """Close the channel; the next batch opens another. One that a fork copied is left to the parent."""

@@ -5,115 +5,94 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp
 
 from __future__ import annotations
 
-import contextlib
 import email.utils
-import http.client
 import math
-import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-import vedette
+from vedette.sdk.export.connection import BROKEN, Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vedette.sdk.export.batch import Batch
+    from vedette.sdk.export.connection import Answer
 
-__all__ = ["HttpSender", "Outcome", "rejected_items"]
+__all__ = ["LEVELS_HEADER", "RETRYABLE", "HttpSender", "Outcome", "rejected_items", "seconds_of"]
 
-_RETRYABLE = frozenset((429, 502, 503, 504))
+LEVELS_HEADER = "Vedette-Log-Levels"
+"""By this header of an answer the endpoint changes log levels: `app=debug,sqlalchemy=warning`."""
+
+RETRYABLE = frozenset((429, 502, 503, 504))
 _LONGEST_ANSWER = 1 << 16
 _REJECTED_FIELD = 0x08  # ExportPartialSuccess.rejected_*, a varint
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request: `delivered`, to be tried again (`retry`, not before `after_seconds`), or refused."""
+    """What became of a request: `delivered`, to be tried again (`retry`, not before `after_seconds`), or refused.
+
+    Where an endpoint decides item by item, `left` holds those that have to be tried again, instead of the whole batch.
+    """
 
     delivered: bool = False
     retry: bool = False
     after_seconds: float = 0.0
     rejected: int = 0
     reason: str = ""
+    left: Batch | None = None
 
 
 class HttpSender:
-    """Posts batches to `endpoint`/v1/<signal>. Not thread-safe: the sending thread owns it."""
+    """Posts batches to `endpoint`/v1/<signal>. Not thread-safe: the sending thread owns it.
 
-    def __init__(self, endpoint: str, headers: Mapping[str, str], timeout_seconds: float) -> None:
-        parts = urlsplit(endpoint)
-        self.host = parts.hostname or "127.0.0.1"
-        self._port = parts.port
-        self._base = parts.path.rstrip("/")
-        self._secure = parts.scheme == "https"
-        self._timeout = timeout_seconds
-        self._headers = {
-            "Content-Type": "application/x-protobuf",
-            "User-Agent": f"vedette-python/{vedette.__version__}",
-            **headers,
-        }
-        self._connection: http.client.HTTPConnection | None = None
+    `heard` is told what the header `Vedette-Log-Levels` of an answer says.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+        heard: Callable[[str], None] | None = None,
+    ) -> None:
+        kind = {"Content-Type": "application/x-protobuf"}
+        self._connection = Connection(endpoint, kind | dict(headers), timeout_seconds)
+        self.host = self._connection.host
+        self._heard = heard
 
     def send(self, batch: Batch, timeout_seconds: float | None = None) -> Outcome:
         """Deliver one batch. Every failure is an outcome; nothing is raised."""
-        headers = self._headers | {"Idempotency-Key": batch.key}
+        headers = {"Idempotency-Key": batch.key}
         if batch.encoding:
             headers["Content-Encoding"] = batch.encoding
-        fresh = self._connection is None
+        path = f"/v1/{batch.signal}"
         try:
-            return self._post(batch, headers, timeout_seconds)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self.close()
-            # A kept-open connection that the other side closed meanwhile says nothing about the endpoint.
-            closed = isinstance(error, (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError))
-            if not fresh and closed:
-                try:
-                    return self._post(batch, headers, timeout_seconds)
-                except (OSError, http.client.HTTPException, ValueError) as second:
-                    self.close()
-                    error = second
+            answer = self._connection.post(path, batch.body, headers, timeout_seconds, _LONGEST_ANSWER)
+        except BROKEN as error:
             return Outcome(retry=True, reason=f"{type(error).__name__}: {error}")
-
-    def _post(self, batch: Batch, headers: Mapping[str, str], timeout_seconds: float | None) -> Outcome:
-        connection = self._connection
-        timeout = min(self._timeout, timeout_seconds or self._timeout)
-        if connection is None:
-            if self._secure:
-                context = ssl.create_default_context()
-                connection = http.client.HTTPSConnection(self.host, self._port, timeout=timeout, context=context)
-            else:
-                connection = http.client.HTTPConnection(self.host, self._port, timeout=timeout)
-            self._connection = connection
-        if connection.sock is not None:
-            connection.sock.settimeout(timeout)
-        connection.request("POST", f"{self._base}/v1/{batch.signal}", body=batch.body, headers=dict(headers))
-        answer = connection.getresponse()
-        body = answer.read(_LONGEST_ANSWER)
-        if answer.will_close or not answer.isclosed():
-            self.close()
-        return _outcome(answer.status, answer.getheader("Retry-After"), body)
+        levels = answer.headers.get(LEVELS_HEADER)
+        if levels is not None and self._heard is not None:
+            self._heard(levels)
+        return _outcome(answer)
 
     def close(self) -> None:
         """Close the connection; the next batch opens another."""
-        if self._connection is not None:
-            with contextlib.suppress(OSError):
-                self._connection.close()
-            self._connection = None
+        self._connection.close()
 
 
-def _outcome(status: int, retry_after: str | None, body: bytes) -> Outcome:
+def _outcome(answer: Answer) -> Outcome:
+    status = answer.status
     if 200 <= status < 300:
-        return Outcome(delivered=True, rejected=rejected_items(body))
-    if status in _RETRYABLE:
-        return Outcome(retry=True, after_seconds=_seconds(retry_after), reason=f"HTTP {status}")
-    text = body[:200].decode("utf-8", "replace")
+        return Outcome(delivered=True, rejected=rejected_items(answer.body))
+    if status in RETRYABLE:
+        return Outcome(retry=True, after_seconds=seconds_of(answer.headers.get("Retry-After")), reason=f"HTTP {status}")
+    text = answer.body[:200].decode("utf-8", "replace")
     return Outcome(reason=f"HTTP {status} {text!r}")
 
 
-def _seconds(retry_after: str | None) -> float:
+def seconds_of(retry_after: str | None) -> float:
     """The seconds that a Retry-After header asks for, as a number or a date; 0 if it is absent or malformed."""
     if not retry_after:
         return 0.0

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
 
+    from vedette.sdk.export.bulk import BulkStage
     from vedette.sdk.logs.files import Writer
     from vedette.sdk.logs.lines import Lines
     from vedette.sdk.logs.records import Record
@@ -26,7 +27,10 @@ _REQUEST_BYTES = 1 << 20
 
 
 class LogStage:
-    """Writes and encodes records. Without `lines` nothing is written here, without `encoder` nothing is sent."""
+    """Writes and encodes records.
+
+    Without `lines` nothing is written here, without `encoder` nothing is sent; `more` takes the records as well.
+    """
 
     signal = "logs"
 
@@ -38,6 +42,7 @@ class LogStage:
         encoder: LogEncoder | None,
         envelope: Callable[[], Envelope],
         interval_seconds: float,
+        more: BulkStage | None = None,
     ) -> None:
         self._queue = queue
         self._lines = lines
@@ -45,6 +50,7 @@ class LogStage:
         self._encoder = encoder
         self._envelope = envelope
         self.interval_seconds = interval_seconds
+        self._more = more
         self._begin()
 
     def _begin(self) -> None:
@@ -71,6 +77,8 @@ class LogStage:
             self._write(records, self._lines, self._writer)
         if self._encoder is not None:
             self._encode(records, self._encoder)
+        if self._more is not None:
+            self._more.take(records)
         return len(records) == _STEP
 
     @staticmethod

@@ -26,7 +26,7 @@ __all__ = ["Outbox", "Sender"]
 
 _MEMORY_BYTES = 4 << 20
 _FIRST_DELAY_SECONDS = 0.5
-_LONGEST_DELAY_SECONDS = 30.0
+_LONGEST_DELAY_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 300.0
 """The longest pause that an endpoint may ask for: one that says a year must not end a program's telemetry."""
 
@@ -151,8 +151,15 @@ class Outbox:
         if path is None and self._sending is not batch:
             return  # the program's end was not waited for: whoever closed has put it on disk
         self._sending = None
+        if outcome.rejected:
+            tell(f"refused {outcome.reason[:40]}", f"the endpoint refuses some {batch.signal}: {outcome.reason}")
+            dropped(batch.signal, "the endpoint rejected a part", outcome.rejected)
         if outcome.retry:
             self._back_off(outcome)
+            if outcome.left is not None:
+                if path is not None and self._spool is not None:
+                    self._spool.remove(path)
+                path, batch = None, outcome.left
             if path is None:
                 if self._spool is not None:
                     self._keep(batch)
@@ -166,8 +173,6 @@ class Outbox:
         if not outcome.delivered:
             tell(f"refused {outcome.reason[:40]}", f"the endpoint refuses {batch.signal}: {outcome.reason}")
             dropped(batch.signal, "the endpoint refused them", batch.count)
-        elif outcome.rejected:
-            dropped(batch.signal, "the endpoint rejected a part", outcome.rejected)
 
     def _back_off(self, outcome: Outcome) -> None:
         self._delay = min(_LONGEST_DELAY_SECONDS, self._delay * 2 or _FIRST_DELAY_SECONDS)

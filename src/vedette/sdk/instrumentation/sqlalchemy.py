@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from opentelemetry import trace as api
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from vedette.sdk.guard import fault
@@ -48,6 +49,8 @@ class _Statements:
 
     def before(self, conn: Any, _cursor: Any, statement: str, _values: Any, context: Any, many: bool) -> None:
         """`before_cursor_execute`."""
+        if get_value(_SUPPRESS_INSTRUMENTATION_KEY):
+            return
         try:
             found = _OPERATION.match(statement)
             operation = found[1].upper() if found else "QUERY"

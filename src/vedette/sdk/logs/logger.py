@@ -22,8 +22,11 @@ from vedette.sdk.values import SCALARS, clean, clean_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
     from vedette.sdk.logs.gate import Gate
+
+    Sink: TypeAlias = Callable[[Any], None]
 
 __all__ = ["LogDesk", "Logger", "describe", "desk", "get_logger", "set_level"]
 
@@ -40,6 +43,7 @@ class LogDesk:
         self.levels: dict[str, int] = {"": _INFO}
         self.channels: dict[str, Channel] = {}
         self.gate: Gate | None = None
+        self.floor: int | None = None  # records from this level on are captured, for traces that may be kept
         self._lock = threading.Lock()
 
     def channel(self, name: str) -> Channel:
@@ -47,11 +51,14 @@ class LogDesk:
         found = self.channels.get(name)
         if found is None:
             with self._lock:
-                found = self.channels.setdefault(
-                    name, Channel(name, self.level_of(name), Scope(name, None, None, None))
-                )
-                found.gate = self.gate
+                found = self.channels.setdefault(name, Channel(name, 0, Scope(name, None, None, None)))
+                self._adjust(found)
         return found
+
+    def _adjust(self, channel: Channel) -> None:
+        channel.threshold = self.level_of(channel.name)
+        channel.level = channel.threshold if self.floor is None else min(channel.threshold, self.floor)
+        channel.gate = self.gate
 
     def level_of(self, name: str) -> int:
         """The level that is set for `name` or the nearest of its parents (`a` of `a.b`); before `configure`, any."""
@@ -63,9 +70,8 @@ class LogDesk:
 
     def refresh(self) -> None:
         """Let the channels follow a change of levels, sink or gate."""
-        for name, channel in list(self.channels.items()):
-            channel.level = self.level_of(name)
-            channel.gate = self.gate
+        for channel in list(self.channels.values()):
+            self._adjust(channel)
 
     def redirect(self, sink: Callable[[Any], None] | None) -> None:
         """Hand records to another sink from now on, also those that the standard library's handler brings."""
@@ -255,10 +261,18 @@ def set_level(level: str | int, name: str = "") -> None:
     """
     from vedette.sdk.settings import level_number  # noqa: PLC0415 - used rarely
 
-    number = level_number(level)
-    desk.levels[name] = number
+    put_level(name, level_number(level))
+
+
+def put_level(name: str, level: int | None) -> None:
+    """Set the level of `name` and of the standard library's logger of that name; `None` leaves it to its parents."""
+    if level is None:
+        desk.levels.pop(name, None)
+    else:
+        desk.levels[name] = level
     desk.refresh()
-    logging.getLogger(name or None).setLevel(number)
+    shown = level if level is None or desk.floor is None else min(level, desk.floor)
+    logging.getLogger(name or None).setLevel(logging.NOTSET if shown is None else shown)
 
 
 def set_levels(levels: Mapping[str, int], sink: Callable[[Any], None] | None) -> None:
@@ -278,6 +292,20 @@ def bounded(append: Callable[[Any], None], queue: Any, limit: int, wake: Callabl
                 wake()
         else:
             dropped("logs", "the queue is full", 1)
+
+    return sink
+
+
+def retroactive(
+    log: Callable[[Any], None], hold: Callable[[Any, Callable[[Any], None]], None]
+) -> Callable[[Any], None]:
+    """A sink that logs what reaches its logger's level, and lets `hold` keep the rest until its trace is decided on."""
+
+    def sink(record: Record) -> None:
+        if record[1] >= record[2].threshold:
+            log(record)
+        else:
+            hold(record, log)
 
     return sink
 

@@ -38,13 +38,16 @@ def severity_of(level: int) -> tuple[int, str]:
 
 
 class Channel:
-    """What the loggers of one name share: the least level that is logged, and who they are in OTLP."""
+    """What the loggers of one name share, and who they are in OTLP.
 
-    __slots__ = ("gate", "level", "name", "scope")
+    Records from `level` on are captured, those from `threshold` on are logged in any case.
+    """
+
+    __slots__ = ("gate", "level", "name", "scope", "threshold")
 
     def __init__(self, name: str, level: int, scope: Scope) -> None:
         self.name = name
-        self.level = level
+        self.level = self.threshold = level
         self.scope = scope
         self.gate: Any = None
 

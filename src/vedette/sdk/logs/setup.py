@@ -13,7 +13,7 @@ from vedette.sdk.logs import stdlib
 from vedette.sdk.logs.files import LogFile, LogStream, Writer
 from vedette.sdk.logs.gate import Gate
 from vedette.sdk.logs.lines import ConsoleLines, JsonLines, Lines
-from vedette.sdk.logs.logger import bounded, desk, safely, set_levels
+from vedette.sdk.logs.logger import bounded, desk, retroactive, safely, set_levels
 from vedette.sdk.logs.provider import LoggerProvider
 
 if TYPE_CHECKING:
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from vedette.sdk.logs.records import Record
     from vedette.sdk.redaction import Redactor
     from vedette.sdk.settings import Settings
+    from vedette.sdk.traces.tail import TailBuffer
 
 __all__ = ["close_desk", "lines_of", "open_desk", "writer_of"]
+
+_DEBUG = 10
 
 
 def lines_of(settings: Settings, service: str, redactor: Redactor) -> Lines | None:
@@ -57,16 +60,24 @@ def open_desk(
     lines: Lines | None,
     writer: Writer | None,
     wake: Callable[[], None],
+    tail: TailBuffer | None,
 ) -> None:
-    """Let records in: to the queue, and with `log_buffer` off to the writer at once as well."""
+    """Let records in: to the queue, and with `log_buffer` off to the writer at once as well.
+
+    With `tail_keep_debug`, `tail` keeps debug records until their traces are decided on.
+    """
     sink = bounded(queue.append, queue, settings.queue_size, wake)
     if lines is not None and writer is not None and not settings.log_buffer:
         sink = _at_once(sink, lines, writer)
     levels: dict[str, Any] = {"": settings.log_level, **settings.log_levels}
     desk.gate = Gate(settings.log_rate) if settings.log_rate else None
+    desk.floor = None
+    if tail is not None and settings.tail_keep_debug:
+        desk.floor = _DEBUG
+        sink = retroactive(sink, tail.hold)
     set_levels(levels, sink)
     if settings.log_stdlib:
-        stdlib.install(levels)
+        stdlib.install({name: min(level, desk.floor or level) for name, level in levels.items()})
     if not isinstance(_logs.get_logger_provider(), LoggerProvider):
         _logs.set_logger_provider(LoggerProvider())
 
@@ -86,4 +97,5 @@ def close_desk() -> None:
     """Let no more records in; loggers write through the standard library again."""
     stdlib.remove()
     desk.gate = None
+    desk.floor = None
     set_levels(desk.levels, None)

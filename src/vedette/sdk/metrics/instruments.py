@@ -63,10 +63,15 @@ class Counter:
 
     def __init__(self) -> None:
         self.line = ""  # the exposition keeps the series' name and labels here
-        self.reset()
+        self._zero()
 
     def reset(self) -> None:
-        """Begin at zero."""
+        """Begin at zero, again."""
+        global epoch  # noqa: PLW0603 - one for the whole process
+        epoch += 1
+        self._zero()
+
+    def _zero(self) -> None:
         self._ticks = count()
         # Without the interpreter's lock a tick is not atomic: ones go to the thread's cell, too.
         self._tick: Callable[[], Any] = self._ticks.__next__ if not _FREE_THREADED else self._add_one
@@ -99,15 +104,21 @@ class Counter:
     def _add_any(self, amount: float) -> None:
         cells = self._cells
         if cells is None:
-            with _making:
-                if self._cells is None:
-                    self._cells = {}
-                cells = self._cells
+            cells = self._with_cells()
         thread = get_ident()
         try:
             cells[thread] += amount  # no other thread writes this cell
         except KeyError:
             cells[thread] = amount
+
+    def _with_cells(self) -> dict[int, float]:
+        global epoch  # noqa: PLW0603 - one for the whole process
+        with _making:
+            cells = self._cells
+            if cells is None:
+                cells = self._cells = {}
+                epoch += 1
+        return cells
 
     def value(self) -> float:
         """The sum so far: an `int` as long as only whole numbers were added."""
@@ -134,7 +145,9 @@ class UpDownCounter(Counter):
         self._add_any(amount)
 
 
-_making = threading.Lock()
+_making = threading.RLock()  # a signal handler may count, too
+epoch = 0
+"""Changes when a counter gets cells, or begins anew: what the exposition keeps about counters holds no more."""
 
 
 class Gauge:

@@ -43,7 +43,7 @@ class Family(Generic[M]):
         self.monotonic = True
         self.series: dict[tuple[Any, ...], M] = {}
         self.attributes: dict[tuple[Any, ...], dict[str, Any]] = {}
-        self.lined = 0  # how many series the exposition has given their lines
+        self.plan: Any = None  # what the exposition keeps from one scrape to the next
         self.lock = threading.RLock()  # a signal handler's last collection may come in between
 
     def child(self, key: tuple[Any, ...], attributes: Callable[[], dict[str, Any]]) -> M | None:
@@ -108,7 +108,7 @@ class Labelled(Generic[M]):
         texts = tuple([str(value) for value in values])
         with self._family.lock:
             self._family.series.pop(texts, None)
-            self._family.lined = 0
+            self._family.plan = None
             self._family.attributes.pop(texts, None)
         self._known.pop(texts, None)
 
@@ -116,7 +116,7 @@ class Labelled(Generic[M]):
         """Forget every series."""
         with self._family.lock:
             self._family.series.clear()
-            self._family.lined = 0
+            self._family.plan = None
             self._family.attributes.clear()
         self._known.clear()
 

@@ -17,15 +17,17 @@ import threading
 import zlib
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.guard import tell
-from vedette.sdk.metrics.exposition import exposition
 from vedette.sdk.metrics.prometheus import foreign_families
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.metrics.snapshot import merged, snapshot
 
-__all__ = ["after_fork", "join_workers", "leave_workers", "text_of_all"]
+if TYPE_CHECKING:
+    from vedette.sdk.metrics.forms import Form
+
+__all__ = ["after_fork", "exposed", "join_workers", "leave_workers"]
 
 _TIMEOUT_SECONDS = 1.0
 _MOST_BYTES = 64 << 20
@@ -159,13 +161,13 @@ def leave_workers(*, bequeath: bool) -> None:
                 continue
 
 
-def text_of_all(*, openmetrics: bool) -> str:
+def exposed(form: Form) -> bytes:
     """The exposition of this process and its siblings."""
     desk = _desk
     siblings = desk.siblings() if desk is not None else []
     if desk is None or (not siblings and not desk.inherited):
         own = [*registry.collect(), *foreign_families(registry.families)]
-        return exposition(own, openmetrics=openmetrics)
+        return form.body(own)
     parts = desk.all_parts()
     deadline = monotonic() + 2 * _TIMEOUT_SECONDS
     for name in siblings:
@@ -178,4 +180,4 @@ def text_of_all(*, openmetrics: bool) -> str:
                 parts += json.loads(zlib.decompress(answer))
         except (OSError, ValueError, zlib.error):  # it has just ended
             continue
-    return exposition(merged(parts), openmetrics=openmetrics)
+    return form.body(merged(parts))

@@ -1,7 +1,8 @@
 """Tail sampling inside the process: every trace is recorded, and its end decides whether it is kept.
 
 Kept are traces with an error, traces whose first span here took long, and the share that the ratio asks for. Until
-then a trace's spans wait here, bounded in number: the oldest traces give way, and are counted.
+then a trace's spans wait here, bounded in number: the oldest traces give way, and are counted. So do, on request, log
+records below the level that is logged: those of the traces that are kept are logged after all.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import StatusCode
 
 from vedette.sdk.guard import dropped
-from vedette.sdk.traces.span import REMOTE_PARENT
+from vedette.sdk.traces.span import REMOTE_PARENT, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vedette.sdk.traces.span import Span
+    from vedette.sdk.logs.records import Record
 
 __all__ = ["TailBuffer"]
 
@@ -26,6 +27,8 @@ _LOW_64 = (1 << 64) - 1
 _MOST_SPANS = 1000
 _MOST_WAITING = 20_000
 _MOST_VERDICTS = 2048
+_MOST_RECORDS_OF_ONE = 200
+_MOST_RECORDS = 10_000
 
 
 class TailBuffer:
@@ -45,8 +48,36 @@ class TailBuffer:
         """Forget what waits: it belongs to the parent."""
         self._waiting: OrderedDict[int, list[Span]] = OrderedDict()
         self._held = 0
+        self._records: OrderedDict[int, list[Record]] = OrderedDict()
+        self._records_held = 0
         self._verdicts: OrderedDict[int, bool] = OrderedDict()
         self._lock = threading.Lock()
+
+    def hold(self, record: Record, log: Callable[[Record], None]) -> None:
+        """Take a record below the level that is logged; `log` gets it if its trace is kept."""
+        span = record[8]
+        if type(span) is not Span:
+            return
+        trace_id = span._trace_id
+        keep: bool | None = (trace_id & _LOW_64) < self._bound
+        if not keep:
+            with self._lock:
+                keep = self._verdicts.get(trace_id)
+                if keep is None:
+                    self._put_aside(trace_id, record)
+                self._log = log
+        if keep:
+            log(record)
+
+    def _put_aside(self, trace_id: int, record: Record) -> None:
+        records = self._records.setdefault(trace_id, [])
+        records.append(record)
+        self._records_held += 1
+        if len(records) > _MOST_RECORDS_OF_ONE:  # what came last tells more about an error
+            del records[0]
+            self._records_held -= 1
+        while self._records_held > _MOST_RECORDS:
+            self._records_held -= len(self._records.popitem(last=False)[1])
 
     def finish(self, span: Span) -> None:
         """Take a finished span."""
@@ -56,8 +87,20 @@ class TailBuffer:
             return
         with self._lock:
             kept = self._take(trace_id, span)
+            records = self._released(trace_id)
         for item in kept:
             self._forward(item)
+        for record in records:
+            self._log(record)
+
+    def _released(self, trace_id: int) -> list[Record]:
+        """The records of a trace that is decided on, if it is kept."""
+        verdict = self._verdicts.get(trace_id)
+        if verdict is None or trace_id not in self._records:
+            return []
+        records = self._records.pop(trace_id)
+        self._records_held -= len(records)
+        return records if verdict else []
 
     def _take(self, trace_id: int, span: Span) -> list[Span]:
         verdict = self._verdicts.get(trace_id)

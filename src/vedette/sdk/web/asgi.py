@@ -153,14 +153,13 @@ def _flushing(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitab
 
 
 async def _answer_metrics(scope: MutableMapping[str, Any], send: Callable[[Any], Awaitable[None]]) -> None:
-    from vedette.sdk.metrics.exposition import OPENMETRICS, TEXT, negotiate  # noqa: PLC0415 - loaded by a scrape
-    from vedette.sdk.metrics.workers import text_of_all  # noqa: PLC0415
+    from vedette.sdk.metrics.forms import negotiate  # noqa: PLC0415 - loaded by a scrape
+    from vedette.sdk.metrics.workers import exposed  # noqa: PLC0415
 
-    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"").decode("latin-1")
-    openmetrics = negotiate(accept)
-    body = (await asyncio.to_thread(text_of_all, openmetrics=openmetrics)).encode()
-    kind = (OPENMETRICS if openmetrics else TEXT).encode()
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    wishes = [value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"]
+    form = negotiate(",".join(wishes))
+    body = await asyncio.to_thread(exposed, form)
+    headers = [(b"content-type", form.content_type.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 

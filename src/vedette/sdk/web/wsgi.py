@@ -175,11 +175,10 @@ class _Body:
 
 
 def _answer_metrics(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    from vedette.sdk.metrics.exposition import OPENMETRICS, TEXT, negotiate  # noqa: PLC0415 - loaded by a scrape
-    from vedette.sdk.metrics.workers import text_of_all  # noqa: PLC0415
+    from vedette.sdk.metrics.forms import negotiate  # noqa: PLC0415 - loaded by a scrape
+    from vedette.sdk.metrics.workers import exposed  # noqa: PLC0415
 
-    openmetrics = negotiate(environ.get("HTTP_ACCEPT", ""))
-    body = text_of_all(openmetrics=openmetrics).encode()
-    kind = OPENMETRICS if openmetrics else TEXT
-    start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    form = negotiate(environ.get("HTTP_ACCEPT", ""))
+    body = exposed(form)
+    start_response("200 OK", [("Content-Type", form.content_type), ("Content-Length", str(len(body)))])
     return [body]

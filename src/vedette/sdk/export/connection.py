@@ -1,0 +1,94 @@
+"""One kept-open HTTP connection that posts."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ssl
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+import vedette
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from email.message import Message
+
+__all__ = ["BROKEN", "Answer", "Connection"]
+
+BROKEN = (OSError, http.client.HTTPException, ValueError)
+"""What `Connection.post` raises when there is no answer."""
+
+_CLOSED = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+
+
+class Answer(NamedTuple):
+    """What came back: the first `longest` bytes of the body."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+class Connection:
+    """Posts to paths below `url`. Not thread-safe: a sending thread owns it."""
+
+    def __init__(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> None:
+        parts = urlsplit(url)
+        self.host = parts.hostname or "127.0.0.1"
+        self._port = parts.port
+        self._base = parts.path.rstrip("/")
+        self._secure = parts.scheme == "https"
+        self._timeout = timeout_seconds
+        self._headers = {"User-Agent": f"vedette-python/{vedette.__version__}", **headers}
+        self._open: http.client.HTTPConnection | None = None
+
+    def post(
+        self, path: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float | None, longest: int
+    ) -> Answer:
+        """Post `body` within the timeout; a connection that the other side closed meanwhile is opened again.
+
+        Raises:
+            One of `BROKEN`: there was no answer.
+        """
+        fresh = self._open is None
+        try:
+            return self._post(path, body, headers, timeout_seconds, longest)
+        except BROKEN as error:
+            self.close()
+            # A kept-open connection that the other side closed meanwhile says nothing about the endpoint.
+            if fresh or not isinstance(error, _CLOSED):
+                raise
+        try:
+            return self._post(path, body, headers, timeout_seconds, longest)
+        except BROKEN:
+            self.close()
+            raise
+
+    def _post(
+        self, path: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float | None, longest: int
+    ) -> Answer:
+        connection = self._open
+        timeout = min(self._timeout, timeout_seconds or self._timeout)
+        if connection is None:
+            if self._secure:
+                context = ssl.create_default_context()
+                connection = http.client.HTTPSConnection(self.host, self._port, timeout=timeout, context=context)
+            else:
+                connection = http.client.HTTPConnection(self.host, self._port, timeout=timeout)
+            self._open = connection
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout)
+        connection.request("POST", self._base + path, body=body, headers={**self._headers, **headers})
+        answer = connection.getresponse()
+        said = answer.read(longest)
+        if answer.will_close or not answer.isclosed():
+            self.close()
+        return Answer(answer.status, answer.headers, said)
+
+    def close(self) -> None:
+        """Close the connection; the next post opens another."""
+        connection, self._open = self._open, None
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.close()
