@@ -151,12 +151,16 @@ def test_both_kinds_of_services_send_everything_once(demo: Running) -> None:
         parent = by_id.get(span["parent_span_id"] or "")
         if span["kind"] == "server" and parent is not None:
             assert (parent["kind"], parent["service"] == span["service"]) == ("client", False)
-    makers = demo.sql("SELECT DISTINCT service, JSONExtractString(scope, 'name') AS scope_name FROM spans WHERE kind = 'server'")
+    makers = demo.sql(
+        "SELECT DISTINCT service, JSONExtractString(scope, 'name') AS scope_name FROM spans WHERE kind = 'server'"
+    )
     assert {row["service"]: row["scope_name"] for row in makers} == {
         **dict.fromkeys(("gateway", "catalog", "orders"), "vedette.web"),
         "payments": "opentelemetry.instrumentation.fastapi",
     }
-    assert len(makers) == len(SERVICES) - 1  # the worker has no server, and every other exactly one that makes its spans
+    assert (
+        len(makers) == len(SERVICES) - 1
+    )  # the worker has no server, and every other exactly one that makes its spans
     name = "http.server.request.duration_seconds_count"
     told = ("instance", "http.route", "http.request.method", "http.response.status_code", "url.scheme")
     by = ", ".join(f"labels['{label}']" for label in told)

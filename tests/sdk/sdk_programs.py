@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
+from hypothesis import HealthCheck, settings
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+STEADY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How the property tests of the SDK run: none of them fails because a machine is slow."""
 
 _MESSAGES = {
     "/v1/traces": ExportTraceServiceRequest,

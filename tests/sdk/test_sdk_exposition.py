@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from sdk_programs import STEADY
 
 from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.forms import OPENMETRICS, PROTOBUF, TEXT, negotiate
@@ -148,7 +149,7 @@ NUMBERS = st.floats(allow_nan=False, width=64) | st.integers(-(10**6), 10**6)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
-@settings(max_examples=50)
+@STEADY
 @given(
     counts=st.dictionaries(TEXTS, st.lists(st.integers(0, 5) | st.floats(0, 1e6), max_size=3), max_size=4),
     gauges=st.dictionaries(TEXTS, NUMBERS, max_size=3),
@@ -180,7 +181,7 @@ def test_protobuf_says_what_text_says(counts, gauges, seen, about):
     assert {family.help for family in families if family.name in {"orders_total", "stage_seconds"}} <= {about}
 
 
-@settings(max_examples=50)
+@STEADY
 @given(
     values=st.lists(st.floats(-1e9, 1e9, allow_subnormal=False) | st.sampled_from([0.0, 1.0, 2.0, 1e-9]), max_size=40)
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sdk_programs import attributes_of, value_of
+from sdk_programs import STEADY, attributes_of, value_of
 
 from vedette.sdk.logs.lines import JsonLines
 from vedette.sdk.logs.records import Captured, Channel
@@ -377,6 +377,7 @@ VALUES = st.recursive(
 )
 
 
+@STEADY
 @given(st.text(st.characters(codec=None)), st.dictionaries(st.text(st.characters(codec=None), min_size=1), VALUES))
 def test_any_message_and_fields_make_one_line_of_json(message, fields):
     redactor = Redactor(enabled=False)
@@ -386,3 +387,31 @@ def test_any_message_and_fields_make_one_line_of_json(message, fields):
     line = json.loads(text)
     assert line["message"] == message
     assert len(line) == 5 + len(fields) - len({f"{key}_" for key in fields} & set(fields) & {"message_", "level_"})
+
+
+SCALARS = st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=5)
+SOME = st.dictionaries(st.text(st.characters(codec=None), max_size=3) | st.just("password"), SCALARS, max_size=4)
+
+
+@STEADY
+@given(st.text(st.characters(codec=None), max_size=5), st.lists(SOME, min_size=1, max_size=2), SOME, SOME, st.data())
+def test_a_line_is_the_same_whether_its_shape_is_known_or_not(message, several, bound, context, data):
+    """A shape that has come a few times is compiled; the values that come then may be of other types."""
+    channel = Channel("x'{}", 0, Scope("x", None, None, None))
+    seen = JsonLines("s'{}", Redactor())
+    for fields in [*several[:1] * 6, *several, {key: data.draw(SCALARS) for key in several[0]}]:
+        record = (1_700_000_000_000_000_000, 20, channel, message, (), fields, bound, context, None, None, "", None)
+        assert seen.format(record) == JsonLines("s'{}", Redactor()).format(record)
+
+
+def test_times_are_exact_across_seconds():
+    channel = Channel("x", 0, Scope("x", None, None, None))
+    lines = JsonLines("s", Redactor())
+    for at, shown in [
+        (1_700_000_000_000_000_999, "2023-11-14T22:13:20.000000Z"),
+        (1_700_000_000_999_999_999, "2023-11-14T22:13:20.999999Z"),
+        (1_700_000_001_000_001_000, "2023-11-14T22:13:21.000001Z"),
+        (1_699_999_999_500_000_000, "2023-11-14T22:13:19.500000Z"),
+    ]:
+        record = (at, 20, channel, "m", (), {}, None, None, None, None, "", None)
+        assert json.loads(lines.format(record))["timestamp"] == shown

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from sdk_programs import attributes_of
+from sdk_programs import STEADY, attributes_of
 
 from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.exposition import exposition
@@ -279,6 +279,7 @@ def test_functions_are_tracked_with_their_outcome(programs, collector):
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
 
+@STEADY
 @given(st.lists(NUMBERS), st.lists(NUMBERS, min_size=1, max_size=8, unique=True))
 def test_a_histogram_counts_every_value_in_its_bucket(values, bounds):
     histogram = Histogram(sorted(bounds))
@@ -290,6 +291,7 @@ def test_a_histogram_counts_every_value_in_its_bucket(values, bounds):
     assert histogram.total == pytest.approx(sum(values), rel=1e-9, abs=1e-6 * sum(map(abs, values)))
 
 
+@STEADY
 @given(st.lists(NUMBERS, min_size=1, max_size=300))
 def test_an_exponential_histogram_keeps_count_and_bounds_its_error(values):
     histogram = ExponentialHistogram()
@@ -309,6 +311,7 @@ def test_an_exponential_histogram_keeps_count_and_bounds_its_error(values):
             assert value <= 2 ** ((index + 1) * step) * 1.000001
 
 
+@STEADY
 @given(st.lists(st.integers(-1000, 1000), min_size=2, max_size=200), st.sampled_from([0.05, 0.5, 0.95]))
 def test_quantiles_are_interpolated_linearly(values, quantile):
     summary = Summary([quantile], 1024)
@@ -320,6 +323,7 @@ def test_quantiles_are_interpolated_linearly(values, quantile):
     assert interpolated(sorted(values), 0) == min(values)
 
 
+@STEADY
 @given(st.text(st.characters(exclude_characters="\0")), st.text(), st.floats())
 def test_any_label_and_help_survive_the_exposition(label, help_text, value):
     own = Registry()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import baggage, trace
-from sdk_programs import attributes_of, value_of
+from sdk_programs import STEADY, attributes_of, value_of
 
 import vedette
 from vedette.errors import SettingsError
@@ -243,6 +243,7 @@ def test_each_propagator_reads_what_it_writes(names):
         assert baggage.get_baggage("tenant", back) == "acme"
 
 
+@STEADY
 @given(st.dictionaries(st.sampled_from(["b3", "uber-trace-id", "x-b3-traceid", "x-b3-spanid", "uberctx-a"]), st.text()))
 def test_propagators_take_any_header(headers):
     for name in ("b3", "b3multi", "jaeger"):
@@ -255,6 +256,7 @@ ANY = st.recursive(
 )
 
 
+@STEADY
 @given(ANY)
 def test_cleaning_gives_what_otlp_can_carry_and_is_stable(value):
     def fine(item):

@@ -17,6 +17,7 @@ from vedette.sdk.web.requests import WebOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from importlib.metadata import EntryPoint
     from typing import Unpack
 
     from vedette.sdk.traces.tracer import Tracer
@@ -33,6 +34,14 @@ _LEFT_OUT = frozenset(
     ("sqlalchemy", "httpx", "fastapi", "starlette", "asgi", "wsgi", "flask", "django", "logging", "threading",
      "system_metrics", "asyncio", "urllib3", "urllib")
 )  # fmt: skip
+# The top-level module that an instrumentation is for, where its name does not say so.
+_MODULES = {
+    "kafka_python": "kafka",
+    "langchain": "langchain_core",
+    "mysqlclient": "MySQLdb",
+    "openai_agents": "agents",
+    "tortoiseorm": "tortoise",
+}
 _MARK = "_vedette_instrumented"
 
 
@@ -142,14 +151,29 @@ def instrument_libraries() -> None:
             when_imported(name, lambda home=home: _call(home))  # type: ignore[misc]
     for point in entry_points(group="opentelemetry_instrumentor"):
         library = point.name.replace("-", "_")
-        if library in _LEFT_OUT:
-            continue
-        try:
-            instrumentor = point.load()()
-            if not instrumentor.is_instrumented_by_opentelemetry:
-                instrumentor.instrument()
-        except Exception as error:  # noqa: BLE001 - one that does not fit must not cost the others
-            tell(f"contrib {library}", f"opentelemetry-instrumentation-{library} was left out: {error}")
+        if library not in _LEFT_OUT:
+            module = _module_of(library)
+            if module is None:
+                _instrument_by(point, library)
+            else:  # a library that the program never uses costs nothing
+                when_imported(module, lambda point=point, library=library: _instrument_by(point, library))  # type: ignore[misc]
+
+
+def _module_of(library: str) -> str | None:
+    """The module whose import brings the library in; `None` if that cannot be told."""
+    for name in (_MODULES.get(library), library, library.partition("_")[0]):
+        if name and (name in sys.modules or find_spec(name) is not None):
+            return name
+    return None
+
+
+def _instrument_by(point: EntryPoint, library: str) -> None:
+    try:
+        instrumentor = point.load()()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument()
+    except Exception as error:  # noqa: BLE001 - one that does not fit must not cost the others
+        tell(f"contrib {library}", f"opentelemetry-instrumentation-{library} was left out: {error}")
 
 
 def _call(home: str) -> None:

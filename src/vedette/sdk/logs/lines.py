@@ -19,11 +19,18 @@ __all__ = ["ConsoleLines", "JsonLines", "Lines"]
 _SECOND = 1_000_000_000
 _KEPT = 4096
 _KEPT_SHARED = 512
+_KEPT_SHAPES = 1024
+_KEPT_JOINED = 64
+_COMPILED_AT = 4
+_MOST_COMPILED = 256
 _KEPT_CHARS = 64
 _RESERVED = frozenset(
     ("timestamp", "level", "logger", "message", "service", "trace_id", "span_id", "exception", "event")
 )
 _INFINITIES = {float("inf"): '"Infinity"', float("-inf"): '"-Infinity"'}
+_FORMS = {str: "{quoted[value]}", int: "{value}", float: "{value!r}", bool: "{'true' if value else 'false'}"}
+_INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
+_QUOTES = "'''"
 _COLOURS = {"trace": "90", "debug": "36", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
 
 
@@ -35,11 +42,45 @@ class Lines(Protocol):
         ...
 
 
+class _Quoted(dict[str, str]):
+    """Strings as JSON, with secrets masked; short ones are kept."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def __missing__(self, text: str) -> str:
+        quoted: str = encode_basestring(self._redactor.text(text))
+        if len(text) <= _KEPT_CHARS:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[text] = quoted
+        return quoted
+
+
+class _Shape:
+    """Records of one logger and level with the same fields.
+
+    `render` makes their lines, once it is compiled; `joined` holds the text of what several records share (a logger's
+    fields, a request's), with `None` where names meet.
+    """
+
+    __slots__ = ("joined", "render", "seen")
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.render: Any = None
+        self.joined: dict[tuple[int, int], tuple[Any, Any, str | None]] = {}
+
+
 class JsonLines:
     """One JSON object a line, UTC time with microseconds.
 
     `timestamp`, `level`, `logger`, `message`, the fields, `exception`, `service`, `trace_id`, `span_id`. A field of
     one of these names gets an underscore at its end.
+
+    Lines of one call look alike, so a function is compiled for each shape that comes again: it holds what stays the
+    same and puts in the values. What it was not made for (another type, names that meet, `nan`) goes the long way.
     """
 
     def __init__(self, service: str, redactor: Redactor) -> None:
@@ -47,51 +88,112 @@ class JsonLines:
         self._service = f',"service":{encode_basestring(service)}}}\n'
         self._heads: dict[tuple[Any, int], str] = {}
         self._keys: dict[Any, str] = {}
-        self._pairs: dict[tuple[Any, str], str] = {}
-        self._messages: dict[str, str] = {}
+        self._quoted = _Quoted(redactor)
         self._shared: dict[int, tuple[dict[str, Any], str]] = {}
-        self._second = -1
+        self._shapes: dict[tuple[Any, ...], _Shape] = {}
+        self._compiled = 0
+        self._begin = 0
         self._time = ""
         self._span: Any = None
         self._ids = ""
 
     def format(self, record: Record) -> str:
         """The JSON line of `record`."""
-        seconds, nanos = divmod(record[0], _SECOND)
-        if seconds != self._second:
-            self._second = seconds
-            self._time = strftime('{"timestamp":"%Y-%m-%dT%H:%M:%S.', gmtime(seconds))
-        micros = str(1_000_000 + nanos // 1000)[1:]
+        since = record[0] - self._begin
+        if not 0 <= since < _SECOND:
+            since = self._new_second(record[0])
+        fields, span = record[5], record[8]
+        shape = self._shapes.get((record[2], record[1], *fields))
+        if shape is None or shape.render is None:
+            shape = self._noted(record)
+        ids = "" if span is None else self._ids if span is self._span else self._ids_of(record)
+        plain = not record[4] and type(record[3]) is str
+        text = self._quoted[record[3]] if plain else encode_basestring(self._redactor.text(message_of(record)))
+        if shape is not None and record[9] is None and not record[10]:
+            bound, context = record[6], record[7]
+            joined = shape.joined.get((id(bound), id(context)))
+            if joined is None or joined[0] is not bound or joined[1] is not context:
+                joined = self._join(shape, fields, bound, context)
+            if joined[2] is not None:
+                try:
+                    line: str | None = shape.render(self._time, since // 1000, text, joined[2], fields, ids)
+                except ValueError:  # an integer of thousands of digits
+                    line = None
+                if line is not None:
+                    return line
         head = self._heads.get((record[2], record[1])) or self._head(record[2], record[1])
-        message, fields, bound, context, span = record[3], record[5], record[6], record[7], record[8]
-        known = self._messages.get(message) if not record[4] and type(message) is str else None
-        text = known if known is not None else self._message(record)
-        shared = ""
-        if bound or context:
-            if (bound and context and not bound.keys().isdisjoint(context)) or (
-                fields and not (fields.keys().isdisjoint(bound or ()) and fields.keys().isdisjoint(context or ()))
-            ):  # the nearer one wins where names meet
-                fields = {**(context or {}), **(bound or {}), **fields}
-            else:
-                shared = (self._same(context) if context else "") + (self._same(bound) if bound else "")
+        return f"{self._time}{since // 1000:06d}{head}{text}{self._rest(record)}{ids}{self._service}"
+
+    def _new_second(self, at: int) -> int:
+        seconds, nanos = divmod(at, _SECOND)
+        self._begin = at - nanos
+        self._time = strftime('{"timestamp":"%Y-%m-%dT%H:%M:%S.', gmtime(seconds))
+        return nanos
+
+    def _rest(self, record: Record) -> str:
+        """Fields, exception and event, where the nearer one wins when names meet."""
+        fields = {**(record[7] or {}), **(record[6] or {}), **record[5]}
         pairs = self._fields(fields) if fields else ""
         if record[9] is not None:
             pairs += f',"exception":{self._other(record[9])}'
         if record[10]:
             pairs += f',"event":{encode_basestring(record[10])}'
-        if span is None:
-            return f"{self._time}{micros}{head}{text}{shared}{pairs}{self._service}"
-        ids = self._ids if span is self._span else self._ids_of(record)
-        return f"{self._time}{micros}{head}{text}{shared}{pairs}{ids}{self._service}"
+        return pairs
 
-    def _message(self, record: Record) -> str:
-        message = message_of(record)
-        text: str = encode_basestring(self._redactor.text(message))
-        if not record[4] and type(record[3]) is str and len(message) <= _KEPT_CHARS:
-            if len(self._messages) >= _KEPT:
-                self._messages.clear()
-            self._messages[message] = text
-        return text
+    # -- shapes
+
+    def _noted(self, record: Record) -> _Shape | None:
+        """The record's shape, compiled when it has come a few times; `None` before."""
+        key = (record[2], record[1], *record[5])
+        shape = self._shapes.get(key)
+        if shape is None:
+            if len(self._shapes) >= _KEPT_SHAPES:
+                self._shapes = {known: held for known, held in self._shapes.items() if held.render is not None}
+            shape = self._shapes[key] = _Shape()
+        shape.seen += 1
+        if shape.seen < _COMPILED_AT or self._compiled >= _MOST_COMPILED:
+            return None
+        if not all(type(key) is str and type(value) in _FORMS for key, value in record[5].items()):
+            return None
+        self._compiled += 1
+        shape.render = self._render_of(record)
+        return shape
+
+    def _render_of(self, record: Record) -> Any:
+        """A function of (time, microseconds, message, shared pairs, fields, ids) that gives the line, or `None`."""
+        fields = record[5]
+        names = [f"v{place}" for place in range(len(fields))]
+        checks, pairs = [], ""
+        for name, (key, value) in zip(names, fields.items(), strict=True):
+            kind, known = type(value), _braced(self._keys.get(key) or self._key(key))
+            if known[-1] == '"':  # a masked key has its value already
+                pairs += known
+                continue
+            checks.append(f"type({name}) is not {kind.__name__}")
+            if kind is float:
+                checks.append(f"{name} - {name}")  # not 0 for infinities and `nan`
+            pairs += known + _FORMS[kind].replace("value", name)
+        head = _braced(self._heads.get((record[2], record[1])) or self._head(record[2], record[1]))
+        source = "def render(time, micros, message, shared, fields, ids):\n"
+        if names:
+            source += f"    {', '.join(names)}, = fields.values()\n"
+        if checks:
+            source += f"    if {' or '.join(checks)}:\n        return None\n"
+        text = f"{{time}}{{micros:06d}}{head}{{message}}{{shared}}{pairs}{{ids}}{_braced(self._service)}"
+        source += f"    return f{_QUOTES}{text}{_QUOTES}\n"
+        made: dict[str, Any] = {"quoted": self._quoted}
+        exec(source, made)  # noqa: S102 - keys and names are in it as escaped text alone
+        return made["render"]
+
+    def _join(self, shape: _Shape, fields: Any, bound: Any, context: Any) -> tuple[Any, Any, str | None]:
+        """The pairs that the record has from its logger and its context, if no name comes twice."""
+        bare = {**(context or {}), **(bound or {})}
+        met = len(bare) < len(context or ()) + len(bound or ()) or not bare.keys().isdisjoint(fields)
+        shared = None if met else (self._same(context) if context else "") + (self._same(bound) if bound else "")
+        if len(shape.joined) >= _KEPT_JOINED:
+            shape.joined.clear()
+        found = shape.joined[id(bound), id(context)] = (bound, context, shared)
+        return found
 
     def _ids_of(self, record: Record) -> str:
         """The ids of the record's span, kept for the next record of the same span."""
@@ -110,16 +212,16 @@ class JsonLines:
         return known[1]
 
     def _fields(self, fields: dict[str, Any]) -> str:
-        keys, pairs = self._keys, self._pairs
+        keys, quoted = self._keys, self._quoted
         parts = []
         for key, value in fields.items():
             kind = type(value)
-            if kind is str:
-                pair = pairs.get((key, value))
-                parts.append(pair if pair is not None else self._pair(key, value))
-            elif (name := keys.get(key) or self._key(key))[-1] == '"':  # a masked key has its value already
+            name = keys.get(key) or self._key(key)
+            if name[-1] == '"':  # a masked key has its value already
                 parts.append(name)
-            elif kind is int:
+            elif kind is str:
+                parts.append(name + quoted[value])
+            elif kind is int and _INT_MIN <= value <= _INT_MAX:
                 parts.append(f"{name}{value}")
             elif kind is float and (shown := repr(value))[-1] <= "9":  # neither `inf` nor `nan`
                 parts.append(name + shown)
@@ -128,15 +230,6 @@ class JsonLines:
             else:
                 parts.append(name + self._other(value))
         return "".join(parts)
-
-    def _pair(self, key: Any, value: str) -> str:
-        name = self._keys.get(key) or self._key(key)
-        pair: str = name if name[-1] == '"' else name + encode_basestring(self._redactor.text(value))
-        if len(value) <= _KEPT_CHARS:
-            if len(self._pairs) >= _KEPT:
-                self._pairs.clear()
-            self._pairs[key, value] = pair
-        return pair
 
     def _head(self, channel: Channel, level: int) -> str:
         head = f'Z","level":"{level_name(level)}","logger":{encode_basestring(channel.name)},"message":'
@@ -162,9 +255,24 @@ class JsonLines:
             return _INFINITIES.get(value) or repr(value)
         if value is None:
             return "null"
+        if type(value) is int:
+            return self._quoted[_digits(value)]
         if type(value) is bytes:
             return encode_basestring(value.decode("utf-8", "backslashreplace"))
         return json.dumps(self._redactor.value("", value), default=str, ensure_ascii=False)
+
+
+def _digits(number: int) -> str:
+    """An integer beyond 64 bits, which most readers of JSON would not read exactly."""
+    try:
+        return str(number)
+    except ValueError:  # thousands of digits
+        return hex(number)
+
+
+def _braced(text: str) -> str:
+    """`text` inside a literal f-string in triple quotes."""
+    return text.encode("unicode_escape").decode().replace("'", "\\'").replace("{", "{{").replace("}", "}}")
 
 
 class ConsoleLines:

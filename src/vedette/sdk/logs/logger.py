@@ -107,6 +107,51 @@ def _exception(exc_info: Any) -> dict[str, str] | None:
     return describe(error) if error is not None else None
 
 
+def _method(level: int, words: str) -> Callable[..., None]:
+    """A method of `Logger` for one level: one call from the program to the sink."""
+
+    def log(self: Logger, message: Any, /, *args: Any, **fields: Any) -> None:
+        channel = self._channel
+        if channel.level > level:
+            return
+        sink = desk.sink
+        if sink is None:
+            self._through_stdlib(level, message, args, fields)
+            return
+        exception = None
+        if fields and ("exc_info" in fields or not _is_scalar(map(type, fields.values()))):
+            fields, exception = _settled_fields(fields)
+        if args and not _is_scalar(map(type, args)):
+            args = _settled(args)
+        if type(message) is not str:
+            message = clean(message)
+        if channel.gate is not None and not channel.gate.admit(channel, level, message, sink):
+            return
+        # A plain tuple in the shape of `Captured`: a named one would cost twice as much.
+        sink(
+            (
+                time_ns(),
+                level,
+                channel,
+                message,
+                args,
+                fields,
+                self._bound,
+                context_fields.get(),
+                current_context().get(_SPAN_KEY),
+                exception,
+                "",
+                None,
+            )
+        )
+
+    log.__doc__ = words
+    return log
+
+
+_methods: dict[int, Callable[..., None]] = {}
+
+
 class Logger:
     """Logs messages with fields: ``log.info("order placed", order_id=42)``.
 
@@ -134,79 +179,25 @@ class Logger:
         """Whether a record of `level` (the standard library's numbers) would be logged."""
         return level >= self._channel.level
 
-    def debug(self, message: Any, /, *args: Any, **fields: Any) -> None:
-        """Log at level debug."""
-        if self._channel.level <= _DEBUG:
-            self._emit(_DEBUG, message, args, fields)
-
-    def info(self, message: Any, /, *args: Any, **fields: Any) -> None:
-        """Log at level info."""
-        if self._channel.level <= _INFO:
-            self._emit(_INFO, message, args, fields)
-
-    def warning(self, message: Any, /, *args: Any, **fields: Any) -> None:
-        """Log at level warning."""
-        if self._channel.level <= _WARNING:
-            self._emit(_WARNING, message, args, fields)
-
-    def error(self, message: Any, /, *args: Any, **fields: Any) -> None:
-        """Log at level error."""
-        if self._channel.level <= _ERROR:
-            self._emit(_ERROR, message, args, fields)
-
-    def critical(self, message: Any, /, *args: Any, **fields: Any) -> None:
-        """Log at level critical."""
-        if self._channel.level <= _CRITICAL:
-            self._emit(_CRITICAL, message, args, fields)
+    debug = _method(_DEBUG, "Log at level debug.")
+    info = _method(_INFO, "Log at level info.")
+    warning = _method(_WARNING, "Log at level warning.")
+    error = _method(_ERROR, "Log at level error.")
+    critical = _method(_CRITICAL, "Log at level critical.")
 
     def exception(self, message: Any, /, *args: Any, **fields: Any) -> None:
         """Log at level error with the exception that is being handled."""
         if self._channel.level <= _ERROR:
             fields.setdefault("exc_info", True)
-            self._emit(_ERROR, message, args, fields)
+            self.error(message, *args, **fields)
 
     def log(self, level: int, message: Any, /, *args: Any, **fields: Any) -> None:
         """Log at a level given as the standard library's number."""
         if self._channel.level <= level:
-            self._emit(level, message, args, fields)
-
-    def _emit(self, level: int, message: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
-        sink = desk.sink
-        if sink is None:
-            self._through_stdlib(level, message, args, fields)
-            return
-        exception = None
-        if "exc_info" in fields:
-            exception = _exception(fields.pop("exc_info"))
-        if "extra" in fields and isinstance(fields["extra"], dict):
-            fields = {**fields.pop("extra"), **fields}
-        if fields and not _is_scalar(map(type, fields.values())):
-            fields = clean_mapping(fields)
-        if args and not _is_scalar(map(type, args)):
-            args = _settled(args)
-        if type(message) is not str:
-            message = clean(message)
-        channel = self._channel
-        if channel.gate is not None and not channel.gate.admit(channel, level, message, sink):
-            return
-        span = current_context().get(_SPAN_KEY)
-        # A plain tuple in the shape of `Captured`: a named one would cost twice as much.
-        sink(
-            (
-                time_ns(),
-                level,
-                channel,
-                message,
-                args,
-                fields,
-                self._bound,
-                context_fields.get(),
-                span,
-                exception,
-                "",
-                None,
-            )
-        )
+            method = _methods.get(level)
+            if method is None:
+                method = _methods[level] = _method(level, f"Log at level {level}.")
+            method(self, message, *args, **fields)
 
     def _through_stdlib(self, level: int, message: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
         exc_info = fields.pop("exc_info", None)
@@ -217,7 +208,15 @@ class Logger:
         if shown:
             pairs = " ".join(f"{key}={value!r}" for key, value in shown.items())
             message, args = "%s %s", (message % args if args else message, pairs)
-        logger.log(level, message, *args, exc_info=exc_info, stacklevel=4)
+        logger.log(level, message, *args, exc_info=exc_info, stacklevel=3)
+
+
+def _settled_fields(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str] | None]:
+    """The fields as they are now, without `exc_info` and `extra`, and the exception that `exc_info` means."""
+    exception = _exception(fields.pop("exc_info")) if "exc_info" in fields else None
+    if "extra" in fields and isinstance(fields["extra"], dict):
+        fields = {**fields.pop("extra"), **fields}
+    return clean_mapping(fields), exception
 
 
 def _settled(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -6,7 +6,6 @@ Each series keeps its name and labels as finished text, so that a scrape prints 
 from __future__ import annotations
 
 import re
-from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vedette.sdk.metrics import instruments
@@ -119,17 +118,20 @@ def _counters(family: Family[Any], name: str, openmetrics: bool, out: list[str])
         plan = family.plan = _planned(family, name)
     if plan.ticks:
         # The usual case, ten thousand times a scrape: `[count(42), count(7)]` is taken apart without a loop in Python.
-        out.append("".join(map(add, plan.lines, repr(plan.ticks)[_TICKS_HEAD:_TICKS_TAIL].split("), count("))) + "\n")
+        parts = list(plan.parts)
+        parts[1::2] = repr(plan.ticks)[_TICKS_HEAD:_TICKS_TAIL].split("), count(")
+        out.extend(parts)
+        out.append("\n")
     out.extend([f"{series.line}{series.text()}\n" for series in plan.others])
 
 
 class _Plan(NamedTuple):
-    """A family of counters: the lines and counts of those that only tick, and the others.
+    """A family of counters: the lines of those that only tick, with a gap behind each, their counts, and the others.
 
     It holds while the family has as many `series`, in the same epoch of the instruments.
     """
 
-    lines: list[str]
+    parts: list[str]
     ticks: list[Any]
     others: list[Counter]
     series: int
@@ -138,17 +140,17 @@ class _Plan(NamedTuple):
 
 def _planned(family: Family[Any], name: str) -> _Plan:
     epoch = instruments.epoch
-    lines: list[str] = []
+    parts: list[str] = []
     ticks, others = [], []
     items = family.items()
     for attributes, series in items:
         line = series.line or _line(series, f"{name}_total", attributes)
         if series._cells is None:
-            lines.append(f"\n{line}" if lines else line)
+            parts += (f"\n{line}" if parts else line, "")
             ticks.append(series._ticks)
         else:
             others.append(series)
-    return _Plan(lines, ticks, others, len(items), epoch)
+    return _Plan(parts, ticks, others, len(items), epoch)
 
 
 def _line(series: Any, name: str, attributes: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Link, TraceFlags, TraceState
+    from opentelemetry.trace import Link, SpanContext, TraceFlags, TraceState
 
     from vedette.sdk.resource import Resource, Scope
     from vedette.sdk.traces.sampling import Sampler
@@ -93,15 +93,8 @@ class Tracer(api.Tracer):
         elif parent_type is UnsampledSpan:
             trace_id, inherited, sampled = parent._trace_id, parent._inherited, False
         else:
-            remote = parent.get_span_context()
-            if remote.is_valid:
-                trace_id, parent_id, sampled = remote.trace_id, remote.span_id, bool(remote.trace_flags & 1)
-                inherited = (remote.trace_flags, remote.trace_state)
-                if remote.is_remote:
-                    _options |= REMOTE_PARENT
-            else:
-                trace_id = random_bits(128)
-                sampled = (trace_id & _LOW_64) < self._bound
+            trace_id, parent_id, inherited, sampled, remote = self._below(parent.get_span_context())
+            _options |= remote
         if self._sampler is not None:
             sampled, attributes = self._sampler.decide(sampled, parent_id, trace_id, name, kind, attributes)
         if not sampled:
@@ -128,13 +121,21 @@ class Tracer(api.Tracer):
         span._attributes = None
         if attributes:
             span.set_attributes(attributes)
-        if links:
-            for link in links:
-                span.add_link(link.context, link.attributes)
+        for link in links or ():
+            span.add_link(link.context, link.attributes)
         span.start_time = perf_counter_ns() + clock.anchor if start_time is None else start_time
         if self.provider.processors:
             self.provider.started(span, base)
         return span
+
+    def _below(self, parent: SpanContext) -> tuple[int, int, tuple[TraceFlags, TraceState], bool, int]:
+        """Trace id, parent id, what is inherited, the verdict and an option, below a span that is not ours."""
+        if parent.is_valid:
+            remote = REMOTE_PARENT if parent.is_remote else 0
+            inherited = (parent.trace_flags, parent.trace_state)
+            return parent.trace_id, parent.span_id, inherited, bool(parent.trace_flags & 1), remote
+        trace_id = random_bits(128)
+        return trace_id, 0, NEW_TRACE, (trace_id & _LOW_64) < self._bound, 0
 
     def _unsampled(
         self,
