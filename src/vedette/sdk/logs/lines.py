@@ -29,7 +29,6 @@ _RESERVED = frozenset(
 )
 _INFINITIES = {float("inf"): '"Infinity"', float("-inf"): '"-Infinity"'}
 _FORMS = {str: "{quoted[value]}", int: "{value}", float: "{value!r}", bool: "{'true' if value else 'false'}"}
-_INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
 _QUOTES = "'''"
 _COLOURS = {"trace": "90", "debug": "36", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
 
@@ -221,8 +220,8 @@ class JsonLines:
                 parts.append(name)
             elif kind is str:
                 parts.append(name + quoted[value])
-            elif kind is int and _INT_MIN <= value <= _INT_MAX:
-                parts.append(f"{name}{value}")
+            elif kind is int:
+                parts.append(name + _digits(value))
             elif kind is float and (shown := repr(value))[-1] <= "9":  # neither `inf` nor `nan`
                 parts.append(name + shown)
             elif kind is bool:
@@ -255,19 +254,16 @@ class JsonLines:
             return _INFINITIES.get(value) or repr(value)
         if value is None:
             return "null"
-        if type(value) is int:
-            return self._quoted[_digits(value)]
         if type(value) is bytes:
             return encode_basestring(value.decode("utf-8", "backslashreplace"))
         return json.dumps(self._redactor.value("", value), default=str, ensure_ascii=False)
 
 
 def _digits(number: int) -> str:
-    """An integer beyond 64 bits, which most readers of JSON would not read exactly."""
     try:
         return str(number)
-    except ValueError:  # thousands of digits
-        return hex(number)
+    except ValueError:  # thousands of digits, which Python does not write in decimals
+        return f'"{number:#x}"'
 
 
 def _braced(text: str) -> str:

@@ -45,9 +45,9 @@ class Exemplar(NamedTuple):
     span_id: int
 
 
-def _exemplar(value: float) -> Exemplar | None:
-    """An exemplar of the span that is current, if it is recorded."""
-    span: Any = current_context().get(_SPAN_KEY)
+def _exemplar(value: float, context: Any = None) -> Exemplar | None:
+    """An exemplar of the span that is current, or in `context`, if it is recorded."""
+    span: Any = (current_context() if context is None else context).get(_SPAN_KEY)
     if span is None:
         return None
     context = span.get_span_context()
@@ -304,10 +304,16 @@ class _Observer:
         """Take an observation; `exemplar` notes the current span beside it."""
         pending = self._pending
         pending.append(value)
-        if exemplar and (found := _exemplar(value)) is not None:
-            self._exemplars.append(found)
+        if exemplar:
+            self.note(value)
         if len(pending) >= _FOLD_AT:
             self.fold()
+
+    def note(self, value: float, context: Any = None) -> None:
+        """Keep an exemplar of `value` with the current span, or that of `context`, if it is recorded."""
+        found = _exemplar(value, context)
+        if found is not None:
+            self._exemplars.append(found)
 
     def time(self) -> Timer:
         """A timer whose seconds are observed."""

@@ -93,7 +93,9 @@ class _Histogram(api.Histogram):
         self._series = series
 
     def record(self, amount: float, attributes: Mapping[str, Any] | None = None, context: Any = None) -> None:
-        self._series.of(attributes).observe(amount)
+        series = self._series.of(attributes)
+        series.observe(amount)
+        series.note(amount, context)  # OpenTelemetry's default: an exemplar where the span is recorded
 
 
 class _Gauge(api._Gauge):

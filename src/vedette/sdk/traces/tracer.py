@@ -61,6 +61,11 @@ class Tracer(api.Tracer):
         self.scope = scope
         self.refresh()
 
+    @property
+    def resource(self) -> Resource:
+        """What sends the spans; instrumentations look for it here."""
+        return self.provider.resource
+
     def refresh(self) -> None:
         """Take over the provider's sampler and processors after a change."""
         provider = self.provider

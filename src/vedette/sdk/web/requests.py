@@ -82,7 +82,7 @@ class Started(NamedTuple):
 class _Series(NamedTuple):
     add: Callable[[], Any]
     seconds: Callable[[float], None]
-    seconds_otel: Callable[[float], None]
+    seconds_otel: Callable[[float, bool], None]
     failed: Callable[[], Any] | None
 
 
@@ -182,7 +182,7 @@ class RequestTelemetry:
         series = self._series.get((method, shown, status, scheme)) or self._new_series(method, shown, status, scheme)
         series.add()
         series.seconds(seconds)
-        series.seconds_otel(seconds)
+        series.seconds_otel(seconds, True)
         if series.failed is not None:
             series.failed()
         if self.options.log_requests:
@@ -200,7 +200,9 @@ class RequestTelemetry:
             attributes["http.route"] = route
         otel = self._otel
         found = getattr(otel, "_series", None)
-        observe = found.of(attributes).observe if found is not None else (lambda value: otel.record(value, attributes))
+        observe = (
+            found.of(attributes).observe if found is not None else (lambda value, _: otel.record(value, attributes))
+        )
         series = _Series(
             self._total.labels(method, route, str(status)).inc,
             self._seconds.labels(method, route).observe,
