@@ -7,7 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from sdk_programs import attributes_of, value_of
+from sdk_programs import Collector, attributes_of, value_of
 
 SETUP = """
     import asyncio, vedette
@@ -221,3 +221,93 @@ def test_pydantic_ai_runs_on_our_provider(programs, collector, model_server):
     chats = [attributes_of(span) for span in spans if span.name.startswith("chat")]
     assert [chat["gen_ai.usage.input_tokens"] for chat in chats] == [11, 11]
     assert any("roll" in str(attributes_of(span).get("gen_ai.tool.name")) for span in spans)
+
+
+KEY = '"sk-" + "x" * 30'
+
+
+def family_of(collector: Collector) -> dict[str, str]:
+    """Each span's name and the name of its parent, all of one trace."""
+    names = {span.span_id: span.name for span in collector.spans}
+    assert len({span.trace_id for span in collector.spans}) == 1
+    return {span.name: names.get(span.parent_span_id, "") for span in collector.spans}
+
+
+def test_langchain_runs_on_our_provider(programs, collector, model_server):
+    programs.run(
+        f"""
+        import sys, vedette
+        vedette.configure("agents", log_format="none", process_metrics=False)
+        from langchain_core.messages import HumanMessage, ToolMessage
+        from langchain_core.tools import tool
+        from langchain_openai import ChatOpenAI
+        from opentelemetry.instrumentation.genai.langchain import LangChainInstrumentor
+        LangChainInstrumentor().instrument(skip_dep_check=True)  # it asks for `langchain`, and watches langchain-core
+        @tool
+        def roll() -> int:
+            "Roll a dice."
+            return 4
+        model = ChatOpenAI(model="gpt-4o", base_url=sys.argv[1], api_key={KEY}).bind_tools([roll])
+        with vedette.span("outer"):
+            messages = [HumanMessage("roll")]
+            first = model.invoke(messages)
+            messages += [first, ToolMessage(str(roll.invoke({{}})), tool_call_id=first.tool_calls[0]["id"])]
+            assert model.invoke(messages).content == "four"
+        """,
+        model_server,
+    )
+    assert family_of(collector)["chat gpt-4o"] == "outer"
+    chats = [attributes_of(span) for span in collector.spans if span.name == "chat gpt-4o"]
+    assert [(chat["gen_ai.usage.input_tokens"], chat["gen_ai.usage.output_tokens"]) for chat in chats] == [(11, 7)] * 2
+
+
+def test_openai_agents_are_instrumented_when_they_are_imported(programs, collector, model_server):
+    programs.run(
+        f"""
+        import sys, vedette
+        vedette.configure("agents", log_format="none", process_metrics=False)
+        vedette.instrument()
+        from agents import Agent, OpenAIChatCompletionsModel, Runner, function_tool
+        from openai import AsyncOpenAI
+        @function_tool
+        def roll() -> int:
+            "Roll a dice."
+            return 4
+        model = OpenAIChatCompletionsModel("gpt-4o", AsyncOpenAI(base_url=sys.argv[1], api_key={KEY}))
+        with vedette.span("outer"):
+            assert Runner.run_sync(Agent(name="dicer", model=model, tools=[roll]), "roll").final_output == "four"
+        """,
+        model_server,
+    )
+    family = family_of(collector)
+    assert family["execute_tool roll"] == "invoke_agent dicer"
+    assert family["POST"] == "invoke_agent dicer"  # the calls of the model, by our instrumentation of HTTPX
+    assert family["invoke_workflow Agent workflow"] == "outer"
+
+
+def test_mcp_clients_and_servers_are_one_trace(programs, collector):
+    programs.run(
+        """
+        import asyncio, vedette
+        vedette.configure("agents", log_format="none", process_metrics=False)
+        from mcp.client import Client
+        from mcp.server.mcpserver import MCPServer
+        server = MCPServer("dice")
+        @server.tool()
+        def roll() -> int:
+            "Roll a dice."
+            with vedette.span("inside the tool"):
+                return 4
+        async def main():
+            async with Client(server) as client:
+                with vedette.span("outer"):
+                    answer = await client.call_tool("roll", {})
+                    assert answer.content[0].text == "4"
+        asyncio.run(main())
+        """
+    )
+    spans = {span.name: span for span in collector.spans}
+    inside, call, outer = (spans[name] for name in ("inside the tool", "tools/call roll", "outer"))
+    assert (inside.parent_span_id, call.parent_span_id) == (call.span_id, outer.span_id)
+    assert inside.trace_id == outer.trace_id
+    assert attributes_of(call)["gen_ai.tool.name"] == "roll"
