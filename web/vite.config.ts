@@ -4,6 +4,10 @@ import { brotliCompressSync, constants } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 
+/** The platform that `npm run dev` asks. */
+const SERVER = process.env["VEDETTE_URL"] ?? "http://127.0.0.1:7070";
+/** A platform without keys lets only its own pages write; what is served here is meant to be one. */
+const PROXY = { target: SERVER, changeOrigin: true, headers: { origin: SERVER } };
 const OUT = "../src/vedette/server/api/static";
 
 /** Puts a brotli twin beside every text file; the server sends whichever the browser takes. */
@@ -34,5 +38,5 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 2000,
   },
-  server: { proxy: { "/api": process.env["VEDETTE_URL"] ?? "http://127.0.0.1:7070" } },
+  server: { proxy: { "/api": PROXY, "/prometheus": PROXY } },
 });

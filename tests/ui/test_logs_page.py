@@ -133,6 +133,11 @@ def test_any_field_can_be_a_facet_and_a_column(visitor):
     expect(rows(page).first.locator("[title^='service.version: ']")).to_have_count(0)
 
 
+def test_the_range_before_is_drawn_over_the_histogram(visitor):
+    page = visitor.open("/logs", compare="10s")
+    expect(page.get_by_text("all before")).to_be_visible()
+
+
 def test_dragging_over_the_histogram_zooms(visitor):
     page = visitor.open("/logs")
     before = visitor.search()

@@ -18,6 +18,12 @@ PAGES = [
     "/map",
     "/traces",
     "/compare",
+    "/explore",
+    "graph",
+    "heat",
+    "/explore/catalogue?metric=process.thread.count",
+    "/explore/targets",
+    "/explore/rules",
     "trace",
     "span",
 ]
@@ -30,8 +36,14 @@ HOSTILE = [
 ]
 
 
+EXPRESSION = 'histogram_quantile(0.9, sum by (le, job) ({"http.server.request.duration_seconds_bucket"}))'
+
+
 def open_page(visitor, path: str):
     search = {}
+    if path in {"graph", "heat"}:
+        search = {"q": json.dumps([EXPRESSION]), "exemplars": "true", **({"as": "heat"} if path == "heat" else {})}
+        path = "/explore"
     if path in {"trace", "span"}:
         trace = visitor.shop.trace_of("POST /checkout")
         if path == "span":
@@ -42,6 +54,7 @@ def open_page(visitor, path: str):
     search |= dict(part.split("=") for part in query.split("&") if part)
     page = visitor.open(path, **search)
     page.wait_for_load_state("networkidle")
+    expect(page.locator("main h1")).to_be_visible()
     return page
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
+import time
 
+import pytest
 from playwright.sync_api import expect
 
 SERVICES = {"catalog", "gateway", "orders", "payments", "worker"}
@@ -114,6 +118,60 @@ def test_map_has_every_service_and_call(visitor):
     expect(graph.locator("[data-pale]").first).to_be_attached()
     graph.get_by_text("payments", exact=True).click()
     expect(page).to_have_url(re.compile("/services/payments"))
+
+
+@pytest.fixture
+def many_services(shop):
+    """A tenant of 200 services, of which each but the first is called by the one before, in groups of twenty."""
+    now = time.time_ns()
+    names = [f"area{number // 20}-part{number % 20}" for number in range(200)]
+    spans: dict[str, list[dict]] = {name: [] for name in names}
+    for number, (caller, called) in enumerate(itertools.pairwise(names)):
+        common = {"traceId": f"{now + number:032x}", "startTimeUnixNano": str(now), "endTimeUnixNano": str(now + 10**7)}
+        parent = f"{number + 1:016x}"
+        spans[caller].append({**common, "spanId": parent, "name": "ask", "kind": 3})
+        spans[called].append(
+            {**common, "spanId": f"{number + 1000:016x}", "parentSpanId": parent, "name": "do", "kind": 2}
+        )
+    resources = [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": name}}]},
+            "scopeSpans": [{"spans": own}],
+        }
+        for name, own in spans.items()
+    ]
+    body = json.dumps({"resourceSpans": resources}).encode()
+    sent = shop.platform.otlp("traces", body, Content_Type="application/json", X_Scope_OrgID="many")
+    assert sent.status == 200
+    shop.platform.eventually("SELECT uniq(service) FROM spans", 200, "many")
+
+
+@pytest.mark.usefixtures("many_services")
+def test_map_of_many_services_is_in_groups_and_leads_from_neighbour_to_neighbour(visitor):
+    page = visitor.open("/map", tenant="many", **{"from": "now-1h", "to": "now"})
+    graph = page.get_by_label("Service map", exact=True)
+    groups = graph.get_by_role("group", name=re.compile("^area[0-9]: 20 services: "))
+    while not page.get_by_text("200 nodes, 199 calls").count():  # the rollup of calls comes a little later
+        page.wait_for_timeout(1000)
+        page.get_by_label("Refresh", exact=True).click()
+    expect(groups).to_have_count(10)
+    groups.first.click()
+    expect(page.get_by_role("button", name="Close 1 group")).to_be_visible()
+    expect(graph.get_by_role("group", name=re.compile("^area[0-9]-part")).first).to_be_visible()
+    page.get_by_label("Find services").fill("area3-part7")
+    expect(page.get_by_text("3 nodes around “area3-part7”")).to_be_visible()
+    expect(graph.get_by_role("group", name=re.compile("^area3-part[678]: "))).to_have_count(3)
+    graph.get_by_text("area3-part8", exact=True).click()
+    expect(page.get_by_text("3 nodes around “area3-part8”")).to_be_visible()
+    assert visitor.search()["find"] == "area3-part8"
+    expect(graph.get_by_role("group", name=re.compile("^area3-part9: "))).to_have_count(1)
+    graph.get_by_text("area3-part8", exact=True).click()
+    expect(page).to_have_url(re.compile("/services/area3-part8"))
+
+
+def test_range_before_is_drawn_on_the_overview(visitor):
+    page = visitor.open("/", compare="10s")
+    expect(page.get_by_text("gateway before").first).to_be_visible()
 
 
 def test_overview_says_what_the_api_says(visitor):

@@ -18,6 +18,7 @@ def test_navigation_leads_to_every_page_and_keeps_the_range(visitor):
         ("Map", "/map"),
         ("Traces", "/traces"),
         ("Logs", "/logs"),
+        ("Metrics", "/explore"),
         ("SQL", "/sql"),
     ):
         page.get_by_role("navigation", name="Pages").get_by_role("link", name=name, exact=True).click()

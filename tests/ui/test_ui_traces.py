@@ -116,3 +116,24 @@ def test_picture_selects_slow_traces_and_says_what_they_share(visitor):
 def test_nothing_found_says_what_to_try(visitor):
     page = visitor.open("/traces", q="service:nobody")
     expect(page.get_by_text("No trace matches")).to_be_visible()
+
+
+def test_a_search_is_saved_and_opened_again(visitor):
+    page = visitor.open("/traces", q="service:payments", order="slowest")
+    expect(rows(page).first).to_be_visible()
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("menuitem", name="Save this view…").click()
+    page.get_by_label("Name", exact=True).fill("Slow payments")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    saved = visitor.shop.platform.request("/api/v1/views?page=traces", headers={"X-Scope-OrgID": "shop"}).json()[
+        "views"
+    ]
+    assert [(one["name"], one["state"]) for one in saved] == [
+        ("Slow payments", {"q": "service:payments", "order": "slowest"})
+    ]
+    page = visitor.open("/traces")
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("menuitem", name="Slow payments", exact=True).click()
+    expect(page.get_by_label("Search traces")).to_have_value("service:payments")
+    assert visitor.search()["order"] == "slowest"

@@ -8,12 +8,17 @@ import {
 } from "@tanstack/react-router";
 import { Problem } from "./components/view/problem";
 import { Shell } from "./components/shell/shell";
+import { validateCatalogueSearch } from "./pages/catalogue/search";
 import { validateCompareSearch } from "./pages/compare/search";
+import { validateExploreSearch } from "./pages/explore/search";
 import { validateLogsSearch } from "./pages/logs/search";
+import { validateMapSearch } from "./pages/map/search";
 import { MissingPage } from "./pages/missing/page";
 import { validateServiceSearch } from "./pages/service/search";
 import { validateServicesSearch } from "./pages/services/search";
 import { validateSqlSearch } from "./pages/sql/search";
+import { validateTargetsSearch } from "./pages/targets/search";
+import { validateRulesSearch } from "./pages/rules/search";
 import { validateTraceSearch } from "./pages/trace/search";
 import { validateTracesSearch } from "./pages/traces/search";
 import { GLOBAL_KEYS, validateGlobalSearch } from "./state/search";
@@ -48,6 +53,7 @@ const routes = [
   createRoute({
     getParentRoute: () => root,
     path: "/map",
+    validateSearch: validateMapSearch,
     component: lazyRouteComponent(() => import("./pages/map/page"), "MapPage"),
   }),
   createRoute({
@@ -73,6 +79,30 @@ const routes = [
     path: "/logs",
     validateSearch: validateLogsSearch,
     component: lazyRouteComponent(() => import("./pages/logs/page"), "LogsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/explore",
+    validateSearch: validateExploreSearch,
+    component: lazyRouteComponent(() => import("./pages/explore/page"), "ExplorePage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/explore/catalogue",
+    validateSearch: validateCatalogueSearch,
+    component: lazyRouteComponent(() => import("./pages/catalogue/page"), "CataloguePage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/explore/targets",
+    validateSearch: validateTargetsSearch,
+    component: lazyRouteComponent(() => import("./pages/targets/page"), "TargetsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/explore/rules",
+    validateSearch: validateRulesSearch,
+    component: lazyRouteComponent(() => import("./pages/rules/page"), "RulesPage"),
   }),
   createRoute({
     getParentRoute: () => root,

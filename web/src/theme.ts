@@ -1,4 +1,10 @@
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
+import {
+  createTheme,
+  type CSSVariablesResolver,
+  defaultVariantColorsResolver,
+  type MantineColorsTuple,
+  type VariantColorsResolver,
+} from "@mantine/core";
 
 const sea: MantineColorsTuple = [
   "#e9f5f9", "#d5e8ef", "#a9d2e1", "#7abbd3", "#54a7c6", "#3a93b5", "#0f6f91", "#0c5a75", "#0a4a61", "#06384b",
@@ -10,7 +16,15 @@ const signal: MantineColorsTuple = [
   "#fdeeec", "#f9d9d5", "#f2b0a8", "#ea8377", "#e4604f", "#dd4a37", "#c2341f", "#a62b19", "#8a2415", "#661a0f",
 ];
 
+/** The accent is light in the dark scheme, and so what stands on it is dark there; Mantine looks at the light scheme. */
+const variantColorResolver: VariantColorsResolver = (input) => {
+  const colors = defaultVariantColorsResolver(input);
+  const accent = input.color === undefined || input.color === input.theme.primaryColor;
+  return input.variant === "filled" && accent ? { ...colors, color: "var(--v-on-accent)" } : colors;
+};
+
 export const theme = createTheme({
+  variantColorResolver,
   primaryColor: "sea",
   primaryShade: { light: 6, dark: 4 },
   colors: { sea, dark: slate, red: signal },
@@ -49,6 +63,7 @@ export const cssVariablesResolver: CSSVariablesResolver = () => ({
     "--v-line-strong": "#c3ced5",
     "--v-edge": "#94a3ad",
     "--v-accent": "#0f6f91",
+    "--v-on-accent": "#ffffff",
     "--v-accent-soft": "#d8ebf2",
     "--v-error": "#b92f1b",
     "--v-error-soft": "#fbe4e0",
@@ -70,6 +85,7 @@ export const cssVariablesResolver: CSSVariablesResolver = () => ({
     "--v-line-strong": "#3a454f",
     "--v-edge": "#5d6b76",
     "--v-accent": "#62b5d3",
+    "--v-on-accent": "#0c1013",
     "--v-accent-soft": "#183442",
     "--v-error": "#f0806f",
     "--v-error-soft": "#3d1f1b",

@@ -43,10 +43,12 @@ export async function apiFetch(path: string, tenant: string | undefined, init: R
 async function problemOf(response: Response): Promise<ApiProblem> {
   const body: unknown = await response.json().catch(() => null);
   const told = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
+  // Prometheus' API has a shape of its own: `error` is what went wrong.
+  const detail = told["detail"] ?? told["error"];
   return new ApiProblem(
     response.status,
     typeof told["title"] === "string" ? told["title"] : `Status ${response.status}`,
-    typeof told["detail"] === "string" ? told["detail"] : "The server did not say why.",
+    typeof detail === "string" ? detail : "The server did not say why.",
     typeof told["position"] === "number" ? told["position"] : null,
   );
 }

@@ -13,6 +13,16 @@ function hash(text: string): number {
 
 export type Scheme = "light" | "dark";
 
+/** Hues of lines that have no colour of their own, in the order in which they are given; neighbours are far apart. */
+const LINE_HUES = [230, 65, 155, 300, 15, 195, 110, 265, 345, 40] as const;
+
+/** The colour of the n-th line of a chart. */
+export function lineColor(index: number, scheme: Scheme): string {
+  const hue = LINE_HUES[index % LINE_HUES.length] ?? 230;
+  const deep = Math.floor(index / LINE_HUES.length) % 2 === 1;
+  return scheme === "dark" ? `oklch(${deep ? 62 : 74}% 0.1 ${hue})` : `oklch(${deep ? 42 : 56}% 0.115 ${hue})`;
+}
+
 /** The colour of a service, calm enough to fill a bar with. */
 export function serviceColor(service: string, scheme: Scheme): string {
   const code = hash(service);

@@ -58,7 +58,7 @@ export function bytes(value: number): string {
     size /= 1024;
     unit += 1;
   }
-  return unit === 0 ? `${size} B` : `${significant(size)} ${units[unit]}`;
+  return unit === 0 ? `${significant(size)} B` : `${significant(size)} ${units[unit]}`;
 }
 
 /** A change against a former figure, with its sign. */
@@ -83,4 +83,20 @@ function significant(value: number): string {
 
 function trim(text: string): string {
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+/** Any figure with four significant digits, large ones shortened. */
+export function figure(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size >= 10_000) return COMPACT.format(value);
+  if (size < 0.0001) return value.toExponential(2);
+  return trim(value.toPrecision(4));
+}
+
+/** A figure in a unit that Prometheus' names end in. */
+export function inUnit(value: number, unit: "seconds" | "bytes" | ""): string {
+  if (unit === "" || !Number.isFinite(value)) return Number.isFinite(value) ? figure(value) : String(value);
+  const size = unit === "seconds" ? durationNs(Math.abs(value) * 1e9) : bytes(Math.abs(value));
+  return value < 0 ? `−${size}` : size;
 }

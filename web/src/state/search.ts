@@ -38,7 +38,8 @@ export function oneOf<const T extends string>(raw: RawSearch, name: string, allo
 
 export function texts(raw: RawSearch, name: string): string[] | undefined {
   const value = raw[name];
-  const list = Array.isArray(value) ? value.map(String) : typeof value === "string" ? [value] : [];
+  const one = text(raw, name);
+  const list = Array.isArray(value) ? value.map(String) : one === undefined ? [] : [one];
   return list.length > 0 ? list : undefined;
 }
 

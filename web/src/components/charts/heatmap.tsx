@@ -1,24 +1,42 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import type { Schemas } from "../../api/client";
-import { durationMs } from "../../lib/format";
 import { clock, tick } from "../../lib/time";
 import { usePreferences } from "../../state/preferences";
 import { useScheme } from "../view/service-name";
+import type { Place } from "./place";
 import classes from "./charts.module.css";
 
-type Cells = Schemas["Heatmap"];
+/** How much lay where in time and value. */
+export interface HeatCells {
+  fromMs: number;
+  stepMs: number;
+  columns: number;
+  /** Bounds, ascending. */
+  rows: { lower: number; upper: number }[];
+  /** Column, row, how much, and how much of it failed. */
+  cells: number[][];
+}
 
 const LEFT = 58;
 const BOTTOM = 20;
+/** How far the few are lifted beside the many. */
+const EMPHASIS = 12;
 
-/** How many spans lay where in time and duration. Dragging narrows the range. */
+/** How much lay where in time and value, the darker the more. Dragging narrows the range. */
 export function Heatmap(props: {
-  cells: Cells;
+  cells: HeatCells;
   height?: number;
   label: string;
+  /** A bound of a row. */
+  format: (bound: number) => string;
+  /** What is said of a cell. */
+  describe: (amount: number, failed: number) => string;
+  /** What the colours mean. */
+  note: string;
   onZoom: (fromMs: number, toMs: number) => void;
+  /** Points over the cells. */
+  overlay?: (place: Place) => ReactNode;
 }): ReactNode {
-  const { cells, height = 170, label, onZoom } = props;
+  const { cells, height = 170, label, format, describe, note, onZoom, overlay } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(600);
   const [under, setUnder] = useState("");
@@ -33,21 +51,29 @@ export function Heatmap(props: {
     return () => observer.disconnect();
   }, []);
   useEffect(() => {
-    if (canvas.current) paint(canvas.current, cells, width, height, zone);
+    if (canvas.current) paint(canvas.current, cells, format, width, height, zone);
     // The scheme decides the colours that the page's style sheet gives.
     // oxlint-disable-next-line react/exhaustive-effect-dependencies
-  }, [cells, width, height, zone, scheme]);
+  }, [cells, format, width, height, zone, scheme]);
 
   const columnAt = (x: number): number => Math.floor(((x - LEFT) / (width - LEFT)) * cells.columns);
-  const timeAt = (column: number): number => Date.parse(cells.from) + column * cells.step_seconds * 1000;
+  const timeAt = (column: number): number => cells.fromMs + column * cells.stepMs;
+  const place: Place = (timeMs, value) => {
+    const row = cells.rows.findIndex(({ upper }) => value <= upper);
+    const part = (timeMs - cells.fromMs) / (cells.columns * cells.stepMs);
+    if (part < 0 || part > 1 || cells.rows.length === 0) return null;
+    const at = row === -1 ? cells.rows.length - 1 : row;
+    return { x: LEFT + part * (width - LEFT), y: (height - BOTTOM) * (1 - (at + 0.5) / cells.rows.length) };
+  };
   return (
     <div className={classes["chart"]}>
+      <div className={classes["over"]}>
       <canvas
         ref={canvas}
         className={classes["heat"]}
         style={{ height }}
         role="img"
-        aria-label={`${label}: ${cells.total_count} spans`}
+        aria-label={label}
         onPointerDown={(event) => setStart(event.nativeEvent.offsetX)}
         onPointerUp={(event) => {
           const end = event.nativeEvent.offsetX;
@@ -64,14 +90,16 @@ export function Heatmap(props: {
           const cell = cells.cells.find(([c, r]) => c === column && r === row);
           setUnder(
             bounds && cell
-              ? `${clock(timeAt(column), zone)}   ${durationMs(bounds.lower_ms)} to ${durationMs(bounds.upper_ms)}   ${cell[2]} spans${cell[3] ? `, ${cell[3]} errors` : ""}`
+              ? `${clock(timeAt(column), zone)}   ${format(bounds.lower)} to ${format(bounds.upper)}   ${describe(cell[2] ?? 0, cell[3] ?? 0)}`
               : "",
           );
         }}
         onPointerLeave={() => setUnder("")}
       />
+      {overlay?.(place)}
+      </div>
       <div className={classes["foot"]}>
-        <span>The darker, the more spans; red where some failed.</span>
+        <span>{note}</span>
         <span className={classes["readout"]} aria-hidden>
           {under}
         </span>
@@ -80,7 +108,7 @@ export function Heatmap(props: {
   );
 }
 
-function paint(element: HTMLCanvasElement, cells: Cells, width: number, height: number, zone: "local" | "utc"): void {
+function paint(element: HTMLCanvasElement, cells: HeatCells, format: (bound: number) => string, width: number, height: number, zone: "local" | "utc"): void {
   const context = element.getContext("2d");
   if (context === null) return;
   const style = getComputedStyle(document.documentElement);
@@ -92,11 +120,11 @@ function paint(element: HTMLCanvasElement, cells: Cells, width: number, height: 
   context.clearRect(0, 0, width, height);
   const across = (width - LEFT) / Math.max(1, cells.columns);
   const up = (height - BOTTOM) / Math.max(1, cells.rows.length);
-  const most = Math.max(1, ...cells.cells.map(([, , n]) => n ?? 0));
+  const most = cells.cells.reduce((top, [, , n = 0]) => Math.max(top, n), 0) || 1;
   const calm = css("--v-chart-1");
   const bad = css("--v-error");
   for (const [column = 0, row = 0, count = 0, errors = 0] of cells.cells) {
-    context.globalAlpha = 0.12 + 0.88 * (Math.log1p(count) / Math.log1p(most));
+    context.globalAlpha = 0.14 + 0.86 * (Math.log1p((EMPHASIS * count) / most) / Math.log1p(EMPHASIS));
     context.fillStyle = errors > 0 ? bad : calm;
     context.fillRect(LEFT + column * across, height - BOTTOM - (row + 1) * up, Math.max(1, across - 1), Math.max(1, up - 1));
   }
@@ -107,11 +135,11 @@ function paint(element: HTMLCanvasElement, cells: Cells, width: number, height: 
   context.textBaseline = "middle";
   const every = Math.max(1, Math.ceil(cells.rows.length / 6));
   cells.rows.forEach((row, index) => {
-    if (index % every === 0) context.fillText(durationMs(row.lower_ms), LEFT - 8, height - BOTTOM - index * up - up / 2);
+    if (index % every === 0) context.fillText(format(row.lower), LEFT - 8, height - BOTTOM - index * up - up / 2);
   });
   context.textAlign = "center";
-  const from = Date.parse(cells.from);
-  const span = cells.columns * cells.step_seconds * 1000;
+  const from = cells.fromMs;
+  const span = cells.columns * cells.stepMs;
   const ticks = Math.max(2, Math.floor(width / 140));
   for (let i = 0; i <= ticks; i += 1) {
     const x = Math.min(width - 26, Math.max(LEFT + 14, LEFT + ((width - LEFT) * i) / ticks));

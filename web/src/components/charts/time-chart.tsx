@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useMemo, useRef } from "react";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { clock, dateTime, tick } from "../../lib/time";
@@ -6,6 +6,7 @@ import { useLatest } from "../../lib/use-latest";
 import { usePreferences } from "../../state/preferences";
 import { useScheme } from "../view/service-name";
 import classes from "./charts.module.css";
+import type { Place } from "./place";
 
 export interface ChartSeries {
   label: string;
@@ -15,6 +16,8 @@ export interface ChartSeries {
   color: string;
   kind?: "line" | "area" | "bars";
   dash?: boolean;
+  /** In a stacked chart: stands for itself, on the ground. */
+  alone?: boolean;
 }
 
 export interface TimeChartProps {
@@ -32,18 +35,29 @@ export interface TimeChartProps {
   /** The ends of the axis; the data's own otherwise. */
   fromMs?: number;
   toMs?: number;
+  /** Whether the series are named below. */
   legend?: boolean;
+  /** The series that stands out; the others fade. */
+  focus?: number | null;
+  /** Called with the index of the time under the pointer, and without one when it leaves. */
+  onCursor?: (index: number | null) => void;
+  /** Points over the chart. */
+  overlay?: (place: Place) => ReactNode;
 }
 
 /** Values over time. */
 export function TimeChart(props: TimeChartProps): ReactNode {
-  const { times, series, format, height = 150, stacked = false, onZoom, label, legend = true, fromMs, toMs } = props;
+  const { times, series, format, height = 150, stacked = false, onZoom, label, legend = true, fromMs, toMs, focus = null } = props;
+  const { onCursor, overlay } = props;
   const host = useRef<HTMLDivElement>(null);
   const readout = useRef<HTMLDivElement>(null);
   const { zone } = usePreferences();
   const scheme = useScheme();
   const zoom = useLatest(onZoom);
-  const shape = series.map((one) => `${one.label}|${one.color}|${one.kind ?? "line"}|${one.dash ?? false}`).join("\n");
+  const cursor = useLatest(onCursor);
+  const overlaid = useLatest(overlay !== undefined);
+  const [place, setPlace] = useState<{ of: Place } | null>(null);
+  const shape = series.map((one) => `${one.label}|${one.color}|${one.kind ?? "line"}|${one.dash ?? false}|${one.alone ?? false}`).join("\n");
   const data = useMemo(() => columns(times, series, stacked), [times, series, stacked]);
   const latest = useLatest({ series, times, format, zone });
 
@@ -61,7 +75,11 @@ export function TimeChart(props: TimeChartProps): ReactNode {
       zoomable: zoom.current !== undefined,
       range: fromMs !== undefined && toMs !== undefined ? [fromMs / 1000, toMs / 1000] : null,
       readout: (index) => {
-        if (readout.current) readout.current.textContent = describe(latest.current, index);
+        if (cursor.current) cursor.current(index);
+        else if (readout.current) readout.current.textContent = describe(latest.current, index);
+      },
+      drawn: (plot) => {
+        if (overlaid.current) setPlace({ of: placeIn(plot) });
       },
     });
     chart.current = made;
@@ -80,9 +98,20 @@ export function TimeChart(props: TimeChartProps): ReactNode {
     chart.current?.setData(data as uPlot.AlignedData);
   }, [data, shape, height, stacked, zone, scheme, fromMs, toMs]);
 
+  useEffect(() => {
+    const plot = chart.current;
+    if (plot === null) return;
+    // Stacked series are drawn from the top of the stack down.
+    const drawn = focus === null ? null : stacked ? series.length - focus : focus + 1;
+    plot.setSeries(drawn, { focus: drawn !== null });
+  }, [focus, stacked, series.length, shape]);
+
   return (
     <div className={classes["chart"]}>
-      <div ref={host} className={classes["plot"]} style={{ height }} role="img" aria-label={label} />
+      <div className={classes["over"]}>
+        <div ref={host} className={classes["plot"]} style={{ height }} role="img" aria-label={label} />
+        {overlay && place && overlay(place.of)}
+      </div>
       <div className={classes["foot"]}>
         {legend && (
           <ul className={classes["legend"]}>
@@ -113,7 +142,9 @@ function columns(times: number[], series: ChartSeries[], stacked: boolean): (num
   if (!stacked) return [x, ...series.map((one) => one.values)];
   const sums = times.map(() => 0);
   const stackedValues = series.map((one) =>
-    one.values.map((value, index) => {
+    one.alone
+      ? one.values
+      : one.values.map((value, index) => {
       sums[index] = (sums[index] ?? 0) + (value ?? 0);
       return sums[index] ?? 0;
     }),
@@ -131,6 +162,7 @@ interface Build {
   zoomable: boolean;
   range: [number, number] | null;
   readout: (index: number | null) => void;
+  drawn: (plot: uPlot) => void;
 }
 
 function build(element: HTMLElement, wanted: Build): uPlot {
@@ -151,8 +183,9 @@ function build(element: HTMLElement, wanted: Build): uPlot {
     cursor: { drag: { x: wanted.zoomable, y: false, setScale: false }, points: { size: 5 }, y: false },
     scales: {
       x: { time: true, ...(wanted.range ? { range: wanted.range } : {}) },
-      y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.06 : 1] },
+      y: { range: (_u, min, max) => [min < 0 ? min * 1.06 : 0, max > 0 ? max * 1.06 : min < 0 ? 0 : 1] },
     },
+    focus: { alpha: 0.18 },
     axes: [
       {
         ...axis,
@@ -177,13 +210,14 @@ function build(element: HTMLElement, wanted: Build): uPlot {
           width: kind === "bars" ? 0 : 1.5,
           points: { show: false },
           ...(kind === "bars" && bars ? { paths: bars, fill: stroke } : {}),
-          ...(kind === "area" ? { fill: `color-mix(in srgb, ${stroke} 14%, transparent)` } : {}),
+          ...(kind === "area" ? { fill: areaFill(stroke, wanted.stacked) } : {}),
           ...(one.dash ? { dash: [4, 4] } : {}),
         };
       }),
     ],
     hooks: {
-      setCursor: [(u) => wanted.readout(u.cursor.idx ?? null)],
+      setCursor: [(u) => wanted.readout((u.cursor.left ?? -1) < 0 ? null : (u.cursor.idx ?? null))],
+      draw: [wanted.drawn],
       setSelect: [
         (u) => {
           if (u.select.width < 4) return;
@@ -195,6 +229,24 @@ function build(element: HTMLElement, wanted: Build): uPlot {
     ...(wanted.zone === "utc" ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC") } : {}),
   };
   return new uPlot(options, [[], ...ordered.map(() => [])], element);
+}
+
+/** Stacked areas hide what is below them: that belongs to the sum of those that come after. */
+function areaFill(stroke: string, stacked: boolean): string {
+  return stacked
+    ? `color-mix(in srgb, ${stroke} 45%, ${resolved("--v-panel")})`
+    : `color-mix(in srgb, ${stroke} 14%, transparent)`;
+}
+
+function placeIn(plot: uPlot): Place {
+  const ratio = uPlot.pxRatio;
+  const box = { left: plot.bbox.left / ratio, top: plot.bbox.top / ratio, width: plot.bbox.width / ratio, height: plot.bbox.height / ratio };
+  return (timeMs, value) => {
+    const x = plot.valToPos(timeMs / 1000, "x");
+    const y = plot.valToPos(value, "y");
+    if (!(x >= 0 && x <= box.width)) return null;
+    return { x: box.left + x, y: box.top + Math.min(box.height, Math.max(0, Number.isFinite(y) ? y : box.height)) };
+  };
 }
 
 function describe(

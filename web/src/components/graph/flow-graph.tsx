@@ -16,6 +16,7 @@ import {
 } from "@xyflow/react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { serviceColor } from "../../lib/color";
+import { plural } from "../../lib/format";
 import { useScheme } from "../view/service-name";
 import classes from "./graph.module.css";
 import { type Layout, type LayoutInput, layOut, NODE_HEIGHT, NODE_WIDTH, type Route } from "./layout";
@@ -107,6 +108,11 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
   });
   return (
     <section className={classes["graph"]} aria-label={label} data-ready={layout !== null}>
+      {layout === null && (
+        <p className={classes["waiting"]} role="status">
+          Drawing {plural(nodes.length, "node")}…
+        </p>
+      )}
       {layout && (
         <ReactFlow
           key={shape}

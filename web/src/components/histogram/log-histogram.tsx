@@ -23,9 +23,11 @@ export function LogHistogram(props: {
   fromMs: number;
   toMs: number;
   onZoom: (fromMs: number, toMs: number) => void;
+  /** The same over the range that is compared with. */
+  former?: Schemas["LogHistogram"] | undefined;
 }): ReactNode {
-  const { histogram, fromMs, toMs, onZoom } = props;
-  const { times, series } = useMemo(() => shape(histogram), [histogram]);
+  const { histogram, fromMs, toMs, onZoom, former } = props;
+  const { times, series } = useMemo(() => shape(histogram, former), [histogram, former]);
   return (
     <TimeChart
       label={`Lines over time by severity, ${count(histogram.total)} in all`}
@@ -41,7 +43,7 @@ export function LogHistogram(props: {
   );
 }
 
-function shape(histogram: Schemas["LogHistogram"]): { times: number[]; series: ChartSeries[] } {
+function shape(histogram: Schemas["LogHistogram"], former: Schemas["LogHistogram"] | undefined): { times: number[]; series: ChartSeries[] } {
   const times = histogram.buckets.map(({ time }) => Date.parse(time));
   const present = SEVERITIES.filter((severity) => histogram.buckets.some(({ counts }) => (counts[severity] ?? 0) > 0));
   const series = present.map((severity): ChartSeries => ({
@@ -50,5 +52,19 @@ function shape(histogram: Schemas["LogHistogram"]): { times: number[]; series: C
     kind: "bars",
     values: histogram.buckets.map(({ counts }) => counts[severity] ?? 0),
   }));
+  if (former) {
+    // The buckets of both ranges have the same number and width.
+    series.push({
+      label: "all before",
+      color: "--mantine-color-dimmed",
+      dash: true,
+      alone: true,
+      values: histogram.buckets.map((_, index) => sum(former.buckets[index]?.counts)),
+    });
+  }
   return { times, series };
+}
+
+function sum(counts: Record<string, number> | undefined): number | null {
+  return counts === undefined ? null : Object.values(counts).reduce((all, some) => all + some, 0);
 }

@@ -1,6 +1,7 @@
 import {
   IconActivity,
   IconBinaryTree,
+  IconChartLine,
   IconDatabaseSearch,
   IconFileText,
   IconGauge,
@@ -9,7 +10,7 @@ import {
 } from "@tabler/icons-react";
 
 export interface NavigationItem {
-  to: "/" | "/services" | "/map" | "/traces" | "/logs" | "/sql";
+  to: "/" | "/services" | "/map" | "/traces" | "/logs" | "/explore" | "/sql";
   label: string;
   icon: TablerIcon;
   /** After `g`, the key that goes there. */
@@ -22,5 +23,6 @@ export const NAVIGATION: readonly NavigationItem[] = [
   { to: "/map", label: "Map", icon: IconBinaryTree, key: "m" },
   { to: "/traces", label: "Traces", icon: IconActivity, key: "t" },
   { to: "/logs", label: "Logs", icon: IconFileText, key: "l" },
+  { to: "/explore", label: "Metrics", icon: IconChartLine, key: "e" },
   { to: "/sql", label: "SQL", icon: IconDatabaseSearch, key: "q" },
 ];

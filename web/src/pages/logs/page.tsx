@@ -4,7 +4,7 @@ import { type ReactNode, useState } from "react";
 import { ApiProblem } from "../../api/client";
 import { useGet } from "../../api/use-get";
 import { LogHistogram } from "../../components/histogram/log-histogram";
-import { QueryBar } from "../../components/querybar/query-bar";
+import { LogQuery } from "../../components/query-input/log-query";
 import { Empty, NothingSent } from "../../components/view/empty";
 import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
@@ -12,6 +12,7 @@ import { Problem } from "../../components/view/problem";
 import { QueryView } from "../../components/view/query-view";
 import { exactCount, plural } from "../../lib/format";
 import { withTerm } from "../../lib/lucene";
+import { iso } from "../../lib/time";
 import { useTimeRange } from "../../state/time-range";
 import { Facets, FieldPicker } from "./facets";
 import { LineDrawer } from "./line-drawer";
@@ -45,6 +46,12 @@ export function LogsPage(): ReactNode {
   const { query, lines } = useLines(q, order, !live && !patterns);
   const tail = useTail(q, live, paused);
   const histogram = useGet("/api/v1/logs/histogram", { params: { query: { ...range.query, q, buckets: 80 } } }, { enabled: !live });
+  const shift = range.compareMs ?? 0;
+  const former = useGet(
+    "/api/v1/logs/histogram",
+    { params: { query: { from: iso(range.fromMs - shift), to: iso(range.toMs - shift), q, buckets: 80 } } },
+    { enabled: !live && shift > 0 },
+  );
   const failure = live ? tail.problem : (query.error ?? histogram.error);
   const queryProblem = failure instanceof ApiProblem && failure.status === 400 ? failure : null;
   const total = histogram.data?.total;
@@ -62,14 +69,22 @@ export function LogsPage(): ReactNode {
         <Toolbar search={search} change={change} replace={(next) => void navigate({ search: (before) => keepGlobal(before, next) })} />
       }
     >
-      <QueryBar value={q} onSubmit={ask} problem={queryProblem} busy={query.isFetching && !live} />
+      <LogQuery value={q} onSubmit={ask} problem={queryProblem} busy={query.isFetching && !live} />
       {failure && queryProblem === null && <Problem error={failure} />}
       {queryProblem !== null ? null : live ? (
         <TailBar tail={tail} paused={paused} onPause={setPaused} />
       ) : (
         <Panel flush label="Lines over time">
           <QueryView query={histogram} lines={3}>
-            {(data) => <LogHistogram histogram={data} fromMs={range.fromMs} toMs={range.toMs} onZoom={range.zoom} />}
+            {(data) => (
+              <LogHistogram
+                histogram={data}
+                former={shift > 0 ? former.data : undefined}
+                fromMs={range.fromMs}
+                toMs={range.toMs}
+                onZoom={range.zoom}
+              />
+            )}
           </QueryView>
         </Panel>
       )}

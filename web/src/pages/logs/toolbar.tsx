@@ -40,7 +40,6 @@ export function Toolbar(props: {
       />
       <Button
         variant={search.live ? "filled" : "default"}
-        className={search.live ? classes["primary"] : undefined}
         aria-pressed={search.live ?? false}
         leftSection={<IconBroadcast size={14} />}
         onClick={() => change({ live: search.live ? undefined : true, patterns: undefined, line: undefined })}

@@ -1,109 +1,103 @@
-import { TextInput } from "@mantine/core";
-import { useNavigate } from "@tanstack/react-router";
-import { type ReactNode, useMemo, useState } from "react";
-import type { Schemas } from "../../api/client";
+import { Button, SegmentedControl, TextInput } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { type ReactNode, useMemo } from "react";
 import { useGet } from "../../api/use-get";
-import type { GraphLink, GraphNode } from "../../components/graph/flow-graph";
 import { Graph } from "../../components/graph/graph";
-import { NothingSent } from "../../components/view/empty";
+import { Empty, NothingSent } from "../../components/view/empty";
 import { Page } from "../../components/view/page";
 import { QueryView } from "../../components/view/query-view";
-import { durationMs, plural, rate, share } from "../../lib/format";
-import { toneOf } from "../../lib/health";
+import { plural } from "../../lib/format";
 import { useTimeRange } from "../../state/time-range";
 import classes from "./map.module.css";
+import { around, grouped, groupOf, groupsOf, isService, type Picture, pictureOf } from "./picture";
+import type { MapSearch } from "./search";
+
+/** More nodes than this are shown in groups, and what is looked for alone. */
+const MANY = 60;
+const NO_NAMES: string[] = [];
 
 export function MapPage(): ReactNode {
   const range = useTimeRange();
-  const navigate = useNavigate();
-  const [typed, setTyped] = useState("");
+  const search = useSearch({ from: "/map" });
+  const navigate = useNavigate({ from: "/map" });
   const edges = useGet("/api/v1/service-map", { params: { query: range.query } });
   const services = useGet("/api/v1/services", { params: { query: range.query } });
-  const links = useMemo(() => (edges.data?.edges ?? []).map(linkOf), [edges.data]);
-  const nodes = useMemo(
-    () => nodesOf(services.data?.services ?? [], edges.data?.edges ?? []),
-    [services.data, edges.data],
-  );
+  const figures = services.data?.services;
+  const calls = edges.data?.edges;
+  const whole = useMemo(() => pictureOf(figures ?? [], calls ?? []), [figures, calls]);
+  const groups = useMemo(() => groupsOf(figures ?? [], calls ?? []), [figures, calls]);
+  const many = whole.nodes.length > MANY;
+  const inGroups = many && groups.size > 0 && search.whole !== true;
+  const open = search.open ?? NO_NAMES;
+  const [find] = useDebouncedValue(search.find ?? "", 150);
+  const picture = useMemo<Picture>(() => {
+    if (many && find.trim() !== "") return around(whole, find);
+    if (!inGroups) return whole;
+    return grouped(figures ?? [], calls ?? [], new Map([...groups].filter(([name]) => !open.includes(name))));
+  }, [many, find, whole, inGroups, figures, calls, groups, open]);
+  const change = (changed: Partial<MapSearch>): void => void navigate({ search: (before) => ({ ...before, ...changed }), replace: true });
+  const press = (id: string): void => {
+    const group = groupOf(id);
+    if (group !== null) change({ open: [...open, group] });
+    else if (many && isService(id) && find.trim() !== id) change({ find: id });
+    else if (isService(id)) void navigate({ to: "/services/$service", params: { service: id } });
+  };
   return (
     <Page
       title="Map"
       heading="Service map"
-      note={edges.data && services.data ? `${plural(nodes.length, "node")}, ${plural(links.length, "call")}` : undefined}
+      note={calls && figures ? `${plural(whole.nodes.length, "node")}, ${plural(whole.links.length, "call")}` : undefined}
       actions={
-        <TextInput
-          data-page-search
-          aria-label="Find services"
-          placeholder="Find a service"
-          value={typed}
-          onChange={(event) => setTyped(event.currentTarget.value)}
-        />
+        <>
+          {inGroups && open.length > 0 && (
+            <Button variant="default" onClick={() => change({ open: undefined })}>
+              Close {plural(open.length, "group")}
+            </Button>
+          )}
+          {many && groups.size > 0 && (
+            <SegmentedControl
+              aria-label="Show"
+              value={inGroups ? "groups" : "services"}
+              onChange={(value) => change({ whole: value === "services" ? true : undefined, find: undefined })}
+              data={[
+                { value: "groups", label: "Groups" },
+                { value: "services", label: "Services" },
+              ]}
+            />
+          )}
+          <TextInput
+            data-page-search
+            aria-label="Find services"
+            placeholder="Find a service"
+            value={search.find ?? ""}
+            onChange={(event) => change({ find: event.currentTarget.value === "" ? undefined : event.currentTarget.value })}
+          />
+        </>
       }
     >
-      <div className={classes["canvas"]}>
+      {many && (
+        <p className={classes["note"]}>
+          {find.trim() !== ""
+            ? `${plural(picture.nodes.length, "node")} around “${find.trim()}”. Press a neighbour to walk on, the service itself to open it.`
+            : inGroups
+              ? "Services in groups by the first part of their names. Press a group to see its services, a service to see its neighbours."
+              : "Press a service to see its neighbours alone."}
+        </p>
+      )}
+      <div className={classes["canvas"]} data-many={many || undefined}>
         <QueryView query={edges}>
           {() =>
-            nodes.length === 0 && services.data !== undefined ? (
+            whole.nodes.length === 0 && services.data !== undefined ? (
               <NothingSent title="No service has sent a span in this range" note="This sends some:" />
+            ) : picture.nodes.length === 0 ? (
+              <Empty title="No service by that name" />
             ) : (
-              <Graph
-                nodes={nodes}
-                links={links}
-                highlight={typed}
-                label="Service map"
-                onNode={(id) => {
-                  if (id.includes("\u0000")) return;
-                  void navigate({ to: "/services/$service", params: { service: id } });
-                }}
-              />
+              <Graph nodes={picture.nodes} links={picture.links} highlight={search.find ?? ""} label="Service map" onNode={press} />
             )
           }
         </QueryView>
       </div>
     </Page>
   );
-}
-
-type Edge = Schemas["EdgeFigures"];
-
-/** A database of a service's own name, or a queue, is no service: it has an id of its own. */
-function targetOf(edge: Edge): string {
-  return edge.connection_type === "database" ? `${edge.server}\u0000database` : edge.server;
-}
-
-function linkOf(edge: Edge): GraphLink {
-  return {
-    from: edge.client,
-    to: targetOf(edge),
-    note: `${rate(edge.rate)}${edge.error_count > 0 ? ` · ${share(edge.error_rate)} err` : ""}\n${durationMs(edge.p95_ms)}`,
-    tone: toneOf(edge),
-    weight: edge.request_count,
-  };
-}
-
-function nodesOf(services: Schemas["ServiceFigures"][], edges: Edge[]): GraphNode[] {
-  const nodes = new Map<string, GraphNode>();
-  for (const figures of services) {
-    nodes.set(figures.service, {
-      id: figures.service,
-      label: figures.service,
-      note: `${rate(figures.rate)} · ${share(figures.error_rate)} err · ${durationMs(figures.p95_ms)}`,
-      tone: toneOf(figures),
-    });
-  }
-  for (const edge of edges) {
-    const target = targetOf(edge);
-    if (!nodes.has(target)) {
-      nodes.set(target, {
-        id: target,
-        label: edge.server,
-        note: edge.connection_type === "call" ? "sends no spans" : edge.connection_type,
-        tone: "calm",
-        passive: true,
-      });
-    }
-    if (!nodes.has(edge.client)) {
-      nodes.set(edge.client, { id: edge.client, label: edge.client, note: "", tone: "calm", passive: true });
-    }
-  }
-  return [...nodes.values()];
 }

@@ -7,6 +7,7 @@ import { QueryView } from "../../components/view/query-view";
 import { useScheme } from "../../components/view/service-name";
 import { serviceColor } from "../../lib/color";
 import { count, durationMs, rate } from "../../lib/format";
+import { iso } from "../../lib/time";
 import { useTimeRange } from "../../state/time-range";
 import classes from "./overview.module.css";
 
@@ -19,6 +20,12 @@ export function Pulse({ services }: { services: Schemas["ServiceFigures"][] }): 
   const range = useTimeRange();
   const scheme = useScheme();
   const trends = useGet("/api/v1/service-trends", { params: { query: { ...range.query, points: 60 } } });
+  const shift = range.compareMs ?? 0;
+  const before = useGet(
+    "/api/v1/service-trends",
+    { params: { query: { from: iso(range.fromMs - shift), to: iso(range.toMs - shift), points: 60 } } },
+    { enabled: shift > 0 },
+  );
   const busiest = services
     .toSorted((a, b) => b.rate - a.rate)
     .slice(0, SHOWN)
@@ -34,7 +41,13 @@ export function Pulse({ services }: { services: Schemas["ServiceFigures"][] }): 
           const lines = (of: (trend: Trend) => (number | null)[]): ChartSeries[] =>
             busiest.flatMap((service) => {
               const trend = data.services.find((one) => one.service === service);
-              return trend ? [{ label: service, color: serviceColor(service, scheme), values: of(trend) }] : [];
+              const former = shift > 0 ? before.data?.services.find((one) => one.service === service) : undefined;
+              const color = serviceColor(service, scheme);
+              return [
+                ...(trend ? [{ label: service, color, values: of(trend) }] : []),
+                // The steps of both ranges have the same number and width.
+                ...(former ? [{ label: `${service} before`, color, dash: true, values: of(former) }] : []),
+              ];
             });
           return (
             <>

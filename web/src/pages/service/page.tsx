@@ -1,8 +1,9 @@
 import { Button, CloseButton, Tabs } from "@mantine/core";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import type { Schemas } from "../../api/client";
 import { useGet } from "../../api/use-get";
-import { Heatmap } from "../../components/charts/heatmap";
+import { type HeatCells, Heatmap } from "../../components/charts/heatmap";
 import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
@@ -125,8 +126,27 @@ function LatencyMap({ q }: { q: string }): ReactNode {
   return (
     <Panel title="Latency" side="all spans" flush>
       <QueryView query={heat}>
-        {(data) => <Heatmap cells={data} label="Spans by time and duration" onZoom={range.zoom} />}
+        {(data) => (
+          <Heatmap
+            cells={cellsOf(data)}
+            label={`Spans by time and duration: ${data.total_count} spans`}
+            format={durationMs}
+            describe={(spans, failed) => `${spans} spans${failed > 0 ? `, ${failed} errors` : ""}`}
+            note="The darker, the more spans; red where some failed."
+            onZoom={range.zoom}
+          />
+        )}
       </QueryView>
     </Panel>
   );
+}
+
+function cellsOf(data: Schemas["Heatmap"]): HeatCells {
+  return {
+    fromMs: Date.parse(data.from),
+    stepMs: data.step_seconds * 1000,
+    columns: data.columns,
+    rows: data.rows.map(({ lower_ms: lower, upper_ms: upper }) => ({ lower, upper })),
+    cells: data.cells,
+  };
 }

@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { IconDownload } from "@tabler/icons-react";
 import { type ReactNode, useRef, useState } from "react";
+import type { EditorHandle } from "../../components/editor/editor";
 import { SavedViews } from "../../components/saved-views/saved-views";
 import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
@@ -42,7 +43,7 @@ export function SqlPage(): ReactNode {
   const search = useSearch({ from: "/sql" });
   const navigate = useNavigate({ from: "/sql" });
   const client = useQueryClient();
-  const field = useRef<HTMLTextAreaElement>(null);
+  const field = useRef<EditorHandle>(null);
   const [text, setText] = useState(search.sql ?? "");
   const [given, setGiven] = useState(search.sql);
   const [turn, setTurn] = useState(0);
@@ -61,15 +62,6 @@ export function SqlPage(): ReactNode {
     if (statement === search.sql) setTurn((before) => before + 1);
     else change({ sql: statement });
   };
-  const insert = (name: string): void => {
-    const element = field.current;
-    const [from, to] = element ? [element.selectionStart, element.selectionEnd] : [text.length, text.length];
-    setText(text.slice(0, from) + name + text.slice(to));
-    requestAnimationFrame(() => {
-      element?.focus();
-      element?.setSelectionRange(from + name.length, from + name.length);
-    });
-  };
   const running = query.isFetching;
   return (
     <Page
@@ -85,12 +77,12 @@ export function SqlPage(): ReactNode {
     >
       <div className={classes["layout"]}>
         <aside className={classes["side"]}>
-          <SchemaBrowser onInsert={insert} />
+          <SchemaBrowser onInsert={(name) => field.current?.insert(name)} />
           <History onOpen={setText} />
         </aside>
         <div className={classes["main"]}>
           <Editor
-            field={field}
+            handle={field}
             text={text}
             onText={setText}
             onRun={() => run(text)}

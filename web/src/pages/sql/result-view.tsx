@@ -1,6 +1,8 @@
 import { type ReactNode, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { type ChartSeries, TimeChart } from "../../components/charts/time-chart";
 import { Empty } from "../../components/view/empty";
+import { useScheme } from "../../components/view/service-name";
+import { lineColor } from "../../lib/color";
 import { count, exactCount } from "../../lib/format";
 import { cellText, isNumeric, isTemporal, type SqlResult, timeMs } from "./result";
 import classes from "./sql.module.css";
@@ -8,8 +10,6 @@ import classes from "./sql.module.css";
 const ROW_HEIGHT = 25;
 const OVERSCAN = 12;
 const MOST_SERIES = 12;
-/** Tones that are told apart on light and on dark ground. */
-const COLORS = ["#2f8fb3", "#b6894a", "#4f9d76", "#8b6fc0", "#c25d7a", "#7a8791"] as const;
 
 /** Rows and columns; only the rows in sight are in the document. */
 export function ResultTable({ result }: { result: SqlResult }): ReactNode {
@@ -80,6 +80,7 @@ function Gap({ rows }: { rows: number }): ReactNode {
 
 /** The result as a picture: over time if a column is a time, else a bar for each row. */
 export function ResultChart({ result, kind }: { result: SqlResult; kind: "line" | "bars" }): ReactNode {
+  const scheme = useScheme();
   const picture = useMemo(() => pictureOf(result), [result]);
   if (picture === null) {
     return (
@@ -89,7 +90,7 @@ export function ResultChart({ result, kind }: { result: SqlResult; kind: "line" 
     );
   }
   if (picture.times !== null) {
-    const series = picture.series.map((one) => ({ ...one, kind }));
+    const series = picture.series.map((one, index) => ({ ...one, kind, color: lineColor(index, scheme) }));
     return (
       <TimeChart
         label="The result over time"
@@ -177,10 +178,9 @@ function overTime(
       values[index] = numberOf(row[column]);
     }
   }
-  const series = [...lines].map(([label, values], index): ChartSeries => ({
+  const series = [...lines].map(([label, values]): ChartSeries => ({
     label,
-    color: COLORS[index % COLORS.length] ?? "--v-chart-1",
-    dash: index >= COLORS.length,
+    color: "--v-chart-1",
     values,
   }));
   return { times, series };

@@ -4,7 +4,8 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { type ReactNode, useMemo } from "react";
 import { type ApiProblem, apiGet, type Schemas } from "../../api/client";
 import { useGet } from "../../api/use-get";
-import { TraceQuery } from "../../components/trace-query/trace-query";
+import { TraceQuery } from "../../components/query-input/trace-query";
+import { SavedViews } from "../../components/saved-views/saved-views";
 import { Empty, NothingSent } from "../../components/view/empty";
 import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
@@ -18,7 +19,7 @@ import { useTimeRange } from "../../state/time-range";
 import { Deltas } from "./deltas";
 import { GroupBy } from "./group-by";
 import { Scatter } from "./scatter";
-import { formatPick, parsePick, type Pick } from "./search";
+import { formatPick, parsePick, type Pick, validateTracesSearch } from "./search";
 import { TraceList } from "./trace-list";
 import classes from "./traces.module.css";
 
@@ -34,9 +35,20 @@ export function TracesPage(): ReactNode {
   const traces = useMemo(() => found.data?.pages.flatMap((page) => page.traces) ?? [], [found.data]);
   const pick = useMemo(() => parsePick(search.pick), [search.pick]);
   const add = (added: string): void => change({ q: withCondition(search.q, added) });
+  // A view is the search: what was picked in the picture belongs to its range.
+  const { pick: _, ...kept } = validateTracesSearch({ ...search });
   const queryProblem = found.error?.status === 400 ? found.error : null;
   return (
-    <Page title="Traces">
+    <Page
+      title="Traces"
+      actions={
+        <SavedViews
+          page="traces"
+          state={kept}
+          onOpen={(state) => change({ q: undefined, order: undefined, by: undefined, pick: undefined, ...validateTracesSearch(state) })}
+        />
+      }
+    >
       <div className={classes["filters"]}>
         <div className={classes["query"]}>
           <TraceQuery

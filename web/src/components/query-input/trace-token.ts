@@ -1,3 +1,5 @@
+import type { Token } from "./query-input";
+
 /** Keys that every span has, and what to say of them. */
 export const OWN_KEYS: readonly (readonly [string, string])[] = [
   ["service", "the span's service"],
@@ -10,17 +12,6 @@ export const OWN_KEYS: readonly (readonly [string, string])[] = [
   ["event", "an event's name"],
   ["status_message", "text of the status"],
 ];
-
-export interface Token {
-  from: number;
-  to: number;
-  /** The key, if the caret stands in its value. */
-  key: string | null;
-  /** What is typed of the key or the value, without a leading minus or operator. */
-  text: string;
-  /** Everything of the token before its value. */
-  head: string;
-}
 
 /** The term that the caret stands in. */
 export function tokenAt(query: string, caret: number): Token {

@@ -1,17 +1,8 @@
-/** What is being typed at the caret of a query in Lucene's syntax. */
-export interface Token {
-  from: number;
-  to: number;
-  /** The field, if the caret stands in its value. */
-  field: string | null;
-  /** What is typed of the field's name or of the value, unescaped and without quotation marks. */
-  text: string;
-  /** Everything of the token before its value. */
-  head: string;
-}
+import type { Token } from "./query-input";
 
 const STOPS = new Set([" ", "(", ")", "\t"]);
 
+/** What is being typed at the caret of a query in Lucene's syntax. */
 export function tokenAt(query: string, caret: number): Token {
   let from = 0;
   let quoted = false;
@@ -25,9 +16,9 @@ export function tokenAt(query: string, caret: number): Token {
   while (query[from] === "-" || query[from] === "+") from += 1;
   const whole = query.slice(from, Math.max(caret, from));
   const match = /^((?:\\.|[^\\:"])+):(>=|<=|>|<)?(.*)$/.exec(whole);
-  if (!match) return { from, to, field: null, text: unescape(whole), head: "" };
+  if (!match) return { from, to, key: null, text: unescape(whole), head: "" };
   const [, name = "", operator = "", rest = ""] = match;
-  return { from, to, field: unescape(name), text: unescape(rest), head: `${name}:${operator}` };
+  return { from, to, key: unescape(name), text: unescape(rest), head: `${name}:${operator}` };
 }
 
 function unescape(text: string): string {

@@ -1,27 +1,52 @@
-import { Combobox, Loader, TextInput, useCombobox } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
+import { Combobox, type ComboboxStore, Loader, TextInput, useCombobox } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { type ReactNode, useRef, useState } from "react";
 import type { ApiProblem } from "../../api/client";
-import { useGet } from "../../api/use-get";
-import { count } from "../../lib/format";
-import { fieldName, phrase } from "../../lib/lucene";
-import { useTimeRange } from "../../state/time-range";
-import classes from "./query-bar.module.css";
-import { tokenAt } from "./token";
+import classes from "./query-input.module.css";
 
-const SUGGESTIONS = 40;
-const NO_VALUES = new Set(["body", "message", "time", "timestamp", "observed_time"]);
+/** What is being typed at the caret of a query. */
+export interface Token {
+  from: number;
+  to: number;
+  /** The key or field, if the caret stands in its value. */
+  key: string | null;
+  /** What is typed of the key or the value, without quotation marks, escapes and operators. */
+  text: string;
+  /** Everything of the token before its value. */
+  head: string;
+}
 
-/** The log search's input: completes fields and values, and shows the character that a query fails at. */
-export function QueryBar(props: {
+export interface Suggestion {
+  text: string;
+  note: string;
+}
+
+/** A language that a search is written in. */
+export interface QueryLanguage {
+  tokenAt: (query: string, caret: number) => Token;
+  /** A key as the language writes it, before its colon. */
+  key: (name: string) => string;
+  value: (text: string) => string;
+}
+
+/** What stands in the input and at its caret. */
+export interface Typing {
+  typed: string;
+  token: Token;
+  combobox: ComboboxStore;
+  write: (text: string, caret: number) => void;
+  moveTo: (caret: number) => void;
+}
+
+export interface QueryInputProps {
   value: string;
   onSubmit: (value: string) => void;
   problem?: ApiProblem | null;
   busy?: boolean;
-}): ReactNode {
-  const { value, onSubmit, problem, busy = false } = props;
-  const input = useRef<HTMLInputElement>(null);
+}
+
+/** Follows what is typed; a new `value` replaces it. */
+export function useTyping(value: string, language: QueryLanguage): Typing {
   const combobox = useCombobox({ onDropdownClose: () => combobox.resetSelectedOption() });
   const [typed, setTyped] = useState(value);
   const [caret, setCaret] = useState(value.length);
@@ -31,14 +56,36 @@ export function QueryBar(props: {
     setTyped(value);
   }
 
-  const token = tokenAt(typed, caret);
-  const suggestions = useSuggestions(token.field, token.text, combobox.dropdownOpened);
+  return {
+    typed,
+    token: language.tokenAt(typed, caret),
+    combobox,
+    write: (text, place) => {
+      setTyped(text);
+      setCaret(place);
+    },
+    moveTo: setCaret,
+  };
+}
+
+/** A search's input: completes keys and values, and shows the character that a query fails at. */
+export function QueryInput(
+  props: QueryInputProps & {
+    language: QueryLanguage;
+    typing: Typing;
+    suggestions: readonly Suggestion[];
+    label: string;
+    placeholder: string;
+  },
+): ReactNode {
+  const { value, onSubmit, problem, busy = false, language, typing, suggestions, label, placeholder } = props;
+  const { typed, token, combobox, write, moveTo } = typing;
+  const input = useRef<HTMLInputElement>(null);
   const put = (suggestion: string): void => {
-    const inserted = token.field === null ? `${fieldName(suggestion)}:` : `${token.head}${phrase(suggestion)} `;
+    const inserted = token.key === null ? `${language.key(suggestion)}:` : `${token.head}${language.value(suggestion)} `;
     const next = typed.slice(0, token.from) + inserted + typed.slice(token.to).trimStart();
     const place = token.from + inserted.length;
-    setTyped(next);
-    setCaret(place);
+    write(next, place);
     combobox.resetSelectedOption();
     requestAnimationFrame(() => input.current?.setSelectionRange(place, place));
   };
@@ -49,19 +96,18 @@ export function QueryBar(props: {
           ref={input}
           data-page-search
           classNames={{ input: classes["input"] }}
-          aria-label="Search logs"
-          placeholder='severity:>=warn AND service:checkout "card declined"'
+          aria-label={label}
+          placeholder={placeholder}
           leftSection={<IconSearch size={15} />}
           rightSection={busy ? <Loader size={14} /> : null}
           value={typed}
           spellCheck={false}
           autoComplete="off"
           onChange={(event) => {
-            setTyped(event.currentTarget.value);
-            setCaret(event.currentTarget.selectionStart ?? event.currentTarget.value.length);
+            write(event.currentTarget.value, event.currentTarget.selectionStart ?? event.currentTarget.value.length);
             combobox.openDropdown();
           }}
-          onSelect={(event) => setCaret(event.currentTarget.selectionStart ?? 0)}
+          onSelect={(event) => moveTo(event.currentTarget.selectionStart ?? 0)}
           onFocus={() => combobox.openDropdown()}
           onBlur={() => combobox.closeDropdown()}
           onKeyDown={(event) => {
@@ -78,7 +124,7 @@ export function QueryBar(props: {
           {suggestions.map(({ text, note }) => (
             <Combobox.Option key={text} value={text}>
               <span className={classes["option"]}>
-                <span className="ellipsis">{text}</span>
+                <span className="ellipsis">{text === "" ? "(empty)" : text}</span>
                 <small>{note}</small>
               </span>
             </Combobox.Option>
@@ -90,7 +136,7 @@ export function QueryBar(props: {
 }
 
 /** A query's error, under the character that the server names. */
-export function QueryProblem({ query, problem }: { query: string; problem: ApiProblem }): ReactNode {
+function QueryProblem({ query, problem }: { query: string; problem: ApiProblem }): ReactNode {
   return (
     <div className={classes["problem"]} role="alert">
       {problem.position !== null && (
@@ -103,28 +149,4 @@ export function QueryProblem({ query, problem }: { query: string; problem: ApiPr
       {problem.message}
     </div>
   );
-}
-
-function useSuggestions(field: string | null, text: string, open: boolean): { text: string; note: string }[] {
-  const range = useTimeRange();
-  const [prefix] = useDebouncedValue(text, 120);
-  const fields = useGet(
-    "/api/v1/logs/fields",
-    { params: { query: { prefix, ...range.query, limit: SUGGESTIONS } } },
-    { enabled: open && field === null },
-  );
-  const values = useGet(
-    "/api/v1/logs/fields/{name}/values",
-    { params: { path: { name: field ?? "" }, query: { prefix, ...range.query, limit: SUGGESTIONS } } },
-    { enabled: open && field !== null && field !== "" && !NO_VALUES.has(field), keep: false },
-  );
-  if (!open) return [];
-  if (field !== null) {
-    return (values.data?.values ?? [])
-      .filter(({ value }) => value !== "")
-      .map(({ value, lines }) => ({ text: value, note: count(lines) }));
-  }
-  return (fields.data?.fields ?? [])
-    .filter(({ name }) => name.toLowerCase().startsWith(text.toLowerCase()))
-    .map(({ name, kind }) => ({ text: name, note: kind }));
 }
