@@ -12,6 +12,7 @@ from vedette.server.api import health
 from vedette.server.api.compat import jaeger
 from vedette.server.api.compat.prometheus import federation, labels, queries, status
 from vedette.server.api.compat.prometheus import rules as prometheus_rules
+from vedette.server.api.compat.prometheus.direct import past_the_framework
 from vedette.server.api.disconnect import cancelled_on_disconnect
 from vedette.server.api.problems import add_problem_handlers
 from vedette.server.api.ui import Pages
@@ -81,7 +82,7 @@ def build_api(built: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
     app = _application()
     app.state.services = built
     app.router.default = Pages(app.router.not_found)
-    return cancelled_on_disconnect(_Guard(app, built.settings.max_body_bytes))
+    return cancelled_on_disconnect(_Guard(past_the_framework(app), built.settings.max_body_bytes))
 
 
 def openapi_document() -> dict[str, Any]:
@@ -107,7 +108,7 @@ def _application() -> FastAPI:
 class _Guard:
     """Bounds every request body and puts the security headers on every answer."""
 
-    def __init__(self, app: FastAPI, max_body_bytes: int) -> None:
+    def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]], max_body_bytes: int) -> None:
         self._app = app
         self._max_body = max_body_bytes
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vedette.server.settings import Settings
     from vedette.server.telemetry import Telemetry
 
-__all__ = ["Admin", "Caller", "Sender", "Services", "services_of"]
+__all__ = ["Admin", "Caller", "Sender", "Services", "identify_reader", "services_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,25 @@ def _identify(request: Request, scope: Scope) -> Identity:
     return services_of(request).authenticator.identify_headers(request.headers.raw, scope=scope, client=client)
 
 
-def _reader(request: Request) -> Identity:
+def identify_reader(request: Request) -> Identity:
+    """Who asks, if they may read.
+
+    Raises:
+        Unauthenticated, Forbidden: they may not.
+    """
     return _identify(request, "read")
 
 
-def _ingester(request: Request) -> Identity:
+# These are coroutines because FastAPI sends every other function through a thread.
+async def _reader(request: Request) -> Identity:
+    return identify_reader(request)
+
+
+async def _ingester(request: Request) -> Identity:
     return _identify(request, "ingest")
 
 
-def _admin(request: Request) -> Identity:
+async def _admin(request: Request) -> Identity:
     return _identify(request, "admin")
 
 

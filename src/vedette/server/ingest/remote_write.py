@@ -17,6 +17,7 @@ from vedette.errors import InvalidInput, RequestError, TooLarge, TooManyRequests
 from vedette.server.engine.formats import by_name
 from vedette.server.ingest import remote_write_kernel as kernel
 from vedette.server.ingest.body import read_body, too_large
+from vedette.server.ingest.known_series import KnownSeries
 from vedette.server.ingest.otlp import METRICS, Payload, stamped
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 PATH = "/prometheus/api/v1/write"
 
 _FORMAT = by_name("remote_write")
+_SAMPLES = by_name("samples")
 _TWO = "io.prometheus.write.v2.Request"
 _ONE = "prometheus.WriteRequest"
 _PROTO = re.compile(r"proto\s*=\s*\"?([\w.]+)")
@@ -81,6 +83,7 @@ class RemoteWrite:
         self._authenticator = authenticator
         self._max_body = max_body_bytes
         self._timeout = body_timeout_seconds
+        self._known = KnownSeries()
 
     @staticmethod
     def handles(path: str) -> bool:
@@ -135,8 +138,7 @@ class RemoteWrite:
         admitted = await self._ingest.series_limits.admit(tenant, checked.message)
         rows = checked.rows - admitted.rows
         if rows:
-            pieces = stamped(tenant, admitted.message)
-            await self._ingest.submit(tenant, Payload(METRICS, _FORMAT.code, rows, pieces, checked.size))
+            await self._keep(tenant, admitted.message, rows, checked.size)
         return self._noted(tenant, checked.written, admitted)
 
     def _noted(self, tenant: str, written: _Written, refused: Admitted) -> _Written:
@@ -157,6 +159,23 @@ class RemoteWrite:
             reason=f"{written.reason} {reason}".strip(),
             status=written.status if written.reason else 429,
         )
+
+    async def _keep(self, tenant: str, message: bytes, rows: int, size: int) -> None:
+        """Write a checked message to the log: first what has labels, then what goes by the ids of series."""
+        if len(message) < _THREAD_BYTES:
+            split = self._known.split(tenant, message)
+        else:
+            split = await asyncio.to_thread(self._known.split, tenant, message)
+        told = rows - split.sample_rows
+        if told:
+            await self._ingest.submit(
+                tenant, Payload(METRICS, _FORMAT.code, told, stamped(tenant, split.message), size)
+            )
+            self._known.remember(split)
+            size = 0  # a request is charged once
+        if split.sample_rows:
+            pieces = stamped(tenant, split.samples)
+            await self._ingest.submit(tenant, Payload(METRICS, _SAMPLES.code, split.sample_rows, pieces, size))
 
     def _check(self, packed: bytes, *, two: bool) -> _Checked:
         body = unpack_snappy(packed, self._max_body)

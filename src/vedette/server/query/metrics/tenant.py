@@ -26,9 +26,13 @@ __all__ = ["Selection", "TenantMetrics"]
 
 _OVERLAP_MS = 30_000
 """An insert is looked for this long after its time: that is when it began, and it may have taken a while."""
+_LOOKS_SECONDS = (1.0, 3.0, 10.0, 30.0)
+"""An insert is read when it is new and at these ages. Reading it every second would read a day's backfill as often."""
 _MEMORY_OF_ARRIVALS_SECONDS = 20 * 3600.0
 _MOST_SELECTIONS = 2_000
 
+Insert = tuple[int, int, int, int]
+"""Its time, its earliest and latest sample, and how many samples it has."""
 Selection = tuple["Ordinals", "list[Labels]"]
 
 
@@ -45,7 +49,7 @@ class TenantMetrics:
         self._max_samples = max_samples
         self._histograms: Ordinals = np.empty(0, np.int64)
         self._since_ms = 0
-        self._seen: set[tuple[int, int, int, int]] = set()
+        self._seen: dict[Insert, tuple[float, int]] = {}
         self._selections: dict[tuple[Matcher, ...], tuple[int, Selection]] = {}
         self._refreshing = asyncio.Lock()
 
@@ -87,7 +91,7 @@ class TenantMetrics:
         self.windows = Windows(self._max_samples)
         self.windows.grow(len(self.index))
         self._selections.clear()
-        self._seen = set()
+        self._seen = {}
         await self._find_histograms()
 
     async def _find_histograms(self) -> None:
@@ -102,18 +106,30 @@ class TenantMetrics:
         arrivals = await read_arrivals(self._reader, self.tenant, self._since_ms)
         await load_new(self._reader, self.tenant, self.index, arrivals, self._since_ms)
         self.windows.grow(len(self.index))
-        if arrivals.histograms - self._seen:
+        if arrivals.histograms.difference(self._seen):
             await self._find_histograms()
-        await self._extend(arrivals)
-        self._seen = arrivals.samples | arrivals.histograms
+        await self._extend(self._due(arrivals) & arrivals.samples)
         self._since_ms = max(self._since_ms, arrivals.newest_ms - _OVERLAP_MS)
 
-    async def _extend(self, arrivals: Arrivals) -> None:
-        """Bring the windows up to date. Inserts may end after their time, so those of before are looked at again."""
+    def _due(self, arrivals: Arrivals) -> set[Insert]:
+        """The inserts whose samples are to be read: new ones, and others a few times more: they may not have ended."""
+        now = time.monotonic()
+        due, seen = set(), {}
+        for insert in arrivals.samples | arrivals.histograms:
+            first, looks = self._seen.get(insert, (now, -1))
+            passed = sum(now - first >= age for age in _LOOKS_SECONDS)
+            if passed > looks:
+                due.add(insert)
+            seen[insert] = first, passed
+        self._seen = seen
+        return due
+
+    async def _extend(self, inserts: set[Insert]) -> None:
+        """Bring the windows up to date with the samples of some inserts."""
         hot = self.windows.hot()
-        if not len(hot) or not arrivals.samples:
+        if not len(hot) or not inserts:
             return
-        earliest = min(row[1] for row in arrivals.samples)
+        earliest = min(earliest for _, earliest, _, _ in inserts)
         stretch = Stretch(self.index, hot, earliest, FAR_FUTURE_MS, self._max_samples)
         found = await read_samples(self._reader, self.tenant, stretch)
         self.windows.append(found, time.monotonic(), time.time_ns() // 1_000_000)

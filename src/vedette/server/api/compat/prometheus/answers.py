@@ -26,7 +26,7 @@ from vedette.server.query.promql.errors import QueryCancelled, QueryTimeout
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-__all__ = ["PrometheusRoute", "success"]
+__all__ = ["PrometheusRoute", "compressed", "failure", "success"]
 
 _JSON = "application/json"
 _LEAST_COMPRESSED = 1024
@@ -56,8 +56,8 @@ class PrometheusRoute(APIRoute):
             try:
                 answer = await inner(request)
             except VedetteError as error:
-                answer = _failure(error)
-            return _compressed(request, answer)
+                answer = failure(error)
+            return compressed(request, answer)
 
         return handler
 
@@ -75,13 +75,16 @@ def _encoded(document: object) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def _failure(error: VedetteError) -> Response:
+def failure(error: Exception) -> Response:
+    """The answer that an error becomes. What we did not expect is an internal error, of which the log says more."""
     status, kind = next((answer for sort, answer in _KINDS if isinstance(error, sort)), (500, "internal"))
     if status == 0 and isinstance(error, RequestError):
         status, kind = error.status, {401: "unauthorized", 403: "forbidden"}.get(error.status, "execution")
     text = str(error)
     if isinstance(error, EngineError):
         text = "The engine refused a statement of ours; the log of the server says more."
+    elif not isinstance(error, VedetteError):
+        text = "Vedette failed to answer; its log says more."
     headers = {}
     if isinstance(error, TooManyRequests | Unavailable):
         headers["Retry-After"] = str(error.retry_after_seconds)
@@ -91,7 +94,8 @@ def _failure(error: VedetteError) -> Response:
     return Response(body, status, media_type=_JSON, headers=headers)
 
 
-def _compressed(request: Request, answer: Response) -> Response:
+def compressed(request: Request, answer: Response) -> Response:
+    """The answer, packed where it is worth it and the client takes it."""
     accepted = request.headers.get("accept-encoding", "")
     body = bytes(answer.body)
     if len(body) < _LEAST_COMPRESSED:
