@@ -19,8 +19,7 @@ import numpy as np
 
 from vedette.server.compiled import compiled
 from vedette.server.ingest.remote_write_kernel import _field
-from vedette.server.ingest.series_ids import label_hash
-from vedette.server.ingest.series_kernel import _pair
+from vedette.server.ingest.series_ids import label_hash, pair_hash
 
 __all__ = ["KnownSeries", "Split"]
 
@@ -81,7 +80,6 @@ def _split(
 
     `facts` is how many samples go by id, and how many series are new.
     """
-    state, joined = np.zeros(4, np.uint64), np.zeros(16, np.uint8)
     at = to = 0
     while at < len(data):
         tag = at
@@ -105,7 +103,7 @@ def _split(
                     elif which == 2:
                         value, value_end = text, place
                 if value < value_end:
-                    id_ += _pair(data, name, name_end, value, value_end, state, joined)
+                    id_ += pair_hash(data, name, name_end, value, value_end)
             elif part == 2:
                 time = np.int64(0)
                 bits = np.uint64(0)

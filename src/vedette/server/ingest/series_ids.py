@@ -1,3 +1,6 @@
+# What is compiled takes positional arguments and constants as they are.
+# ruff: noqa: ANN401
+# mypy: disable-error-code="arg-type,assignment,call-overload,no-any-return,return-value"
 """The id of a series as the engine computes it: see ``engine/schema/0002_metrics.sql``.
 
 Whoever knows the ids of its series sends samples without labels (``engine/formats/samples``).
@@ -5,22 +8,83 @@ Whoever knows the ids of its series sends samples without labels (``engine/forma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vedette.server.ingest.series_kernel import pair_hash
+from vedette.server.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["label_hash", "series_id"]
 
+_part = partial(compiled, no_cpython_wrapper=True)
+
+
+@_part
+def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """A round of SipHash."""
+    a += b
+    b = (b << np.uint64(13)) | (b >> np.uint64(51))
+    b ^= a
+    a = (a << np.uint64(32)) | (a >> np.uint64(32))
+    c += d
+    d = (d << np.uint64(16)) | (d >> np.uint64(48))
+    d ^= c
+    a += d
+    d = (d << np.uint64(21)) | (d >> np.uint64(43))
+    d ^= a
+    c += b
+    b = (b << np.uint64(17)) | (b >> np.uint64(47))
+    b ^= c
+    c = (c << np.uint64(32)) | (c >> np.uint64(32))
+    return a, b, c, d
+
+
+@_part
+def siphash(data: Any, at: int, end: int) -> Any:
+    """SipHash-2-4 of some bytes under the key 0."""
+    a, b = np.uint64(0x736F6D6570736575), np.uint64(0x646F72616E646F6D)
+    c, d = np.uint64(0x6C7967656E657261), np.uint64(0x7465646279746573)
+    size = end - at
+    for block in range(size // 8 + 1):
+        word = np.uint64(0)
+        for i in range(min(8, size - 8 * block)):
+            word |= np.uint64(data[at + 8 * block + i]) << np.uint64(8 * i)
+        if block == size // 8:
+            word |= np.uint64(size & 255) << np.uint64(56)
+        d ^= word
+        for _ in range(2):
+            a, b, c, d = _round(a, b, c, d)
+        a ^= word
+    c ^= np.uint64(0xFF)
+    for _ in range(4):
+        a, b, c, d = _round(a, b, c, d)
+    return a ^ b ^ c ^ d
+
+
+@_part
+def pair_hash(data: Any, name: int, name_end: int, value: int, value_end: int) -> Any:
+    """The engine's ``sipHash64(name, value)``."""
+    words = np.empty(16, np.uint8)
+    first, second = siphash(data, name, name_end), siphash(data, value, value_end)
+    for i in range(8):
+        words[i] = (first >> np.uint64(8 * i)) & np.uint64(255)
+        words[8 + i] = (second >> np.uint64(8 * i)) & np.uint64(255)
+    return siphash(words, 0, 16)
+
+
+@compiled
+def _pair_hash(data: Any, middle: int) -> Any:
+    return pair_hash(data, 0, middle, middle, len(data))
+
 
 def label_hash(name: str, value: str) -> int:
     """What a label adds to the id of a series."""
     first = name.encode()
-    return int(pair_hash(np.frombuffer(first + value.encode(), np.uint8), len(first)))
+    return int(_pair_hash(np.frombuffer(first + value.encode(), np.uint8), len(first)))
 
 
 def series_id(tenant: str, labels: Mapping[str, str]) -> int:
