@@ -10,7 +10,7 @@ from vedette import __version__
 from vedette.errors import TooLarge
 from vedette.server.api import health
 from vedette.server.api.compat import jaeger
-from vedette.server.api.compat.prometheus import federation, labels, queries, status
+from vedette.server.api.compat.prometheus import federation, labels, queries, remote_read, status
 from vedette.server.api.compat.prometheus import rules as prometheus_rules
 from vedette.server.api.compat.prometheus.direct import past_the_framework
 from vedette.server.api.disconnect import cancelled_on_disconnect
@@ -65,6 +65,7 @@ _ROUTERS = (
     labels.router,
     status.router,
     prometheus_rules.router,
+    remote_read.router,
     federation.router,
 )
 
