@@ -426,6 +426,8 @@ def test_an_endpoint_that_is_away_costs_no_request(tmp_path):
 
 
 def test_celery_tasks_go_on_in_the_trace_that_sent_them(programs, collector):
+    pytest.importorskip("celery")
+    pytest.importorskip("opentelemetry.instrumentation.celery")
     programs.run(
         """
         import threading, vedette

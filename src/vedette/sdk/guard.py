@@ -10,6 +10,8 @@ import sys
 import threading
 from collections import Counter
 
+from vedette.sdk.values import text_of
+
 __all__ = ["dropped", "drops", "fault", "tell", "under_test"]
 
 _drops: Counter[tuple[str, str]] = Counter()
@@ -43,7 +45,7 @@ def fault(where: str, error: BaseException) -> None:
     """Report an error of the SDK's own that `where` names; raise it under pytest."""
     if under_test():
         raise error
-    tell(f"fault {where} {type(error).__name__}", f"{where} failed: {type(error).__name__}: {error}")
+    tell(f"fault {where} {type(error).__name__}", f"{where} failed: {type(error).__name__}: {text_of(error)}")
     dropped("sdk", f"fault in {where}", 1)
 
 

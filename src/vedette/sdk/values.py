@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-__all__ = ["SCALARS", "clean", "clean_mapping"]
+__all__ = ["SCALARS", "clean", "clean_mapping", "text_of"]
 
 SCALARS = frozenset((str, int, float, bool))
 
@@ -19,7 +19,8 @@ _MAX_DEPTH = 8
 _MAX_ITEMS = 1024
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """`str(value)`, or the name of its type where that fails."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - a host object's __str__ may do anything
@@ -44,12 +45,12 @@ def clean(value: Any, depth: int = 0) -> Any:
             return "…"
         if isinstance(value, Mapping):
             pairs = list(value.items())[:_MAX_ITEMS]
-            return {k if type(k) is str else _text(k): clean(v, depth + 1) for k, v in pairs}
+            return {k if type(k) is str else text_of(k): clean(v, depth + 1) for k, v in pairs}
         if isinstance(value, (Sequence, AbstractSet)):
             return tuple([clean(item, depth + 1) for item in list(value)[:_MAX_ITEMS]])
     except Exception:  # noqa: BLE001 - a host object's methods may do anything
         return f"<{kind.__name__}>"
-    return _text(value)
+    return text_of(value)
 
 
 def clean_mapping(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from opentelemetry import trace as api
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 
 from vedette.sdk.agents.budget import Budget, BudgetExceeded, Spending
 from vedette.sdk.agents.conventions import cost_usd
@@ -17,6 +17,7 @@ from vedette.sdk.audit.events import audit, trail
 from vedette.sdk.context import context
 from vedette.sdk.logs.logger import get_logger
 from vedette.sdk.metrics.registry import registry
+from vedette.sdk.traces.span import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,7 +209,7 @@ class AgentObservability:
         span = api.get_current_span()
         if span.is_recording():
             span.record_exception(error)
-            span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+            span.set_status(failure(error))
         if self._meters is not None:
             self._meters.errors.labels(self.agent_id, type(error).__qualname__).inc()
         if self._log is not None:

@@ -103,14 +103,17 @@ class Shipper:
 
     def _run(self) -> None:
         while True:
+            last = self._stopping()  # what came before the end is seen by a pass that begins after it
             self._wake.clear()
             try:
                 shipped = self._ship()
             except Exception as error:  # noqa: BLE001 - the program must not see this thread's faults
                 fault("shipping audit events", error)
                 shipped = False
-            if self._deadline is not None:
+            if last:
                 return
+            if self._stopping():
+                continue
             if shipped:
                 self._delay = 0.0
                 self._wake.wait()

@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from vedette.sdk.context import correlation_id
 from vedette.sdk.guard import fault
 from vedette.sdk.metrics.registry import registry
+from vedette.sdk.traces.span import failure
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -65,7 +66,7 @@ class _Requests:
             span.set_attribute("error.type", kind)
             span.set_attribute("timeout", "Timeout" in kind)
             span.record_exception(error)
-            span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+            span.set_status(failure(error))
         elif status >= 400:
             span.set_attribute("error.type", str(status))
             span.set_status(Status(StatusCode.ERROR))

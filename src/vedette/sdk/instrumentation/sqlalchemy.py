@@ -13,11 +13,12 @@ from weakref import WeakSet
 
 from opentelemetry import trace as api
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 
 from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import get_logger
 from vedette.sdk.metrics.registry import registry
+from vedette.sdk.traces.span import failure
 
 if TYPE_CHECKING:
     from vedette.sdk.traces.span import Span
@@ -93,7 +94,7 @@ class _Statements:
         error = exception_context.original_exception
         span.record_exception(error)
         span.set_attribute("error.type", type(error).__qualname__)
-        span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        span.set_status(failure(error))
         span.end()
 
     def _head(self, engine: Any) -> dict[str, Any]:

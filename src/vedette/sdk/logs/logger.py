@@ -18,7 +18,7 @@ from vedette.sdk.guard import dropped, fault
 from vedette.sdk.logs.records import Channel, Record
 from vedette.sdk.resource import Scope
 from vedette.sdk.traces.span import current_context, format_exception
-from vedette.sdk.values import SCALARS, clean, clean_mapping
+from vedette.sdk.values import SCALARS, clean, clean_mapping, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,13 +88,9 @@ desk = LogDesk()
 
 def describe(error: BaseException) -> dict[str, str]:
     """An exception as `type`, `message` and `stack`."""
-    try:
-        message = str(error)
-    except Exception:  # noqa: BLE001 - an exception's __str__ may do anything
-        message = ""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return {"type": name, "message": message, "stack": format_exception(error)}
+    return {"type": name, "message": text_of(error), "stack": format_exception(error)}
 
 
 def _exception(exc_info: Any) -> dict[str, str] | None:

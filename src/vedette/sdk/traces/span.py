@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from vedette.sdk import clock
 from vedette.sdk.guard import fault
 from vedette.sdk.traces.ids import random_bits
-from vedette.sdk.values import SCALARS, clean, clean_mapping
+from vedette.sdk.values import SCALARS, clean, clean_mapping, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +41,7 @@ __all__ = [
     "Span",
     "UnsampledSpan",
     "current_context",
+    "failure",
     "reset_context",
     "set_context",
 ]
@@ -260,7 +261,7 @@ class Span(api.Span):
             if options & RECORD_EXCEPTION:
                 self.record_exception(error, escaped=not options & ATTACH)
             if options & STATUS_ON_EXCEPTION:
-                self.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+                self.set_status(failure(error))
         except Exception as own:  # noqa: BLE001 - an exception's __str__ may do anything; the host's error passes on
             fault("recording an exception", own)
 
@@ -422,17 +423,18 @@ class UnsampledSpan(Span):
                 pass
 
 
+def failure(error: BaseException) -> Status:
+    """The status of a span that `error` left."""
+    return Status(StatusCode.ERROR, f"{type(error).__name__}: {text_of(error)}")
+
+
 def describe_exception(error: BaseException, *, escaped: bool) -> dict[str, Any]:
     """The attributes of an `exception` event (OpenTelemetry's semantic conventions)."""
     kind = type(error)
     module = kind.__module__
-    try:
-        message = str(error)
-    except Exception:  # noqa: BLE001 - an exception's __str__ may do anything
-        message = f"<{kind.__name__}>"
     return {
         "exception.type": kind.__qualname__ if module in {None, "builtins"} else f"{module}.{kind.__qualname__}",
-        "exception.message": message,
+        "exception.message": text_of(error),
         "exception.stacktrace": format_exception(error),
         "exception.escaped": str(escaped),
     }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 from opentelemetry import trace as api
+
+from vedette.sdk.traces.span import failure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -121,11 +124,23 @@ def _start(name: str, attributes: dict[str, Any]) -> api.Span:
 
 def _resume(held: api.Span, step: Callable[[], Any]) -> tuple[bool, Any]:
     """Run a generator to its next item with the span current; (False, its return value) at its end."""
-    with api.use_span(held):
+    with _current(held):
         try:
             return True, step()
         except StopIteration as end:
             return False, end.value
+
+
+@contextmanager
+def _current(held: api.Span) -> Iterator[None]:
+    """Make the span current; an exception is recorded and passes on, whatever its text does."""
+    with api.use_span(held, record_exception=False, set_status_on_exception=False):
+        try:
+            yield
+        except Exception as error:
+            held.record_exception(error)
+            held.set_status(failure(error))
+            raise
 
 
 def _iterate(generator: Any, name: str, attributes: dict[str, Any]) -> Generator[Any, Any, Any]:
@@ -153,7 +168,7 @@ async def _iterate_async(generator: Any, name: str, attributes: dict[str, Any]) 
     step: Callable[[], Any] = partial(generator.asend, None)
     try:
         while True:
-            with api.use_span(held):
+            with _current(held):
                 try:
                     value = await step()
                 except StopAsyncIteration:

@@ -14,6 +14,7 @@ from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import desk
 from vedette.sdk.logs.records import Captured
 from vedette.sdk.metrics.registry import registry
+from vedette.sdk.traces.span import failure
 from vedette.sdk.web.headers import parent_of, safe_id, with_tenant
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class RequestTelemetry:
                 span.set_attribute("slow", True)
             if error is not None:
                 span.record_exception(error, escaped=True)
-                span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+                span.set_status(failure(error))
                 span.set_attribute("error.type", type(error).__qualname__)
             elif status >= 500:
                 span.set_status(_FAILED)

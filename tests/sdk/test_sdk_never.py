@@ -1,0 +1,171 @@
+"""What the SDK never does: block its host, change the host's exceptions, lose what it promised to keep."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+from sdk_programs import Collector, Programs, attributes_of
+
+import vedette
+from vedette.testing import capture
+
+ROUNDS = int(os.environ.get("VEDETTE_TEST_KILL_ROUNDS", "3"))
+
+
+def test_an_endpoint_that_holds_its_answers_does_not_hold_the_program(programs, collector):
+    """The endpoint answers only after the program has said that it is done: were it waited for, nobody would go on."""
+    done = threading.Event()
+
+    def answer(_path: str) -> tuple[int, dict[str, str], bytes]:
+        done.wait()
+        return 200, {}, b""
+
+    collector.answer = answer
+    process = programs.start(
+        """
+        import sys, vedette
+        vedette.configure("slow", export_interval_seconds=0.01, audit_file="audit.jsonl", log_format="none")
+        log, orders = vedette.get_logger("x"), vedette.counter("orders_total")
+        for number in range(3000):
+            with vedette.span(f"span {number}"):
+                log.error("record"); orders.inc()
+            if number % 500 == 0: vedette.audit("a", number=number)
+        print("done", flush=True)
+        sys.stdin.readline()
+        """,
+        VEDETTE_TIMEOUT_SECONDS="600",
+        VEDETTE_SHUTDOWN_TIMEOUT_SECONDS="600",
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "done\n"
+    done.set()
+    _, told = process.communicate("\n")
+    assert process.returncode == 0, told
+    assert Counter(collector.names()) == Counter(f"span {number}" for number in range(3000))
+    assert len([record for record in collector.logs if record.event_name == "audit"]) == 6
+
+
+def test_kills_at_random_moments_leave_nothing_torn_doubled_or_lost(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        away = Collector(port=probe.getsockname()[1])
+    programs = Programs(tmp_path, away.url)
+    acknowledged: list[str] = []
+    for number in range(ROUNDS):
+        process = programs.start(
+            f"""
+            import vedette
+            vedette.configure("killed", process_metrics=False, export_interval_seconds=0.01, audit_file="audit.jsonl",
+                              log_format="none")
+            number = 0
+            while True:
+                with vedette.span(f"{number} {{number}}", text="x" * 2000): number += 1
+                if number % 20 == 0:
+                    vedette.flush(0.02)
+                    print(vedette.audit("a").id, flush=True)
+            """
+        )
+        assert process.stdout is not None
+        acknowledged += [process.stdout.readline().strip() for _ in range(random.randrange(1, 30))]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    away.start()
+    programs.run(
+        """
+        import pathlib, time, vedette
+        from vedette.sdk.audit.events import trail
+        vedette.configure("killed", process_metrics=False, audit_file="audit.jsonl", log_format="none")
+        while any(pathlib.Path("spool").rglob("*.otlp")) or trail().behind():
+            vedette.flush()
+            time.sleep(0.02)
+        """
+    )
+    away.stop()
+    names = Counter(away.names())
+    assert set(names.values()) == {1}
+    for number in range(ROUNDS):
+        kept = sorted(int(name.split()[1]) for name in names if name.startswith(f"{number} "))
+        assert kept == list(range(len(kept)))  # no hole before the kill
+    shipped = Counter(attributes_of(record)["audit.id"] for record in away.logs)
+    assert set(acknowledged) <= set(shipped)
+    assert set(shipped.values()) == {1}
+
+
+class Odd(Exception):
+    """An exception that makes trouble for whoever looks at it."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def ways_out(thrown: BaseException) -> list[Any]:
+    """Functions that all fail with `thrown`, through everything of ours that can stand around the host's code."""
+
+    def fail(*_: Any) -> Any:
+        raise thrown
+
+    async def fail_async(*_: Any) -> Any:
+        raise thrown
+
+    def generate() -> Any:
+        yield 1
+        raise thrown
+
+    async def generate_async() -> Any:
+        yield 1
+        raise thrown
+
+    def in_managers() -> None:
+        with vedette.span("s"), vedette.context(a=1), vedette.histogram("passing_seconds").time():
+            fail()
+
+    def in_agent() -> None:
+        observed = vedette.observe(object(), audit=False)
+        with observed.loop("task"), observed.tool("search"), observed.llm("openai", "gpt-4o", "?"):
+            fail()
+
+    return [
+        in_managers,
+        in_agent,
+        vedette.traced(fail),
+        vedette.track_requests("op")(fail),
+        lambda: list(vedette.traced(generate)()),
+        lambda: run(vedette.traced(fail_async)()),
+        lambda: run(vedette.track_requests("op_async")(fail_async)()),
+        lambda: run(drain(vedette.traced(generate_async)())),
+    ]
+
+
+async def drain(items: Any) -> None:
+    async for _ in items:
+        pass
+
+
+def run(awaitable: Any) -> None:
+    """Without an event loop, which has ways of its own with some exceptions."""
+    with contextlib.suppress(StopIteration):
+        awaitable.send(None)
+
+
+@pytest.mark.parametrize(
+    "kind", [ValueError, Odd, KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit]
+)
+def test_the_hosts_exceptions_pass_unchanged(kind):
+    thrown = kind()
+    with capture():
+        for way in ways_out(thrown):
+            with pytest.raises(kind) as caught:
+                way()
+            assert caught.value is thrown
+            assert caught.value.__cause__ is None
