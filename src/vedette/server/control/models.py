@@ -13,7 +13,17 @@ from vedette.server.control.tenants import MAX_TENANT_LENGTH
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-__all__ = ["ApiKeyRow", "ApiKeyTenantRow", "Base", "MetaRow", "SavedViewRow", "ScopeSet", "TenantRow", "UtcDateTime"]
+__all__ = [
+    "ApiKeyRow",
+    "ApiKeyTenantRow",
+    "Base",
+    "MetaRow",
+    "RegisteredServiceRow",
+    "SavedViewRow",
+    "ScopeSet",
+    "TenantRow",
+    "UtcDateTime",
+]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -127,3 +137,20 @@ class SavedViewRow(Base):
     state: Mapped[str] = mapped_column(Text)
     created: Mapped[datetime] = mapped_column(UtcDateTime)
     updated: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RegisteredServiceRow(Base):
+    """A service that registered itself. `metrics` is the URL of its metrics or empty, `labels` a JSON object."""
+
+    __tablename__ = "registered_services"
+    __table_args__ = (UniqueConstraint("tenant", "name", "address"),)
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(MAX_TENANT_LENGTH))
+    name: Mapped[str] = mapped_column(String(200))
+    address: Mapped[str] = mapped_column(String(300))
+    metrics: Mapped[str] = mapped_column(Text)
+    labels: Mapped[str] = mapped_column(Text)
+    ttl_seconds: Mapped[int]
+    registered: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen: Mapped[datetime] = mapped_column(UtcDateTime)

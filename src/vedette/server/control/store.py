@@ -20,6 +20,7 @@ from vedette.errors import InvalidInput, NotFound
 from vedette.server.control.database import DATABASE_ERRORS, connect, reading, shown, unavailable, writing
 from vedette.server.control.keys import KEY_PREFIX, SCOPES, KeyEntry, KeyTable, digest_key, key_id_of, mint_key
 from vedette.server.control.models import ApiKeyRow, ApiKeyTenantRow, MetaRow, TenantRow
+from vedette.server.control.registry import ServiceRegistry
 from vedette.server.control.schema import upgrade
 from vedette.server.control.tenants import DEFAULT_TENANT, check_tenant_name
 from vedette.server.control.views import SavedViews
@@ -112,6 +113,7 @@ class Control:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.views = SavedViews(engine)
+        self.registry = ServiceRegistry(engine)
 
     def __str__(self) -> str:
         return shown(self._engine)

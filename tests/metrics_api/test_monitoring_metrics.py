@@ -1,0 +1,137 @@
+"""The older monitoring API: measurements by JSON, and services that register themselves and are scraped."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+BASE = "/api/v1/monitoring"
+SERVICES = f"{BASE}/service-discovery"
+
+
+class _Exposition(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/own/metrics" else 404)
+        self.end_headers()
+        self.wfile.write(b"offered 5\n")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def target():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Exposition)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, new_platform):
+    """A platform that scrapes what is registered with it."""
+    folder = tmp_path_factory.mktemp("house")
+    platform = new_platform(folder / "data", ["--scrape-config", str(folder / "prometheus.yml")])
+    job = {"job_name": "registered", "scrape_interval": "1s", "scrape_timeout": "1s"}
+    job["http_sd_configs"] = [{"url": f"{platform.url}{SERVICES}/targets", "refresh_interval": "1s"}]
+    (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
+    yield platform.start()
+    platform.stop()
+
+
+def _ask(platform: Any, path: str, body: Any = None, *, method: str = "GET", tenant: str = "default") -> Any:
+    headers = {"Content-Type": "application/json", "X-Scope-OrgID": tenant}
+    return platform.request(path, None if body is None else json.dumps(body).encode(), method=method, headers=headers)
+
+
+def _values(platform: Any, query: str) -> list[Any]:
+    found = _ask(platform, f"/prometheus/api/v1/query?{urlencode({'query': query})}").json()["data"]["result"]
+    return [one["value"][1] for one in found]
+
+
+def test_a_registered_service_is_scraped_until_it_leaves(house, target):
+    about = {"name": "checkout", "address": target, "metrics_url": "/own/metrics", "labels": {"zone": "eu"}}
+    answer = _ask(house, SERVICES, about, method="POST")
+    assert answer.status == 201, answer.body
+    made = answer.json()
+    assert (made["status"], made["metrics_url"]) == ("up", f"http://{target}/own/metrics")
+    again = _ask(house, SERVICES, about | {"ttl_seconds": 300}, method="POST").json()
+    assert (again["id"], again["ttl_seconds"]) == (made["id"], 300)
+    groups = _ask(house, f"{SERVICES}/targets").json()
+    assert [group["targets"] for group in groups] == [[target]]
+    assert groups[0]["labels"]["__metrics_path__"] == "/own/metrics"
+    while _values(house, f'offered{{job="checkout",zone="eu",instance="{target}"}}') != ["5"]:
+        time.sleep(0.1)
+    assert _ask(house, f"{SERVICES}/{made['id']}", method="DELETE").status == 204
+    assert _ask(house, f"{SERVICES}/targets").json() == []
+    while _values(house, "offered"):
+        time.sleep(0.1)
+    gone = _ask(house, f"{SERVICES}/{made['id']}/heartbeat", {}, method="POST")
+    assert gone.status == 404
+    assert "register it again" in gone.json()["detail"]
+
+
+def test_who_is_not_heard_of_is_down_until_its_heartbeat(house):
+    about = {"name": "quiet", "address": "10.9.8.7:80", "metrics_url": "https://[::1]/m", "ttl_seconds": 1}
+    made = _ask(house, SERVICES, about, method="POST", tenant="quiet").json()
+
+    def found(name: str = "quiet") -> Any:
+        return _ask(house, f"{SERVICES}?name={name}", tenant="quiet").json()["services"]
+
+    while found()[0]["status"] != "down":
+        time.sleep(0.1)
+    assert _ask(house, f"{SERVICES}/targets", tenant="quiet").json() == []
+    assert _ask(house, SERVICES, about | {"ttl_seconds": 600}, method="POST", tenant="quiet").status == 201
+    beat = _ask(house, f"{SERVICES}/{made['id']}/heartbeat", {}, method="POST", tenant="quiet").json()
+    assert (beat["status"], found("other")) == ("up", [])
+    assert _ask(house, f"{SERVICES}/targets", tenant="quiet").json()[0]["targets"] == ["[::1]:443"]
+    # Another tenant sees and changes nothing of it.
+    assert _ask(house, SERVICES, tenant="foreign").json() == {"services": []}
+    assert _ask(house, f"{SERVICES}/{made['id']}", method="DELETE", tenant="foreign").status == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"address": "no-port"},
+        {"name": ""},
+        {"metrics_url": "ftp://a/b"},
+        {"metrics_url": "http://user:pass@a/b"},
+        {"labels": {"not a name": "x"}},
+        {"ttl_seconds": 0},
+        {"colour": "red"},
+    ],
+)
+def test_wrong_registrations_are_refused(house, wrong):
+    answer = _ask(house, SERVICES, {"name": "n", "address": "a:1", **wrong}, method="POST")
+    assert answer.status in {400, 422}
+    assert next(iter(wrong)) in answer.body.decode()
+
+
+def test_measurements_are_kept_and_asked_for(house):
+    now = time.time()
+    items = [
+        {"name": "queue_size", "value": 3, "service": "jobs", "tags": {"queue": "a"}, "timestamp": now - 60},
+        {"name": "queue_size", "value": 4, "service": "jobs", "labels": {"queue": "a"}, "timestamp": now - 30},
+        {"name": "enrichments", "value": 7, "type": "counter", "service": "jobs"},
+    ]
+    answer = _ask(house, f"{BASE}/metrics", items, method="POST")
+    assert (answer.status, answer.json()) == (202, {"accepted": 3})
+    query = f"{BASE}/metrics?{urlencode({'name': 'queue_size', 'service': 'jobs', 'start_time': now - 90})}"
+    while not (found := _ask(house, query).json()["metrics"]):
+        time.sleep(0.1)
+    assert [(one["name"], one["labels"]) for one in found] == [("queue_size", {"job": "jobs", "queue": "a"})]
+    values = [point["value"] for point in found[0]["points"]]
+    assert (values[0], values[-1], sorted(set(values))) == (3, 4, [3, 4])
+    text = _ask(house, f"{BASE}/prometheus").body.decode()
+    assert '\nenrichments_total{job="jobs"} 7 ' in text
+    assert 'queue_size{job="jobs",queue="a"} 4 ' in text
+    assert "queue_size" not in _ask(house, f"{BASE}/prometheus?name=enrichments_total").body.decode()
+    for wrong in ({"name": "a"}, {"name": "", "value": 1}, {"name": "a", "value": 1, "timestamp": "soon"}):
+        assert _ask(house, f"{BASE}/metrics", wrong, method="POST").status in {400, 422}
