@@ -156,6 +156,8 @@ class KnownSeries:
     """The series of all tenants that the log was told of lately. `split` may run in any thread, `remember` in one."""
 
     def __init__(self) -> None:
+        self.is_warm = False
+        """Whether `split` was called: the first call may compile, which takes seconds."""
         self._count = 0
         self._tables = np.zeros(_LEAST_TABLE, np.uint64), np.zeros(_LEAST_TABLE, np.int64)
 
@@ -169,6 +171,7 @@ class KnownSeries:
         new = np.empty(room, np.uint64), np.empty(room, np.int64)
         seed = np.uint64(label_hash("__tenant__", tenant))
         size = int(_split(data, seed, *self._tables, out, *found, *new, facts))
+        self.is_warm = True
         count, fresh = int(facts[0]), int(facts[1])
         samples = _samples(*(numbers[:count] for numbers in found)) if count else b""
         rest = out[:size].tobytes() if count else message

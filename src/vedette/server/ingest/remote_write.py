@@ -162,7 +162,7 @@ class RemoteWrite:
 
     async def _keep(self, tenant: str, message: bytes, rows: int, size: int) -> None:
         """Write a checked message to the log: first what has labels, then what goes by the ids of series."""
-        if len(message) < _THREAD_BYTES:
+        if len(message) < _THREAD_BYTES and self._known.is_warm:
             split = self._known.split(tenant, message)
         else:
             split = await asyncio.to_thread(self._known.split, tenant, message)

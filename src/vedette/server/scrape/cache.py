@@ -72,6 +72,8 @@ class ScrapeCache:
     def __init__(
         self, job: Job, labels: Mapping[str, str], tenant: str, report: Sequence[str] = (), phase: float = 0.0
     ) -> None:
+        self.is_warm = False
+        """Whether there was a scrape: the first one parses all its labels, and may have to compile what does it."""
         self._job = job
         self._labels = dict(labels)
         self._texts = Texts()
@@ -127,6 +129,7 @@ class ScrapeCache:
         self._mark_gone(found, numbers, numbers[~is_own], time_ms)
         self._tell_families(found.batch)
         self._shrink(lines)
+        self.is_warm = True
         return found
 
     def end(self, time_ms: int) -> Scraped:

@@ -101,7 +101,7 @@ class Loop:
                 raise InvalidInput(self.refusal)  # noqa: TRY301 - it fails as any scrape does
             async with asyncio.timeout(self._target.timeout_seconds):
                 body, kind = await self._fetch()
-            if len(body) < _THREAD_BYTES:
+            if len(body) < _THREAD_BYTES and self._cache.is_warm:
                 found = self._cache.take(body, time_ms, **kind)
             else:
                 found = await asyncio.to_thread(self._cache.take, body, time_ms, **kind)
