@@ -101,6 +101,7 @@ class Prometheus(Peer):
     def command(self) -> list[str]:
         (self.folder / "prometheus.yml").write_text("{}\n")
         flags = ["--web.enable-remote-write-receiver", "--web.enable-admin-api", "--query.max-samples=200000000"]
+        flags += ["--query.timeout=10m"]
         flags += [f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/db"]
         return ["prometheus", f"--web.listen-address=127.0.0.1:{self.port}", *flags]
 
@@ -121,6 +122,7 @@ class VictoriaMetrics(Peer):
     def command(self) -> list[str]:
         flags = [f"-httpListenAddr=127.0.0.1:{self.port}", f"-storageDataPath={self.folder}/db"]
         flags += ["-search.maxPointsPerTimeseries=100000", "-search.disableCache", "-retentionPeriod=100y"]
+        flags += ["-search.maxQueryDuration=10m"]
         return ["victoria-metrics", *flags]
 
     def settle(self) -> None:

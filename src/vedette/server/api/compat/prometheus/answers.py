@@ -96,10 +96,10 @@ def failure(error: Exception) -> Response:
 
 def compressed(request: Request, answer: Response) -> Response:
     """The answer, packed where it is worth it and the client takes it."""
-    accepted = request.headers.get("accept-encoding", "")
     body = bytes(answer.body)
     if len(body) < _LEAST_COMPRESSED:
         return answer
+    accepted = request.headers.get("accept-encoding", "")
     if "zstd" in accepted:
         encoding, packed = "zstd", zstandard.ZstdCompressor(level=1).compress(body)
     elif "gzip" in accepted:

@@ -107,7 +107,7 @@ class Parameters:
 
 async def parameters(request: Request) -> Parameters:
     """The parameters of a request; those of the body come first."""
-    pairs = parse_qsl(request.url.query, keep_blank_values=True)
+    pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     if request.method == "POST":
         body = (await request.body()).decode("utf-8", "replace")
         pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=10_000) + pairs
