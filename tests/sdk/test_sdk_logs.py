@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sdk_programs import STEADY, attributes_of, value_of
 
+from vedette.sdk import redaction
 from vedette.sdk.logs.lines import JsonLines
 from vedette.sdk.logs.records import Captured, Channel
 from vedette.sdk.redaction import MASK, Redactor
@@ -415,3 +416,26 @@ def test_times_are_exact_across_seconds():
     ]:
         record = (at, 20, channel, "m", (), {}, None, None, None, None, "", None)
         assert json.loads(lines.format(record))["timestamp"] == shown
+
+
+SECRETS = [
+    *["AKIA" + "A" * 16, "eyJabcdef.eyJabcdef.x", "AIza" + "a" * 35, "ghp_" + "a" * 36, "github_pat_" + "a" * 22],
+    *["glpat-" + "a" * 20, "xoxb-1234567890", "sk-" + "a" * 20, "rk_live_" + "a" * 16, "sk_test_" + "b" * 16],
+    *["-----BEGIN RSA PRIVATE KEY-----", "Bearer abcdefgh", "BASIC abcdefgh", "https://user:pass@host", "api-key: abc"],
+    *["pa\u017fsword=abc", "Access_Key='abc'", "TOKEN=abc", "pwd:abcdef", "secret = abc"],
+]
+
+
+@STEADY
+@given(st.lists(st.sampled_from([*SECRETS, "order", "=", ":", " ", "@", "://", "sk", "key"]), max_size=6))
+def test_the_quick_look_for_secrets_misses_none(parts):
+    """Texts without any sign of a secret are not searched; whatever a pattern would find has a sign."""
+    redactor = Redactor()
+    for joint in ("", " "):
+        text = joint.join(parts)
+        assert redactor.text(text) == redactor._patterns.sub(redaction._mask, text)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_each_kind_of_secret_is_masked_alone(secret):
+    assert MASK in Redactor().text(f"{secret} ")

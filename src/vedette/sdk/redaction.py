@@ -67,7 +67,6 @@ _PATTERNS = (
     _ASSIGNED,
 )
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w.-])")
-_HINTS = ("eyJ", "AKIA", "ASIA", "ABIA", "ACCA", "AIza", "gh", "glpat-", "xox", "sk", "rk_", "PRIVATE KEY", "earer ")
 _SHORTEST = 9
 _REMEMBERED = 8192
 _REMEMBERED_CHARS = 256
@@ -89,6 +88,34 @@ def _mask_card(match: re.Match[str]) -> str:
 def _mask(match: re.Match[str]) -> str:
     assigned = match.groupdict().get("assigned")
     return MASK if assigned is None else match.group()[: -len(assigned)] + MASK
+
+
+def _suspicious(text: str) -> bool:
+    """Whether one of the patterns can match at all: a search for words costs a tenth of one for patterns."""
+    if (
+        "eyJ" in text
+        or "AKIA" in text
+        or "ASIA" in text
+        or "ABIA" in text
+        or "ACCA" in text
+        or "AIza" in text
+        or "gh" in text
+        or "github_pat_" in text
+        or "glpat-" in text
+        or "xox" in text
+        or "sk" in text
+        or "rk_" in text
+        or "PRIVATE KEY" in text
+    ):
+        return True
+    folded = text.casefold()
+    if "bearer " in folded or "basic " in folded:
+        return True
+    if "=" not in text and ":" not in text:
+        return False
+    if "@" in text and "://" in text:
+        return True
+    return "passw" in folded or "pwd" in folded or "secret" in folded or "token" in folded or "key" in folded
 
 
 class Redactor:
@@ -147,7 +174,7 @@ class Redactor:
 
     def _search(self, text: str) -> str:
         found = text
-        if "=" in text or ":" in text or any(hint in text for hint in _HINTS):
+        if _suspicious(text):
             found = self._patterns.sub(_mask, found)
         if _CARD.search(found) is not None:
             found = _CARD.sub(_mask_card, found)

@@ -101,6 +101,7 @@ class JsonLines:
         since = record[0] - self._begin
         if not 0 <= since < _SECOND:
             since = self._new_second(record[0])
+        when = self._time + str(1_000_000 + since // 1000)[1:]
         fields, span = record[5], record[8]
         shape = self._shapes.get((record[2], record[1], *fields))
         if shape is None or shape.render is None:
@@ -115,13 +116,13 @@ class JsonLines:
                 joined = self._join(shape, fields, bound, context)
             if joined[2] is not None:
                 try:
-                    line: str | None = shape.render(self._time, since // 1000, text, joined[2], fields, ids)
+                    line: str | None = shape.render(when, text, joined[2], fields, ids)
                 except ValueError:  # an integer of thousands of digits
                     line = None
                 if line is not None:
                     return line
         head = self._heads.get((record[2], record[1])) or self._head(record[2], record[1])
-        return f"{self._time}{since // 1000:06d}{head}{text}{self._rest(record)}{ids}{self._service}"
+        return f"{when}{head}{text}{self._rest(record)}{ids}{self._service}"
 
     def _new_second(self, at: int) -> int:
         seconds, nanos = divmod(at, _SECOND)
@@ -159,7 +160,7 @@ class JsonLines:
         return shape
 
     def _render_of(self, record: Record) -> Any:
-        """A function of (time, microseconds, message, shared pairs, fields, ids) that gives the line, or `None`."""
+        """A function of (time, message, shared pairs, fields, ids) that gives the line, or `None`."""
         fields = record[5]
         names = [f"v{place}" for place in range(len(fields))]
         checks, pairs = [], ""
@@ -173,12 +174,12 @@ class JsonLines:
                 checks.append(f"{name} - {name}")  # not 0 for infinities and `nan`
             pairs += known + _FORMS[kind].replace("value", name)
         head = _braced(self._heads.get((record[2], record[1])) or self._head(record[2], record[1]))
-        source = "def render(time, micros, message, shared, fields, ids):\n"
+        source = "def render(when, message, shared, fields, ids):\n"
         if names:
             source += f"    {', '.join(names)}, = fields.values()\n"
         if checks:
             source += f"    if {' or '.join(checks)}:\n        return None\n"
-        text = f"{{time}}{{micros:06d}}{head}{{message}}{{shared}}{pairs}{{ids}}{_braced(self._service)}"
+        text = f"{{when}}{head}{{message}}{{shared}}{pairs}{{ids}}{_braced(self._service)}"
         source += f"    return f{_QUOTES}{text}{_QUOTES}\n"
         made: dict[str, Any] = {"quoted": self._quoted}
         exec(source, made)  # noqa: S102 - keys and names are in it as escaped text alone
