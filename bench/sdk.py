@@ -376,12 +376,15 @@ if "bare" not in sys.argv:
 else:
     def one(): pass
 rate, seconds = int(sys.argv[1]), 5
-begin, done = perf_counter(), 0
-while (now := perf_counter() - begin) < seconds:
+# By the process's own CPU time, whoever else uses the machine: a program that never rests, on a core of its own.
+clock = time.process_time if "busy" in sys.argv else perf_counter
+begin, done = clock(), 0
+while (now := clock() - begin) < seconds:
     due = int(now * rate)
     while done < due:
         one(); done += 1
-    time.sleep(0.002)
+    if "busy" not in sys.argv:
+        time.sleep(0.002)
 peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 print(done, peak, sum(guard.drops().values()) if "bare" not in sys.argv else 0)
 """
@@ -393,10 +396,14 @@ print(done, peak, sum(guard.drops().values()) if "bare" not in sys.argv else 0)
             ).stdout.split()
         return int(said[0]), float(said[1]), int(said[2])
 
-    fast, away, bare = run(40_000), run(10_000), run(10_000, "bare")
+    fast, away, bare = run(40_000, "busy"), run(10_000), run(10_000, "bare")
     return [
         {"what": "import vedette", "measured": f"{min(imports) * 1000:.1f} ms", "goal": "100 ms"},
-        {"what": "40,000 spans/s for 5 s, platform away", "measured": f"{fast[2]} of {fast[0]} dropped", "goal": "0"},
+        {
+            "what": "40,000 spans a CPU second for 5 of them, platform away",
+            "measured": f"{fast[2]} of {fast[0]} dropped",
+            "goal": "0",
+        },
         {
             "what": "memory over bare at 10,000 spans/s, platform away",
             "measured": f"{away[1] - bare[1]:.1f} MB",

@@ -148,7 +148,7 @@ class Programs:
         own["VEDETTE_ENDPOINT"] = self.endpoint
         own["VEDETTE_SPOOL_DIR"] = str(self.directory / "spool")
         # A machine that has no time for the program must not look like an endpoint that is away.
-        own["VEDETTE_SHUTDOWN_TIMEOUT_SECONDS"] = "60"
+        own["VEDETTE_TIMEOUT_SECONDS"] = own["VEDETTE_SHUTDOWN_TIMEOUT_SECONDS"] = "60"
         return own | variables
 
     def write(self, source: str, name: str = "program.py") -> Path:

@@ -346,7 +346,7 @@ def test_parent_and_forked_child_each_deliver_their_own_once(programs, collector
 
 
 def test_a_fork_while_the_threads_are_busy_does_not_hang(programs, collector):
-    programs.run(
+    result = programs.run(
         """
         import os, threading, vedette
         vedette.configure("delivery", process_metrics=False, export_interval_seconds=0.01)
@@ -374,7 +374,7 @@ def test_a_fork_while_the_threads_are_busy_does_not_hang(programs, collector):
         """
     )
     names = Counter(name for name in collector.names() if name.startswith("child"))
-    assert names == Counter(f"child {number}" for number in range(20))
+    assert names == Counter(f"child {number}" for number in range(20)), result.stderr
 
 
 def test_a_spawned_child_configures_itself(programs, collector):
