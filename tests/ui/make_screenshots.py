@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,39 @@ WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 LISTEN, OTLP_HTTP, OTLP_GRPC = "127.0.0.1:17470", "127.0.0.1:17418", "127.0.0.1:17417"
 OPEN_SECONDS = 240
+REQUESTS = '{"http.server.request.duration_seconds_count"}'
+DURATIONS = '{"http.server.request.duration_seconds_bucket"}'
+QUANTILE = f"histogram_quantile(0.95, sum by (le, job) (rate({DURATIONS}[1m])))"
+BUCKETS = f"sum by (le) (rate({DURATIONS}[1m]))"
+STATEMENT = """SELECT
+  toStartOfInterval(time, INTERVAL 5 SECOND) AS moment,
+  service,
+  count() AS spans
+FROM spans
+WHERE time > now() - INTERVAL 5 MINUTE
+GROUP BY moment, service
+ORDER BY moment"""
+RULES = f"""groups:
+  - name: requests
+    interval: 15s
+    rules:
+      - record: job:requests:rate1m
+        expr: 'sum by (job) (rate({REQUESTS}[1m]))'
+      - record: job:errors:ratio1m
+        expr: 'sum by (job) (rate({REQUESTS[:-1]}, "http.response.status_code"=~"5.."}}[1m])) / job:requests:rate1m'
+        labels: {{team: shop}}
+"""
+SCRAPE = f"""scrape_configs:
+  - job_name: vedette
+    scrape_interval: 5s
+    static_configs:
+      - targets: ["{LISTEN}"]
+  - job_name: printer
+    scrape_interval: 5s
+    static_configs:
+      - targets: ["127.0.0.1:9"]
+        labels: {{floor: "3"}}
+"""
 
 
 @contextmanager
@@ -36,7 +70,10 @@ def demo() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="vedette-pictures-") as folder:
         command = [sys.executable, "-m", "vedette.cli.main", "demo", "--plain", "--data-dir", folder, "--rate", "6"]
         command += ["--day", "120", "--listen", LISTEN, "--otlp-http", OTLP_HTTP, "--otlp-grpc", OTLP_GRPC]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        for name, text in (("rules.yml", RULES), ("prometheus.yml", SCRAPE)):
+            (Path(folder) / name).write_text(text)
+        environment = {**os.environ, "VEDETTE_RULE_FILES": "rules.yml", "VEDETTE_SCRAPE_CONFIG": "prometheus.yml"}
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder, env=environment)
         try:
             time.sleep(OPEN_SECONDS)
             yield f"http://{LISTEN}"
@@ -66,7 +103,12 @@ def subjects(url: str, search: dict[str, str]) -> dict[str, tuple[str, dict[str,
         "trace": (at, {"span": span, "critical": "true"}),
         "flame": (at, {"view": "flame"}),
         "logs": ("/logs", {}),
-        "sql": ("/sql", {}),
+        "metrics": ("/explore", {"q": json.dumps([QUANTILE]), "exemplars": "true"}),
+        "heat": ("/explore", {"q": json.dumps([BUCKETS]), "as": "heat"}),
+        "catalogue": ("/explore/catalogue", {"metric": "http.server.request.duration_seconds"}),
+        "targets": ("/explore/targets", {}),
+        "rules": ("/explore/rules", {}),
+        "sql": ("/sql", {"sql": STATEMENT, "chart": "line"}),
     }
 
 
@@ -85,7 +127,7 @@ def take(browser: Browser, url: str, search: dict[str, str]) -> None:
     for scheme in ("light", "dark"):
         for size, viewport, names in (
             ("wide", WIDE, everything),
-            ("phone", PHONE, ("overview", "traces", "trace", "logs")),
+            ("phone", PHONE, ("overview", "traces", "trace", "logs", "metrics", "catalogue", "sql")),
         ):
             context = browser.new_context(viewport=viewport, color_scheme=scheme, timezone_id="UTC")
             page = context.new_page()

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 from ui_visitors import TENANT
 
-THREADS = 'max by (job) ({"process.thread.count"})'
+COUNTS = 'count by (job) ({job=~"shop/.+"})'
 BUCKETS = 'sum by (le) ({"http.server.request.duration_seconds_bucket"})'
 STEP = 5
 
@@ -42,23 +42,23 @@ def series_rows(page):
 
 
 def test_a_typed_expression_is_drawn_with_the_figures_of_the_api(visitor):
-    told = {one["metric"]["job"]: [float(v) for _, v in one["values"]] for one in ranged(visitor.shop, THREADS)}
+    told = {one["metric"]["job"]: [float(v) for _, v in one["values"]] for one in ranged(visitor.shop, COUNTS)}
     assert len(told) > 1
     page = visitor.open("/explore", step=STEP)
-    page.get_by_label("Expression A").fill(THREADS)
+    page.get_by_label("Expression A").fill(COUNTS)
     page.get_by_label("Expression A").press("Control+Enter")
     expect(series_rows(page)).to_have_count(len(told))
     expect(page.get_by_role("img", name=f"{len(told)} series over time")).to_be_visible()
     for name, last, _, least, most in [row.locator("td").all_inner_texts() for row in series_rows(page).all()]:
         values = told[re.search(r'job="([^"]+)"', name)[1]]
         assert [float(last), float(least), float(most)] == [values[-1], min(values), max(values)]
-    assert json.loads(visitor.search()["q"]) == [THREADS]
+    assert json.loads(visitor.search()["q"]) == [COUNTS]
 
 
 def test_the_table_has_the_values_at_the_end_of_the_range(visitor):
     at = visitor.shop.end.timestamp()
-    told = prometheus(visitor.shop, "query", query=THREADS, time=at)["result"]
-    page = explore(visitor, THREADS, **{"as": "table"})
+    told = prometheus(visitor.shop, "query", query=COUNTS, time=at)["result"]
+    page = explore(visitor, COUNTS, **{"as": "table"})
     expect(page.get_by_text(re.compile(rf"^{len(told)} values at "))).to_be_visible()
     shown = {row[0].removeprefix("job="): row[1] for row in visitor.table("Values")}
     assert shown == {one["metric"]["job"]: one["value"][1] for one in told}
@@ -68,8 +68,8 @@ def test_the_table_has_the_values_at_the_end_of_the_range(visitor):
 
 
 def test_several_queries_are_drawn_together_left_out_and_stacked_in_the_address(visitor):
-    both = len(ranged(visitor.shop, THREADS)) + 1
-    page = explore(visitor, THREADS)
+    both = len(ranged(visitor.shop, COUNTS)) + 1
+    page = explore(visitor, COUNTS)
     page.get_by_role("button", name="Add a query").click()
     page.get_by_label("Expression B").fill("vector(3)")
     page.get_by_role("button", name="Run").click()
@@ -85,12 +85,12 @@ def test_several_queries_are_drawn_together_left_out_and_stacked_in_the_address(
     expect(series_rows(page)).to_have_count(both)
     page.get_by_role("button", name="Remove query B").click()
     expect(page.get_by_label("Expression B")).to_have_count(0)
-    assert json.loads(visitor.search()["q"]) == [THREADS]
+    assert json.loads(visitor.search()["q"]) == [COUNTS]
 
 
 def test_one_series_of_the_legend_is_shown_alone(visitor):
-    told = ranged(visitor.shop, THREADS)
-    page = explore(visitor, THREADS)
+    told = ranged(visitor.shop, COUNTS)
+    page = explore(visitor, COUNTS)
     expect(series_rows(page)).to_have_count(len(told))
     name = series_rows(page).first.get_by_role("button").inner_text()
     series_rows(page).first.get_by_role("button").click()
@@ -126,7 +126,7 @@ def test_names_are_completed_with_their_types_and_quoted_where_they_must_be(visi
 
 
 def test_dragging_over_the_graph_zooms(visitor):
-    page = explore(visitor, THREADS)
+    page = explore(visitor, COUNTS)
     before = visitor.search()
     plot = page.locator("[role=img][aria-label$='series over time'] .u-over")
     box = plot.bounding_box()
@@ -141,8 +141,8 @@ def test_dragging_over_the_graph_zooms(visitor):
 
 
 def test_the_range_before_is_drawn_when_asked(visitor):
-    count = len(ranged(visitor.shop, THREADS))
-    page = explore(visitor, THREADS, compare="10s")
+    count = len(ranged(visitor.shop, COUNTS))
+    page = explore(visitor, COUNTS, compare="10s")
     expect(series_rows(page)).to_have_count(2 * count)
     expect(series_rows(page).last).to_contain_text("before")
 
@@ -153,7 +153,7 @@ def test_buckets_are_a_heat_map(visitor):
     points = int(visitor.shop.end.timestamp() // STEP - math.ceil(visitor.shop.start.timestamp() / STEP)) + 1
     label = f"Heat map: {len(buckets)} buckets over {points} points"
     expect(page.get_by_role("img", name=label)).to_be_visible()
-    page = explore(visitor, THREADS, **{"as": "heat"})
+    page = explore(visitor, COUNTS, **{"as": "heat"})
     expect(page.get_by_text("These are no buckets")).to_be_visible()
 
 
@@ -181,24 +181,26 @@ def test_exemplars_lead_to_their_traces(visitor):
 
 
 def test_a_view_is_saved_and_opened_again(visitor):
-    page = explore(visitor, THREADS, stacked="true")
+    page = explore(visitor, COUNTS, stacked="true")
     expect(series_rows(page).first).to_be_visible()
     page.get_by_role("button", name="Views").click()
     page.get_by_role("menuitem", name="Save this view…").click()
-    page.get_by_label("Name", exact=True).fill("Threads by job")
+    page.get_by_label("Name", exact=True).fill("Series by job")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     page = visitor.open("/explore")
     page.get_by_role("button", name="Views").click()
-    page.get_by_role("menuitem", name="Threads by job", exact=True).click()
-    expect(page.get_by_label("Expression A")).to_have_text(THREADS)
+    page.get_by_role("menuitem", name="Series by job", exact=True).click()
+    expect(page.get_by_label("Expression A")).to_have_text(COUNTS)
     assert visitor.search()["stacked"] == "true"
 
 
 def test_the_catalogue_counts_series_and_leads_to_the_explorer(visitor):
     counts = prometheus(visitor.shop, "status/tsdb", limit=100_000)["seriesCountByMetricName"]
     family = "http.server.request.duration_seconds"
-    series = sum(one["value"] for one in counts if re.fullmatch(rf"{family}_(bucket|count|sum)", one["name"]))
+    series = sum(
+        one["value"] for one in counts if re.fullmatch(rf"{re.escape(family)}_(bucket|count|sum)", one["name"])
+    )
     page = visitor.open("/explore/catalogue", q="http.server.request.dur")
     expect(page.get_by_role("table", name="Metrics").locator("tbody tr")).to_have_count(1)
     name, kind, unit, shown, _ = visitor.table("Metrics")[0]

@@ -178,7 +178,8 @@ function build(element: HTMLElement, wanted: Build): uPlot {
   const options: uPlot.Options = {
     width: Math.max(element.clientWidth, 50),
     height: wanted.height,
-    padding: [8, 6, 0, 0],
+    // Room for the half of the last time that stands beyond the axis.
+    padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: { drag: { x: wanted.zoomable, y: false, setScale: false }, points: { size: 5 }, y: false },
     scales: {

@@ -1,4 +1,5 @@
 import type { Completion, CompletionContext, CompletionResult } from "@codemirror/autocomplete";
+import { forceParsing } from "@codemirror/language";
 import { type CompleteStrategy, newCompleteStrategy, PromQLExtension } from "@prometheus-io/codemirror-promql";
 import type { HybridComplete } from "@prometheus-io/codemirror-promql/dist/esm/complete/hybrid";
 import { type ReactNode, useEffect, useMemo } from "react";
@@ -9,16 +10,28 @@ import { CodeEditor } from "./code-editor";
 import type { EditorProps } from "./editor";
 
 const FRESH_MS = 60_000;
+const PARSE_MS = 500;
 /** What is typed of a name with dots, which the grammar has in quotation marks only. */
 const DOTTED = /(?:^|[\s(,+\-*/^%=<>])([a-zA-Z_][\w:]*\.[\w.:]*)$/;
 
 /** An expression with Prometheus' own highlighting, checks and completion, which asks this tenant's API. */
 export function PromqlEditor(props: EditorProps): ReactNode {
   const tenant = useTenant();
-  const promql = useMemo(() => new PromQLExtension().setComplete({ completeStrategy: new Completer(tenant) }), [tenant]);
+  const promql = useMemo(() => checkedWhole(new PromQLExtension().setComplete({ completeStrategy: new Completer(tenant) })), [tenant]);
   const language = useMemo(() => promql.asExtension(), [promql]);
   useEffect(() => () => promql.destroy(), [promql]);
   return <CodeEditor {...props} language={language} />;
+}
+
+/** Checks only what is parsed to its end: half a tree, as a busy machine has for a moment, would be full of errors. */
+function checkedWhole(promql: PromQLExtension): PromQLExtension {
+  const common = promql.getLinter();
+  return promql.setLinter({
+    promQL: () => {
+      const check = common.promQL();
+      return (view) => (forceParsing(view, view.state.doc.length, PARSE_MS) ? check(view) : []);
+    },
+  });
 }
 
 /** Prometheus' completion, which also knows names that need quotation marks. */

@@ -19,7 +19,7 @@ import { serviceColor } from "../../lib/color";
 import { plural } from "../../lib/format";
 import { useScheme } from "../view/service-name";
 import classes from "./graph.module.css";
-import { type Layout, type LayoutInput, layOut, NODE_HEIGHT, NODE_WIDTH, type Route } from "./layout";
+import { inGrid, type Layout, type LayoutInput, layOut, NODE_HEIGHT, NODE_WIDTH, type Route } from "./layout";
 
 export interface GraphNode {
   id: string;
@@ -51,6 +51,10 @@ export interface FlowGraphProps {
 }
 
 const NOTES_UP_TO = 60;
+/** From so many lines a box, or so many boxes, on, a grid is easier to read than layers. */
+const DENSE = 3;
+const MANY = 60;
+const GRID_ASPECT = 1.7;
 const nodeTypes = { service: ServiceNode };
 const edgeTypes = { call: CallEdge };
 
@@ -58,7 +62,9 @@ const edgeTypes = { call: CallEdge };
 export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowGraphProps): ReactNode {
   const scheme = useScheme();
   const [layout, setLayout] = useState<Layout | null>(null);
-  const noted = links.length <= NOTES_UP_TO;
+  const [over, setOver] = useState<string | null>(null);
+  const gridded = nodes.length > MANY || links.length > DENSE * nodes.length;
+  const noted = !gridded && links.length <= NOTES_UP_TO;
   // Figures change with every refresh, the picture only when services or calls come or go.
   const shape = JSON.stringify({
     nodes: nodes.map(({ id }) => id),
@@ -66,13 +72,14 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
   } satisfies LayoutInput);
   useEffect(() => {
     let current = true;
-    void layOut(JSON.parse(shape) as LayoutInput).then((found) => {
+    const input = JSON.parse(shape) as LayoutInput;
+    void (gridded ? Promise.resolve(inGrid(input, GRID_ASPECT)) : layOut(input)).then((found) => {
       if (current) setLayout(found);
     });
     return () => {
       current = false;
     };
-  }, [shape]);
+  }, [shape, gridded]);
 
   const near = useMemo(() => neighbourhood(nodes, links, highlight), [nodes, links, highlight]);
   const top = Math.max(1, ...links.map(({ weight }) => weight));
@@ -89,18 +96,20 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
     ariaLabel: `${node.label}: ${node.note}`,
   }));
   const shownLinks: Edge[] = links.map((link) => {
-    const pale = near !== null && !(near.has(link.from) && near.has(link.to));
+    const touched = over !== null && (link.from === over || link.to === over);
+    const pale = over !== null && gridded ? !touched : near !== null && !(near.has(link.from) && near.has(link.to));
+    const shown = noted || (gridded && touched) || (near !== null && !pale);
     return {
       id: idOf(link),
       source: link.from,
       target: link.to,
       type: "call",
-      data: { note: noted || (near !== null && !pale) ? link.note : "", tone: link.tone, route: layout?.routes.get(idOf(link)) },
+      data: { note: shown ? link.note : "", tone: link.tone, route: layout?.routes.get(idOf(link)) },
       markerEnd: { type: MarkerType.ArrowClosed, width: 10, height: 10, markerUnits: "userSpaceOnUse", color: stroke(link.tone) },
       style: {
         stroke: stroke(link.tone),
         strokeWidth: 1 + 2.2 * Math.sqrt(link.weight / top),
-        opacity: pale ? 0.12 : 0.9,
+        opacity: pale ? (gridded ? 0.05 : 0.12) : gridded && !touched && link.tone === "calm" ? 0.25 : 0.9,
       },
       focusable: false,
       ariaLabel: `${link.from} calls ${link.to}: ${link.note}`,
@@ -127,6 +136,8 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
           maxZoom={2}
           nodesConnectable={false}
           onlyRenderVisibleElements={nodes.length > 80}
+          onNodeMouseEnter={(_event, node) => setOver(node.id)}
+          onNodeMouseLeave={() => setOver(null)}
           onNodeClick={(_event, node) => onNode?.(node.id)}
         >
           <Background gap={24} />

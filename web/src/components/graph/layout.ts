@@ -107,3 +107,53 @@ function towards(from: ElkPoint, to: ElkPoint): ElkPoint {
   const part = Math.min(CORNER, length / 2) / length;
   return { x: from.x + (to.x - from.x) * part, y: from.y + (to.y - from.y) * part };
 }
+
+const CELL_WIDTH = NODE_WIDTH + 64;
+const CELL_HEIGHT = NODE_HEIGHT + 48;
+const BEND = 16;
+
+/**
+ * Boxes in rows, callers before whom they call, and straight lines behind them. Where nearly everything calls
+ * everything, or where there are very many, layers would be so wide or so high that no name could be read.
+ */
+export function inGrid({ nodes, links }: LayoutInput, aspect: number): Layout {
+  const depths = depthsOf(nodes, links);
+  const ordered = nodes.toSorted((a, b) => (depths.get(a) ?? 0) - (depths.get(b) ?? 0));
+  const across = Math.max(1, Math.round(Math.sqrt((nodes.length * aspect * CELL_HEIGHT) / CELL_WIDTH)));
+  const places = new Map(
+    ordered.map((id, index) => [id, { x: (index % across) * CELL_WIDTH, y: Math.floor(index / across) * CELL_HEIGHT }]),
+  );
+  const routes = new Map<string, Route>();
+  for (const { id, from, to } of links) {
+    const start = places.get(from);
+    const end = places.get(to);
+    if (start && end && from !== to) routes.set(id, straight(start, end));
+  }
+  return { nodes: places, routes };
+}
+
+/** How many calls lie at least between a node and one that nobody calls. */
+function depthsOf(nodes: readonly string[], links: LayoutInput["links"]): Map<string, number> {
+  const called = new Set(links.filter(({ from, to }) => from !== to).map(({ to }) => to));
+  const depths = new Map(nodes.filter((id) => !called.has(id)).map((id) => [id, 0]));
+  let reached = [...depths.keys()];
+  for (let depth = 1; reached.length > 0; depth += 1) {
+    const before = new Set(reached);
+    reached = [...new Set(links.filter(({ from, to }) => before.has(from) && !depths.has(to)).map(({ to }) => to))];
+    for (const id of reached) depths.set(id, depth);
+  }
+  return depths;
+}
+
+/** A line between two boxes, bent a little so that the one back is another. */
+function straight(start: ElkPoint, end: ElkPoint): Route {
+  const from = { x: start.x + NODE_WIDTH / 2, y: start.y + NODE_HEIGHT / 2 };
+  const to = { x: end.x + NODE_WIDTH / 2, y: end.y + NODE_HEIGHT / 2 };
+  const [dx, dy] = [to.x - from.x, to.y - from.y];
+  const length = Math.hypot(dx, dy) || 1;
+  const bend = { x: (from.x + to.x) / 2 - (dy / length) * BEND, y: (from.y + to.y) / 2 + (dx / length) * BEND };
+  // The line ends where it meets the box.
+  const part = Math.min(NODE_WIDTH / 2 / Math.abs(dx || 1e-9), NODE_HEIGHT / 2 / Math.abs(dy || 1e-9), 0.5);
+  const tip = { x: to.x - dx * part, y: to.y - dy * part };
+  return { path: `M${from.x} ${from.y}Q${bend.x} ${bend.y} ${tip.x} ${tip.y}`, note: bend };
+}
