@@ -50,10 +50,11 @@ def _exemplar(value: float, context: Any = None) -> Exemplar | None:
     span: Any = (current_context() if context is None else context).get(_SPAN_KEY)
     if span is None:
         return None
-    context = span.get_span_context()
-    if not context.trace_flags & 1:
+    try:
+        found = span.get_span_context()
+        return Exemplar(value, time_ns(), found.trace_id, found.span_id) if found.trace_flags & 1 else None
+    except Exception:  # noqa: BLE001 - a span of another library may be anything; the observation counts all the same
         return None
-    return Exemplar(value, time_ns(), context.trace_id, context.span_id)
 
 
 class Counter:
