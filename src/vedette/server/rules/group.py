@@ -8,6 +8,7 @@ moment is Prometheus' own: https://prometheus.io/docs/prometheus/latest/configur
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import time
@@ -19,7 +20,7 @@ from vedette.server.query.metrics.prompb import STALE
 from vedette.server.rules.evaluation import RuleState, SeriesEncoder, recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from vedette.server.query.promql.engine import QueryResult
     from vedette.server.query.promql.labels import Labels
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from vedette.server.rules.readable import ReadableClock
     from vedette.server.rules.recent import Point, RecentResults
 
-    Query = Callable[[str, int], Awaitable[QueryResult]]
+    Query = Callable[[str, int, float], Awaitable[QueryResult]]
+    WarmUp = Callable[[Sequence[str], int, float], Awaitable[None]]
     Write = Callable[[bytes, int], Awaitable[None]]
 
 __all__ = ["Group", "Surroundings"]
@@ -35,13 +37,20 @@ __all__ = ["Group", "Surroundings"]
 log = logging.getLogger(__name__)
 
 _MOST_MESSAGE_BYTES = 8 << 20
+_COLD_SECONDS = 600.0
+"""Groups that are evaluated more rarely find their samples gone from memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a group is given: how to ask, where to write, what is readable, and how many evaluate at once."""
+    """What a group is given: how to ask, where to write, what is readable, and how many evaluate at once.
+
+    `query` takes an expression, a moment in milliseconds, and the monotonic time since which the tables must have been
+    looked at: one look serves all rules of a moment. `warm_up` reads ahead for several expressions.
+    """
 
     query: Query
+    warm_up: WarmUp
     write: Write
     clock: ReadableClock
     recent: RecentResults
@@ -66,6 +75,7 @@ class GroupFigures:
 class _Outcome:
     """What the rules of a group recorded at one moment."""
 
+    seen_at: float
     points: list[tuple[Labels, int, Point]] = field(default_factory=list)
     now: dict[int, set[Labels]] = field(default_factory=dict)
 
@@ -132,9 +142,14 @@ class Group:
     async def evaluate(self, due_ms: int) -> None:
         """Evaluate every rule for a moment and write what they record."""
         began, at_ms = time.monotonic(), due_ms - self._offset_ms
-        around, outcome = self._around, _Outcome()
+        around, outcome = self._around, _Outcome(seen_at=self._around.clock.looked_at)
         around.recent.forget_readable(around.clock.moment - 1.0)
         batch = around.recent.begin()
+        if not self.figures.evaluated_at or self.interval_seconds > _COLD_SECONDS:
+            # A statement for each rule would take minutes where there are thousands.
+            with contextlib.suppress(VedetteError):  # each rule says for itself what is wrong
+                texts = [state.rule.expr for state in self.states if state.rule.record]
+                await around.warm_up(texts, at_ms, outcome.seen_at)
         for place, state in enumerate(self.states):
             if state.rule.record:
                 before = len(outcome.points)
@@ -142,7 +157,8 @@ class Group:
                 around.recent.add(batch, outcome.points[before:])
                 await asyncio.sleep(0)  # small queries do not wait for anything, and others want a turn
         produced: set[Labels] = set().union(*outcome.now.values())
-        ends = [(labels, at_ms, STALE) for labels in self._orphans - produced]
+        # At the moment itself: an offset that is new may lie before what was recorded without it.
+        ends = [(labels, due_ms, STALE) for labels in self._orphans - produced]
         around.recent.add(batch, ends)
         try:
             await self._write([*outcome.points, *ends])
@@ -165,7 +181,9 @@ class Group:
         began = time.monotonic()
         self.figures.evaluations += 1
         try:
-            found = recorded(state.rule, await self._around.query(state.rule.expr, at_ms), self.group.limit)
+            found = recorded(
+                state.rule, await self._around.query(state.rule.expr, at_ms, outcome.seen_at), self.group.limit
+            )
         except VedetteError as error:
             self._failed(state, str(error))
         except Exception:

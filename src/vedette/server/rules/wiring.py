@@ -20,7 +20,7 @@ from vedette.server.rules.readable import ReadableClock
 from vedette.server.rules.recent import RecentResults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vedette.server.ingest.pipeline import Ingest
     from vedette.server.query.metrics.queries import MetricQueries
@@ -41,8 +41,8 @@ def build_rules(
     clock = ReadableClock((settings.wal_dir, settings.wal_dir / "scrape"))
     recent = RecentResults(metrics.store)
 
-    async def query(text: str, at_ms: int) -> QueryResult:
-        await metrics.store.of(tenant, max(0.0, time.monotonic() - clock.looked_at))
+    async def query(text: str, at_ms: int, seen_at: float) -> QueryResult:
+        await metrics.store.of(tenant, max(0.0, time.monotonic() - seen_at))
         return await metrics.evaluate_rule(tenant, text, at_ms, recent)
 
     async def write(message: bytes, rows: int) -> None:
@@ -55,5 +55,9 @@ def build_rules(
             ingest.ledger.refused(tenant, "metrics", "too_many_series", count=admitted.rows, detail=reason)
             raise TooManyRequests(reason)
 
-    around = Surroundings(query, write, clock, recent, asyncio.Semaphore(_GROUPS_AT_ONCE))
+    async def warm_up(texts: Sequence[str], at_ms: int, seen_at: float) -> None:
+        await metrics.store.of(tenant, max(0.0, time.monotonic() - seen_at))
+        await metrics.warm_up(tenant, texts, at_ms)
+
+    around = Surroundings(query, warm_up, write, clock, recent, asyncio.Semaphore(_GROUPS_AT_ONCE))
     return RuleManager(sources, around, tenant)

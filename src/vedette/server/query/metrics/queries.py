@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vedette.errors import TooManyRequests
-from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, Limits, Options, evaluate
+from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, Limits, Options, evaluate, requests_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -86,6 +86,15 @@ class MetricQueries:
             RequestError: see `engine.evaluate`.
         """
         return await evaluate(text, at_ms, at_ms, 0, source, tenant, self.limits, DEFAULT_LOOKBACK_MS, self._options)
+
+    async def warm_up(self, tenant: str, texts: Sequence[str], at_ms: int) -> None:
+        """Read what some rules will ask for by few statements, as far as it is kept in memory.
+
+        Raises:
+            QueryLimit: it is more samples than one query may hold.
+        """
+        requests = [request for text in texts for request in requests_of(text, at_ms, self._options)]
+        await self.store.select(tenant, requests, max_samples=self.limits.max_samples)
 
     async def delete(self, tenant: str, selectors: Sequence[tuple[Matcher, ...]], start_ms: int, end_ms: int) -> None:
         """Delete the samples of the series that match, between two times, both inclusive."""

@@ -28,7 +28,17 @@ if TYPE_CHECKING:
     from vedette.server.query.promql.labels import Labels
     from vedette.server.query.promql.source import SampleSource, SelectedSeries, SelectRequest
 
-__all__ = ["DEFAULT_LOOKBACK_MS", "Limits", "Options", "QueryResult", "QueryStats", "evaluate", "format_query", "parse"]
+__all__ = [
+    "DEFAULT_LOOKBACK_MS",
+    "Limits",
+    "Options",
+    "QueryResult",
+    "QueryStats",
+    "evaluate",
+    "format_query",
+    "parse",
+    "requests_of",
+]
 
 Kind = Literal["scalar", "string", "vector", "matrix"]
 _INLINE_SAMPLES: Final = 100_000
@@ -98,6 +108,18 @@ class QueryResult:
     warnings: list[str] = field(default_factory=list)
     infos: list[str] = field(default_factory=list)
     stats: QueryStats = field(default_factory=QueryStats)
+
+
+def requests_of(text: str, at_ms: int, options: Options | None = None) -> list[SelectRequest]:
+    """What an instant query at a moment will ask its source for.
+
+    Raises:
+        ParseError: the text is no expression.
+    """
+    times, plan = QueryTimes(at_ms, at_ms, 0), _plan(text)
+    requests = Requests(DEFAULT_LOOKBACK_MS, (options or Options()).subquery_step_ms)
+    requests.collect(plan.tree if plan.tree is not None else prepare(parse(text), times), times)
+    return requests.requests
 
 
 async def evaluate(
