@@ -35,6 +35,7 @@ def platform(make_platform) -> Platform:
 @pytest.fixture(scope="session")
 def shared_platform(tmp_path_factory):
     """One platform for tests that keep to a tenant of their own."""
-    platform = Platform(tmp_path_factory.mktemp("shared") / "data").start()
+    # Hundreds of tests wait until what they sent can be asked for.
+    platform = Platform(tmp_path_factory.mktemp("shared") / "data", ["--wal-segment-age", "300ms"]).start()
     yield platform
     platform.stop()
