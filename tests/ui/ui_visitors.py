@@ -5,11 +5,13 @@ from __future__ import annotations
 import urllib.parse
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
 TENANT = "shop"
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PATIENCE_MS = 60_000  # a busy machine is slow, a hang must end
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -71,3 +73,14 @@ class Visitor:
     def calm(self, locator: Locator) -> str:
         expect(locator).to_be_visible()
         return locator.inner_text()
+
+    def barriers(self, scheme: str) -> list[str]:
+        """What axe finds serious on the page. Two themes differ in colours only: in the dark one, these are looked at."""
+        self.page.add_script_tag(content=AXE.read_text())
+        rules = ", runOnly: ['color-contrast']" if scheme == "dark" else ""
+        found = self.page.evaluate(f"axe.run(document, {{resultTypes: ['violations']{rules}}})")
+        return [
+            f"{self.page.url}: {one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary'][:300]}"
+            for one in found["violations"]
+            if one["impact"] in {"serious", "critical"}
+        ]
