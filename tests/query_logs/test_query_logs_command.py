@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 import typer
@@ -110,7 +112,10 @@ def test_tail_follows_until_it_is_stopped(shared_platform) -> None:
     tenant = Tenant(shared_platform, "default")
     command = [sys.executable, "-m", "vedette.cli.main", "tail", "follow-me", "--json", "--url", shared_platform.url]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    # Whoever runs the tests may have told its children to ignore Ctrl-C.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "env": environment}
+    with subprocess.Popen(command, **pipes, preexec_fn=heed) as process:  # noqa: PLW1509 - no threads are needed there
         assert process.stdout is not None
         found: list[str] = []
         number = 0

@@ -52,6 +52,8 @@ def scope_of(route: Route) -> str:
         return "public"
     if route in INGEST or (path.startswith("/api/v1/monitoring/service-discovery") and method != "GET"):
         return "ingest"
+    if path == "/api/v1/log-levels" and method != "GET":
+        return "admin"
     return "admin" if path.startswith(ADMIN_PREFIXES) else "read"
 
 

@@ -13,6 +13,7 @@ from vedette.cli import (
     demo,
     doctor,
     key,
+    level,
     query_logs,
     query_promql,
     query_sql,
@@ -51,6 +52,7 @@ app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(key.app, name="key")
+app.add_typer(level.app, name="level")
 
 
 @app.callback(invoke_without_command=True)

@@ -272,7 +272,7 @@ def _hook() -> None:
     _hooked = True
     atexit.register(shutdown)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
     if threading.current_thread() is threading.main_thread():
         try:
             if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -286,6 +286,16 @@ def _on_terminate(number: int, _frame: FrameType | None) -> None:
     shutdown()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _before_fork() -> None:
+    if _runtime is not None:
+        _runtime.exporter.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    if _runtime is not None:
+        _runtime.exporter.after_fork_in_parent()
 
 
 def _after_fork() -> None:

@@ -26,6 +26,7 @@ from vedette.server.api.context import Services
 from vedette.server.api.names import KnownNames
 from vedette.server.backup import BackupDesk
 from vedette.server.control.identity import Authenticator
+from vedette.server.control.log_levels import LevelTable
 from vedette.server.control.posture import check_posture
 from vedette.server.control.store import open_control
 from vedette.server.control.watch import KeyWatcher
@@ -80,7 +81,8 @@ async def serve(settings: Settings) -> None:
         doors = (settings.listen, settings.otlp_http, settings.otlp_grpc, settings.engine_tcp)
         mode = check_posture(doors, control, settings.insecure_no_auth, auth=cast("AuthMode", settings.auth))
         authenticator = Authenticator(control.key_table(), mode=mode)
-        await cleanup.enter_async_context(KeyWatcher(control, authenticator))
+        levels = LevelTable()
+        await cleanup.enter_async_context(KeyWatcher(control, authenticator, levels=levels))
 
         telemetry = Telemetry()
         engine = Engine(settings.engine_url)
@@ -110,7 +112,7 @@ async def serve(settings: Settings) -> None:
             rules=rules,
             stopping=stop,
         )
-        await _open_doors(cleanup, services)
+        await _open_doors(cleanup, services, levels)
         await _background(cleanup, rules.run())
         await _background(cleanup, _announce(readiness, settings))
         await stop.wait()
@@ -162,10 +164,10 @@ async def _open_metrics(cleanup: AsyncExitStack, settings: Settings, engine: Eng
     )
 
 
-async def _open_doors(cleanup: AsyncExitStack, services: Services) -> None:
+async def _open_doors(cleanup: AsyncExitStack, services: Services, levels: LevelTable) -> None:
     settings, ingest, authenticator = services.settings, services.ingest, services.authenticator
     body_bytes, body_timeout = settings.max_body_bytes, settings.body_timeout
-    otlp = OtlpHttp(ingest, authenticator, max_body_bytes=body_bytes, body_timeout_seconds=body_timeout)
+    otlp = OtlpHttp(ingest, authenticator, levels, max_body_bytes=body_bytes, body_timeout_seconds=body_timeout)
     remote_write = RemoteWrite(ingest, authenticator, max_body_bytes=body_bytes, body_timeout_seconds=body_timeout)
     api: Application = _Doors((otlp, remote_write), build_api(services))
     if not settings.insecure_no_auth:
@@ -174,7 +176,9 @@ async def _open_doors(cleanup: AsyncExitStack, services: Services) -> None:
     if settings.otlp_http:
         await _listen(cleanup, settings.otlp_http, otlp, "OTLP/HTTP", "--otlp-http")
     if settings.otlp_grpc:
-        grpc_server = await start_otlp_grpc(settings.otlp_grpc, ingest, authenticator, max_body_bytes=body_bytes)
+        grpc_server = await start_otlp_grpc(
+            settings.otlp_grpc, ingest, authenticator, levels, max_body_bytes=body_bytes
+        )
         cleanup.push_async_callback(grpc_server.stop, _GRACE_SECONDS)
 
 

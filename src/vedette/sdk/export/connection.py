@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import http.client
 import ssl
@@ -42,6 +43,8 @@ class Connection:
         self._timeout = timeout_seconds
         self._headers = {"User-Agent": f"vedette-python/{vedette.__version__}", **headers}
         self._open: http.client.HTTPConnection | None = None
+        # Loaded by the first connection otherwise; a child that is forked while a thread imports waits for it for ever.
+        codecs.lookup("idna")
 
     def post(
         self, path: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float | None, longest: int

@@ -22,6 +22,7 @@ __all__ = ["Exporter", "Stage", "Way"]
 
 _TICK_SECONDS = 0.1
 _BREATH_SECONDS = 0.0005  # between two steps: long enough that a waiting thread takes the interpreter
+_FORK_SECONDS = 1.0  # a fork waits this long at most
 
 
 class Stage(Protocol):
@@ -72,6 +73,7 @@ class Exporter:
     def _begin(self) -> None:
         self._wake = threading.Event()
         self._working = threading.RLock()  # a signal handler may close while its thread flushes
+        self._paused = False
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._due = {stage.signal: monotonic() + stage.interval_seconds for stage in self._stages}
@@ -150,6 +152,16 @@ class Exporter:
             dropped("items", "the program ended before they were encoded", 1)
         for outbox in self._outboxes:
             outbox.close(deadline)
+
+    def before_fork(self) -> None:
+        """Wait until the thread is between two steps: what it holds or imports would be held for ever in the child."""
+        self._paused = self._working.acquire(timeout=_FORK_SECONDS)
+
+    def after_fork_in_parent(self) -> None:
+        """Let the thread go on."""
+        if self._paused:
+            self._paused = False
+            self._working.release()
 
     def after_fork(self) -> None:
         """Begin anew in a forked child, with the thread running if it ran in the parent."""

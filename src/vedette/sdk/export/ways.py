@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from vedette.sdk.export.batch import compressor
 from vedette.sdk.export.exporter import Way
@@ -18,12 +19,21 @@ if TYPE_CHECKING:
 
 __all__ = ["elasticsearch_way", "otlp_sender", "otlp_way"]
 
+SERVICE_HEADER = "Vedette-Service"
+"""By this header of a request a program says whose log levels it wants to hear of; percent-encoded."""
 _SAFE_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 
-def otlp_sender(settings: Settings, heard: Callable[[str], None] | None = None) -> HttpSender | GrpcSender:
-    """What sends OTLP by the protocol of the settings; `heard` is told the log levels that the endpoint asks for."""
+def otlp_sender(
+    settings: Settings, service: str = "", heard: Callable[[str], None] | None = None
+) -> HttpSender | GrpcSender:
+    """What sends OTLP by the protocol of the settings.
+
+    `heard` is told the log levels that the endpoint has for the programs of `service`.
+    """
     headers = dict(settings.headers)
+    if heard is not None:
+        headers.setdefault(SERVICE_HEADER, quote(service, safe=""))
     if settings.api_key:
         headers.setdefault("Authorization", f"Bearer {settings.api_key}")
     if settings.protocol == "grpc":
@@ -38,7 +48,7 @@ def otlp_sender(settings: Settings, heard: Callable[[str], None] | None = None) 
 
 def otlp_way(settings: Settings, service: str, heard: Callable[[str], None] | None) -> Way:
     """The way of all signals to the endpoint."""
-    sender = otlp_sender(settings, heard)
+    sender = otlp_sender(settings, service, heard)
     # gRPC compresses by itself.
     how = "none" if settings.protocol == "grpc" else settings.compression
     outbox = Outbox(sender, _spool(settings, service), settings.spool_bytes)

@@ -17,6 +17,7 @@ __all__ = [
     "ApiKeyRow",
     "ApiKeyTenantRow",
     "Base",
+    "LogLevelRow",
     "MetaRow",
     "RegisteredServiceRow",
     "SavedViewRow",
@@ -136,6 +137,18 @@ class SavedViewRow(Base):
     name: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text)
     created: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LogLevelRow(Base):
+    """The level that programs of a service are told for a logger; `*` is every service, `root` every logger."""
+
+    __tablename__ = "log_levels"
+
+    tenant: Mapped[str] = mapped_column(String(MAX_TENANT_LENGTH), primary_key=True)
+    service: Mapped[str] = mapped_column(String(200), primary_key=True)
+    logger: Mapped[str] = mapped_column(String(200), primary_key=True)
+    level: Mapped[str] = mapped_column(String(16))
     updated: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
-from sqlalchemy import BigInteger, Text, cast, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from vedette.errors import InvalidInput, NotFound
 from vedette.server.control.database import DATABASE_ERRORS, connect, reading, shown, unavailable, writing
 from vedette.server.control.keys import KEY_PREFIX, SCOPES, KeyEntry, KeyTable, digest_key, key_id_of, mint_key
+from vedette.server.control.log_levels import LogLevels
 from vedette.server.control.models import ApiKeyRow, ApiKeyTenantRow, MetaRow, TenantRow
 from vedette.server.control.registry import ServiceRegistry
+from vedette.server.control.revision import REVISION_KEY, insert_of, raise_revision, revision_of
 from vedette.server.control.schema import upgrade
 from vedette.server.control.tenants import DEFAULT_TENANT, check_tenant_name
 from vedette.server.control.views import SavedViews
@@ -30,11 +31,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from vedette.server.control.models import Base
 
 __all__ = ["ApiKey", "Control", "NewKey", "Tenant", "open_control"]
 
-_REVISION_KEY: Final = "revision"
 _MAX_NAME_LENGTH: Final = 200
 _TENANTS_PER_STATEMENT: Final = 1000
 
@@ -114,6 +113,7 @@ class Control:
         self._engine = engine
         self.views = SavedViews(engine)
         self.registry = ServiceRegistry(engine)
+        self.log_levels = LogLevels(engine)
 
     def __str__(self) -> str:
         return shown(self._engine)
@@ -182,7 +182,7 @@ class Control:
             )
             if names:
                 connection.execute(insert(ApiKeyTenantRow), [{"key_id": key_id, "tenant": tenant} for tenant in names])
-            _raise_revision(connection)
+            raise_revision(connection)
         return NewKey(key, secret)
 
     def list_keys(self) -> list[ApiKey]:
@@ -211,7 +211,7 @@ class Control:
                 .values(revoked=datetime.now(UTC))
             )
             if revoked.rowcount:
-                _raise_revision(connection)
+                raise_revision(connection)
             with Session(bind=connection) as session:
                 row = session.get(ApiKeyRow, key_id)
                 if row is None:
@@ -235,14 +235,14 @@ class Control:
     # What requests are judged by
 
     def revision(self) -> int:
-        """Return a number that rises with every change of a key or a tenant: cheap to ask for often."""
+        """Return a number that rises with every change of a key, a tenant or a log level: cheap to ask for often."""
         with self._reading() as connection:
-            return _revision(connection)
+            return revision_of(connection)
 
     def key_table(self) -> KeyTable:
         """Return all keys and tenants, as an `Authenticator` needs them."""
         with self._reading() as connection, Session(bind=connection) as session:
-            revision = _revision(connection)
+            revision = revision_of(connection)
             entries = tuple(_entry(row) for row in session.scalars(select(ApiKeyRow)))
             tenants = frozenset(session.scalars(select(TenantRow.name)))
             return KeyTable(entries, tenants, revision)
@@ -264,7 +264,7 @@ class Control:
         wanted = sorted({check_tenant_name(name) for name in names})
         with self._writing() as connection:
             if _add_tenants(connection, wanted, datetime.now(UTC)):
-                _raise_revision(connection)
+                raise_revision(connection)
 
     # Small saved state
 
@@ -275,7 +275,7 @@ class Control:
 
     def set_meta(self, key: str, value: str | None) -> None:
         """Save `value` under `key`; None forgets it."""
-        if key == _REVISION_KEY:
+        if key == REVISION_KEY:
             raise InvalidInput("The key 'revision' is the control state's own; use another.")
         with self._writing() as connection:
             _save(connection, key, value)
@@ -346,39 +346,19 @@ def _entry(row: ApiKeyRow) -> KeyEntry:
     )
 
 
-def _insert(connection: Connection, row: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    """Return the database's own INSERT, which knows ON CONFLICT; both spell it alike."""
-    return postgresql.insert(row) if connection.dialect.name == "postgresql" else sqlite.insert(row)
-
-
 def _add_tenants(connection: Connection, names: Sequence[str], now: datetime) -> bool:
     """Insert the tenants that have no row, in their given order. Says whether there were any."""
     added = 0
     for start in range(0, len(names), _TENANTS_PER_STATEMENT):
         rows = [{"name": name, "first_seen": now} for name in names[start : start + _TENANTS_PER_STATEMENT]]
-        statement = _insert(connection, TenantRow).values(rows).on_conflict_do_nothing().returning(TenantRow.name)
+        statement = insert_of(connection, TenantRow).values(rows).on_conflict_do_nothing().returning(TenantRow.name)
         added += len(connection.execute(statement).all())
     return added > 0
-
-
-def _revision(connection: Connection) -> int:
-    value = connection.scalar(select(MetaRow.value).where(MetaRow.key == _REVISION_KEY))
-    return int(value) if value else 0
-
-
-def _raise_revision(connection: Connection) -> None:
-    """Say, in the transaction that changes keys or tenants, that they change.
-
-    On PostgreSQL the row's lock also puts such transactions in one order, so a revision once seen is complete.
-    """
-    following = cast(cast(MetaRow.value, BigInteger) + 1, Text)
-    first = _insert(connection, MetaRow).values(key=_REVISION_KEY, value="1")
-    connection.execute(first.on_conflict_do_update(index_elements=[MetaRow.key], set_={"value": following}))
 
 
 def _save(connection: Connection, key: str, value: str | None) -> None:
     if value is None:
         connection.execute(delete(MetaRow).where(MetaRow.key == key))
         return
-    row = _insert(connection, MetaRow).values(key=key, value=value)
+    row = insert_of(connection, MetaRow).values(key=key, value=value)
     connection.execute(row.on_conflict_do_update(index_elements=[MetaRow.key], set_={"value": value}))

@@ -1,4 +1,4 @@
-"""Keep a running server's view of keys and tenants current, and write back what its requests revealed."""
+"""Keep a running server's view of keys, tenants and log levels current, and write back what its requests revealed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from vedette.errors import Unavailable
 
 if TYPE_CHECKING:
     from vedette.server.control.identity import Authenticator
+    from vedette.server.control.log_levels import LevelTable
     from vedette.server.control.store import Control
 
 __all__ = ["KeyWatcher"]
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class KeyWatcher:
-    """Polls the control database's revision and gives the authenticator a new table when it changed.
+    """Polls the control database's revision; the authenticator and the log levels get a new table when it changed.
 
     Use as an async context manager around the server's life::
 
@@ -38,9 +39,17 @@ class KeyWatcher:
     revoked meanwhile is noticed when it is back. `stale_seconds` says how old the view may be.
     """
 
-    def __init__(self, control: Control, authenticator: Authenticator, *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self,
+        control: Control,
+        authenticator: Authenticator,
+        *,
+        levels: LevelTable | None = None,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
         self._control = control
         self._authenticator = authenticator
+        self._levels = levels
         self._poll_seconds = poll_seconds
         self._revision = -1
         self._checked = time.monotonic()
@@ -77,6 +86,8 @@ class KeyWatcher:
         if await asyncio.to_thread(self._control.revision) != self._revision:
             table = await asyncio.to_thread(self._control.key_table)
             self._authenticator.replace(table)
+            if self._levels is not None:
+                self._levels.replace(await asyncio.to_thread(self._control.log_levels.of_all_tenants))
             self._revision = table.revision
         self._checked = started
 

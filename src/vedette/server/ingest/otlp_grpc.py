@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import grpc
 import grpc.aio
@@ -16,12 +17,14 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from vedette.errors import RequestError, StartError, TooManyRequests, Unavailable
+from vedette.server.ingest.levels import LEVELS_HEADER, SERVICE_HEADER
 from vedette.server.ingest.otlp import SIGNALS, Signal, from_protobuf
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from vedette.server.control.identity import Authenticator
+    from vedette.server.control.log_levels import LevelTable
     from vedette.server.ingest.pipeline import Ingest
     from vedette.server.settings import Address
 
@@ -40,7 +43,7 @@ _CODES = {
 
 
 async def start_otlp_grpc(
-    address: Address, ingest: Ingest, authenticator: Authenticator, *, max_body_bytes: int
+    address: Address, ingest: Ingest, authenticator: Authenticator, levels: LevelTable, *, max_body_bytes: int
 ) -> grpc.aio.Server:
     """Listen and serve. Stop it with the server's own `stop(grace_seconds)`.
 
@@ -57,7 +60,7 @@ async def start_otlp_grpc(
         ]
     )
     for signal in SIGNALS.values():
-        method = grpc.unary_unary_rpc_method_handler(_handler(signal, ingest, authenticator))
+        method = grpc.unary_unary_rpc_method_handler(_handler(signal, ingest, authenticator, levels))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(signal.service, {"Export": method}),))
     try:
         bound = server.add_insecure_port(str(address))
@@ -73,7 +76,7 @@ async def start_otlp_grpc(
 
 
 def _handler(
-    signal: Signal, ingest: Ingest, authenticator: Authenticator
+    signal: Signal, ingest: Ingest, authenticator: Authenticator, levels: LevelTable
 ) -> Callable[[bytes, grpc.aio.ServicerContext[Any, Any]], Awaitable[bytes]]:
     async def export(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         tenant = ""
@@ -84,6 +87,10 @@ def _handler(
                 metadata = context.invocation_metadata() or ()
                 tenant = authenticator.identify_metadata(metadata, scope="ingest", client=context.peer()).tenant
                 await ingest.submit(tenant, from_protobuf(signal, tenant, request))
+                for key, value in metadata:
+                    if key == SERVICE_HEADER:
+                        told = levels.of(tenant, unquote(str(value)))
+                        context.set_trailing_metadata(((LEVELS_HEADER, told),))
             finally:
                 ingest.release(len(request))
         except (RequestError, Unavailable) as error:

@@ -8,17 +8,20 @@ from __future__ import annotations
 import json
 import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from google.rpc.status_pb2 import Status
 
 from vedette.errors import RequestError, TooLarge, TooManyRequests, Unavailable, UnsupportedMedia
 from vedette.server.ingest.body import read_body, too_large
+from vedette.server.ingest.levels import LEVELS_HEADER, SERVICE_HEADER
 from vedette.server.ingest.otlp import SIGNALS, Payload, Signal, from_json, from_protobuf
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from vedette.server.control.identity import Authenticator
+    from vedette.server.control.log_levels import LevelTable
     from vedette.server.ingest.pipeline import Ingest
 
     Scope = MutableMapping[str, Any]
@@ -42,10 +45,17 @@ class OtlpHttp:
     """The endpoint. `handles` tells which paths are its own."""
 
     def __init__(
-        self, ingest: Ingest, authenticator: Authenticator, *, max_body_bytes: int, body_timeout_seconds: float
+        self,
+        ingest: Ingest,
+        authenticator: Authenticator,
+        levels: LevelTable,
+        *,
+        max_body_bytes: int,
+        body_timeout_seconds: float,
     ) -> None:
         self._ingest = ingest
         self._authenticator = authenticator
+        self._levels = levels
         self._max_body = max_body_bytes
         self._timeout = body_timeout_seconds
 
@@ -79,7 +89,8 @@ class OtlpHttp:
             reserved += size
 
         tenant = ""
-        status, error_text, more = 200, "", {}
+        status, error_text = 200, ""
+        more: dict[bytes, bytes] = {}
         try:
             client = scope.get("client")
             tenant = self._authenticator.identify_headers(
@@ -102,7 +113,10 @@ class OtlpHttp:
         ingest.telemetry.requests.labels(signal.name, "http", str(status)).inc()
         if status == 200:  # noqa: PLR2004
             body = b"{}" if content_type == _JSON else b""
-            await _answer(send, 200, content_type, body, {})
+            if service := _header(scope["headers"], SERVICE_HEADER.encode()):
+                told = self._levels.of(tenant, unquote(service.decode("latin-1")))
+                more[LEVELS_HEADER.encode()] = told.encode()
+            await _answer(send, 200, content_type, body, more)
         else:
             await _fail(send, content_type, status, error_text, more)
 
