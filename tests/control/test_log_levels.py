@@ -69,8 +69,8 @@ def test_a_running_program_hears_of_its_level_and_of_its_end(shared_platform, pr
         assert level(shared_platform, "remove", "app.payments", "--service", service).returncode == 0
         told.becomes("quiet")
         # Every service, and a nearer word that counts more.
-        assert level(shared_platform, "set", "app", "debug").returncode == 0
         assert level(shared_platform, "set", "app.payments", "error", "--service", service).returncode == 0
+        assert level(shared_platform, "set", "app", "debug").returncode == 0
         other.becomes("debug")
         assert told.state() == "quiet"
     finally:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REVISION", "VERSION_TABLE", "alembic_config", "upgrade"]
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The newest migration. Known without loading Alembic, which an up-to-date database never needs."""
 
 VERSION_TABLE: Final = "schema_version"
