@@ -35,7 +35,6 @@ def platform(make_platform) -> Platform:
 @pytest.fixture(scope="session")
 def shared_platform(tmp_path_factory):
     """One platform for tests that keep to a tenant of their own."""
-    # Hundreds of tests wait until what they sent can be asked for.
-    platform = Platform(tmp_path_factory.mktemp("shared") / "data", ["--wal-segment-age", "300ms"]).start()
+    platform = Platform(tmp_path_factory.mktemp("shared") / "data").start()
     yield platform
     platform.stop()
