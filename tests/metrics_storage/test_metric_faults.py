@@ -27,6 +27,7 @@ async def test_points_that_cannot_be_kept_are_counted_in_the_ledger(store):
             gauge("timeless", 1.0, time=0),
             valueless,
             total("unspecified", 1, temporality=0),
+            total("delta", 1, temporality=1),  # the way in makes them cumulative
             histogram("temporality", [1], [], temporality=7),
             histogram("short", [1, 2], [1.0, 2.0]),
             histogram("unordered", [1, 1, 1], [2.0, 1.0]),
@@ -44,7 +45,7 @@ async def test_points_that_cannot_be_kept_are_counted_in_the_ledger(store):
         {"reason": "no_time", "count": 1, "detail": "timeless"},
         {"reason": "no_value", "count": 1, "detail": "valueless"},
         {"reason": "scale_too_low", "count": 1, "detail": "coarse"},
-        {"reason": "unknown_temporality", "count": 2, "detail": "unspecified_total"},
+        {"reason": "unknown_temporality", "count": 3, "detail": "unspecified_total"},
         {"reason": "unnamed_metric", "count": 1, "detail": ""},
         {"reason": "unordered_bounds", "count": 4, "detail": "unordered_count"},
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otlp_requests import DELTA, gauge, histogram, request, summary, total
+from otlp_requests import gauge, histogram, request, summary, total
 
 from vedette.server.ingest.otlp import METRICS, from_protobuf
 
@@ -38,7 +38,6 @@ NAMES = [
     (total("read", 1, unit="By/s"), "read_bytes_per_second_total", "counter", "bytes_per_second"),
     (total("active", 1, monotonic=False), "active", "gauge", ""),
     (total("share", 1, unit="1", monotonic=False), "share", "gauge", ""),
-    (total("increments", 1, temporality=DELTA), "increments_total", "unknown", ""),
 ]
 
 

@@ -6,7 +6,6 @@ import math
 import time
 
 from otlp_requests import (
-    DELTA,
     TIME_MS,
     TIME_NS,
     attributes,
@@ -207,7 +206,6 @@ async def test_exponential_histograms_become_native_ones(store):
                 negative=(5, [4]),
             ),
             exponential("plain", count=1, scale=-4, positive=(0, [1])),
-            exponential("delta", count=1, scale=0, positive=(0, [1]), temporality=DELTA),
         )
     )
     rows = {row.pop("name"): row for row in await store.rows(NATIVE)}
@@ -224,7 +222,6 @@ async def test_exponential_histograms_become_native_ones(store):
         "hint": "unknown",
     }
     assert (rows["plain"]["schema"], rows["plain"]["zero_threshold"]) == (-4, 1e-128)
-    assert rows["delta"]["hint"] == "gauge"
 
 
 async def test_scales_above_eight_are_merged_down(store):
@@ -245,20 +242,6 @@ async def test_scales_above_eight_are_merged_down(store):
     assert dict(zip(rows["ten"]["positive_indexes"], rows["ten"]["positive_counts"], strict=True)) == expected
     assert (rows["ten"]["negative_indexes"], rows["ten"]["negative_counts"]) == ([1], [7.0])
     assert (rows["most"]["positive_indexes"], rows["most"]["positive_counts"]) == ([0, 1], [1.0, 2.0])
-
-
-async def test_delta_points_are_kept_apart_from_cumulative_ones(store):
-    await store.insert(
-        request(
-            total("c", 5, temporality=DELTA, k="v"),
-            total("c", 9, k="v"),
-            histogram("h", [1, 2], [1.0], temporality=DELTA),
-        )
-    )
-    found = await store.values()
-    assert found['c_total{__temporality__="delta", k="v"}'] == 5.0
-    assert found['c_total{k="v"}'] == 9.0
-    assert found['h_bucket{__temporality__="delta", le="+Inf"}'] == 3.0
 
 
 async def test_exemplars_belong_to_the_series_of_their_bucket(store):

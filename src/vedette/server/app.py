@@ -32,6 +32,7 @@ from vedette.server.control.store import open_control
 from vedette.server.control.watch import KeyWatcher
 from vedette.server.engine.client import Engine
 from vedette.server.engine.migrate import is_current
+from vedette.server.ingest.deltas import DeltaStreams
 from vedette.server.ingest.ledger import Ledger
 from vedette.server.ingest.otlp_grpc import start_otlp_grpc
 from vedette.server.ingest.otlp_http import OtlpHttp
@@ -142,11 +143,15 @@ async def _open_ingest(
     ledger = Ledger(wal, telemetry)
     cleanup.push_async_callback(ledger.flush)
     await _background(cleanup, ledger.run())
+    deltas = DeltaStreams(settings.delta_file, settings.otlp_delta_memory)
+    cleanup.callback(deltas.save)
+    telemetry.watch(lambda: [("vedette_otlp_delta_streams", "Delta streams that are summed.", "gauge", deltas.streams)])
     return Ingest(
         wal,
         ledger,
         telemetry,
         limits,
+        deltas,
         max_inflight_bytes=settings.max_inflight_bytes,
         tenant_rate=settings.tenant_max_bytes_per_second,
     )

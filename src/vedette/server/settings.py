@@ -206,6 +206,10 @@ class Settings:
         "series of metrics that a tenant may have in two days; new ones over it are refused; 0 is none",
     )
 
+    otlp_delta_memory: int = _setting(
+        parse_bytes, "64MiB", "memory for the running sums of OTLP's delta metrics; new streams beyond it are refused"
+    )
+
     traces_budget: int = _setting(parse_bytes, "20GiB", "bytes of spans to keep; the oldest day goes first")
     logs_budget: int = _setting(parse_bytes, "20GiB", "bytes of logs to keep; the oldest day goes first")
     metrics_budget: int = _setting(parse_bytes, "20GiB", "bytes of metrics to keep; the oldest day goes first")
@@ -257,6 +261,11 @@ class Settings:
     def wal_dir(self) -> Path:
         """The write-ahead log."""
         return self.data_dir / "wal"
+
+    @property
+    def delta_file(self) -> Path:
+        """The running sums of delta metrics, from a stop to the next start."""
+        return self.data_dir / "delta_streams.npz"
 
     @property
     def run_dir(self) -> Path:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from vedette.server.compiled import compiled
-from vedette.server.ingest.remote_write_kernel import _field
+from vedette.server.ingest.protobuf_kernel import field
 from vedette.server.ingest.series_ids import label_hash, pair_hash
 
 __all__ = ["KnownSeries", "Split"]
@@ -83,7 +83,7 @@ def _split(
     at = to = 0
     while at < len(data):
         tag = at
-        number, _, begin, at, _ = _field(data, at, len(data))
+        number, _, begin, at, _ = field(data, at, len(data))
         if number < 0:
             break
         count = facts[0]
@@ -92,12 +92,12 @@ def _split(
         newest = np.int64(0)
         inner = begin
         while simple and inner < at:
-            part, _, part_begin, inner, _ = _field(data, inner, at)
+            part, _, part_begin, inner, _ = field(data, inner, at)
             if part == 1:
                 name = name_end = value = value_end = part_begin
                 place = part_begin
                 while place < inner:
-                    which, _, text, place, _ = _field(data, place, inner)
+                    which, _, text, place, _ = field(data, place, inner)
                     if which == 1:
                         name, name_end = text, place
                     elif which == 2:
@@ -109,7 +109,7 @@ def _split(
                 bits = np.uint64(0)
                 place = part_begin
                 while place < inner:
-                    which, _, text, place, integer = _field(data, place, inner)
+                    which, _, text, place, integer = field(data, place, inner)
                     if which == 1:
                         bits = np.uint64(0)
                         for i in range(8):

@@ -5,14 +5,21 @@ Specification: https://opentelemetry.io/docs/specs/otlp/ (1.11).
 
 from __future__ import annotations
 
+import binascii
 import struct
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsPartialSuccess,
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from vedette.errors import InvalidInput
@@ -31,6 +38,7 @@ __all__ = [
     "canonical",
     "from_json",
     "from_protobuf",
+    "partial_success",
     "stamped",
 ]
 
@@ -40,6 +48,7 @@ __all__ = [
 _TENANT_TAG = b"\xc2\x3e"
 _RECEIVED = struct.Struct("<2sQ")
 _RECEIVED_TAG = b"\xc9\x3e"
+_DELTA = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ class Payload:
     rows: int
     pieces: list[bytes]
     size: int
+    deltas: bytes | None = None
+    """The request as one message without unknown fields, where some of its metrics are deltas."""
 
 
 def _count_points(message: Any) -> int:  # noqa: ANN401 - generated messages have no types
@@ -75,6 +86,21 @@ def _count_points(message: Any) -> int:  # noqa: ANN401 - generated messages hav
         for metric in scope.metrics
         if (kind := metric.WhichOneof("data"))
     )
+
+
+def _has_deltas(message: Any) -> bool:  # noqa: ANN401
+    return any(
+        getattr(getattr(metric, kind), "aggregation_temporality", 0) == _DELTA
+        for resource in message.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if (kind := metric.WhichOneof("data"))
+    )
+
+
+def _plain(message: Any) -> bytes:  # noqa: ANN401
+    message.DiscardUnknownFields()
+    return bytes(message.SerializeToString())
 
 
 TRACES = Signal(
@@ -124,7 +150,8 @@ def from_protobuf(signal: Signal, tenant: str, body: bytes) -> Payload:
             f"The body ({len(body)} bytes) is not a valid protobuf {signal.message.DESCRIPTOR.name}. "
             f"Send one serialized message to {signal.path}, and name any compression in Content-Encoding."
         ) from error
-    return Payload(signal, signal.protobuf_code, signal.count(message), stamped(tenant, body), len(body))
+    deltas = _plain(message) if signal is METRICS and _has_deltas(message) else None
+    return Payload(signal, signal.protobuf_code, signal.count(message), stamped(tenant, body), len(body), deltas)
 
 
 def stamped(tenant: str, body: bytes) -> list[bytes]:
@@ -139,14 +166,46 @@ def from_json(signal: Signal, tenant: str, body: bytes) -> Payload:
     Raises:
         InvalidInput: Not JSON, or a field has the wrong type; the message names the field.
     """
-    rows, canonical = otlp_json.check(signal.json_type, body)
+    request, canonical = otlp_json.check(signal.json_type, body)
+    has_deltas = isinstance(request, otlp_json.Metrics) and request.has_deltas()
     return Payload(
         signal,
         signal.json_code,
-        rows,
+        request.rows(),
         [b'{"tenant":"%s","received_unix_nano":%d,"payload":' % (tenant.encode(), time.time_ns()), canonical, b"}\n"],
         len(body),
+        _plain(_metrics_of_json(canonical)) if has_deltas else None,
     )
+
+
+def _metrics_of_json(canonical: bytes) -> Any:  # noqa: ANN401
+    """A checked JSON request as a message: few send deltas in JSON, and those are browsers with little of it."""
+    message = METRICS.message()
+    try:
+        ParseDict(_protobuf_json(msgspec.json.decode(canonical)), message, ignore_unknown_fields=True)
+    except ParseError as error:
+        raise InvalidInput(f"The body is not OTLP/JSON: {error}.") from error
+    return message
+
+
+def _protobuf_json(node: Any) -> Any:  # noqa: ANN401 - any JSON
+    """OTLP/JSON as protobuf's own JSON has it: ids in base64, no null in a list."""
+    if isinstance(node, list):
+        return [{} if item is None else _protobuf_json(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: binascii.b2a_base64(bytes.fromhex(value), newline=False).decode()
+        if key in {"traceId", "spanId"} and value
+        else _protobuf_json(value)
+        for key, value in node.items()
+    }
+
+
+def partial_success(points: int, reason: str) -> bytes:
+    """The answer to a metrics request of which some points were rejected."""
+    about = ExportMetricsPartialSuccess(rejected_data_points=points, error_message=reason)
+    return bytes(ExportMetricsServiceResponse(partial_success=about).SerializeToString())
 
 
 def canonical(format_code: int, tenant: str, record: bytes) -> bytes | None:

@@ -18,7 +18,7 @@ from google.rpc.status_pb2 import Status
 
 from vedette.errors import RequestError, StartError, TooManyRequests, Unavailable
 from vedette.server.ingest.levels import LEVELS_HEADER, SERVICE_HEADER
-from vedette.server.ingest.otlp import SIGNALS, Signal, from_protobuf
+from vedette.server.ingest.otlp import SIGNALS, Signal, from_protobuf, partial_success
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -86,11 +86,13 @@ def _handler(
             try:
                 metadata = context.invocation_metadata() or ()
                 tenant = authenticator.identify_metadata(metadata, scope="ingest", client=context.peer()).tenant
-                await ingest.submit(tenant, from_protobuf(signal, tenant, request))
+                rejected = await ingest.submit_otlp(tenant, from_protobuf(signal, tenant, request))
                 for key, value in metadata:
                     if key == SERVICE_HEADER:
                         told = levels.of(tenant, unquote(str(value)))
                         context.set_trailing_metadata(((LEVELS_HEADER, told),))
+                if rejected.rows:
+                    return partial_success(rejected.rows, rejected.reason)
             finally:
                 ingest.release(len(request))
         except (RequestError, Unavailable) as error:

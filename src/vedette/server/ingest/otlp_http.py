@@ -15,7 +15,8 @@ from google.rpc.status_pb2 import Status
 from vedette.errors import RequestError, TooLarge, TooManyRequests, Unavailable, UnsupportedMedia
 from vedette.server.ingest.body import read_body, too_large
 from vedette.server.ingest.levels import LEVELS_HEADER, SERVICE_HEADER
-from vedette.server.ingest.otlp import SIGNALS, Payload, Signal, from_json, from_protobuf
+from vedette.server.ingest.otlp import SIGNALS, Payload, Signal, from_json, from_protobuf, partial_success
+from vedette.server.ingest.pipeline import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -90,6 +91,7 @@ class OtlpHttp:
 
         tenant = ""
         status, error_text = 200, ""
+        rejected = Rejected()
         more: dict[bytes, bytes] = {}
         try:
             client = scope.get("client")
@@ -97,7 +99,7 @@ class OtlpHttp:
                 scope["headers"], scope="ingest", client=client[0] if client else ""
             ).tenant
             payload = await self._payload(signal, tenant, scope, receive, reserve)
-            await ingest.submit(tenant, payload)
+            rejected = await ingest.submit_otlp(tenant, payload)
         except (RequestError, Unavailable) as error:
             ingest.note_refusal(tenant, signal.name, error, size=reserved)
             status, error_text = error.status, str(error)
@@ -112,7 +114,7 @@ class OtlpHttp:
             ingest.release(reserved)
         ingest.telemetry.requests.labels(signal.name, "http", str(status)).inc()
         if status == 200:  # noqa: PLR2004
-            body = b"{}" if content_type == _JSON else b""
+            body = _success(rejected, content_type)
             if service := _header(scope["headers"], SERVICE_HEADER.encode()):
                 told = self._levels.of(tenant, unquote(service.decode("latin-1")))
                 more[LEVELS_HEADER.encode()] = told.encode()
@@ -146,6 +148,15 @@ class OtlpHttp:
             reserve=reserve,
         )
         return (from_json if content_type == _JSON else from_protobuf)(signal, tenant, body)
+
+
+def _success(rejected: Rejected, content_type: bytes) -> bytes:
+    if not rejected.rows:
+        return b"{}" if content_type == _JSON else b""
+    if content_type == _JSON:
+        partial = {"rejectedDataPoints": str(rejected.rows), "errorMessage": rejected.reason}
+        return json.dumps({"partialSuccess": partial}).encode()
+    return partial_success(rejected.rows, rejected.reason)
 
 
 def _content_type(headers: list[tuple[bytes, bytes]]) -> bytes:

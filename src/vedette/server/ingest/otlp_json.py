@@ -21,6 +21,7 @@ _Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(pat
 _Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 _UInt32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 _Float = float | Annotated[str, Meta(pattern="^(NaN|-?Infinity|-?[0-9.eE+-]+)$")]
+_DELTA = 1
 _Base64 = Annotated[str, Meta(pattern="^[A-Za-z0-9+/_=-]*$")]
 
 
@@ -261,6 +262,11 @@ class Metric(_Camel):
     summary: Summary | None = None
     metadata: list[KeyValue] | None = None
 
+    def is_delta(self) -> bool:
+        """Whether the points are differences to those before them."""
+        kinds = (self.sum, self.histogram, self.exponential_histogram)
+        return any(kind is not None and kind.aggregation_temporality == _DELTA for kind in kinds)
+
     def points(self) -> int:
         """How many data points it holds."""
         kinds = (self.gauge, self.sum, self.histogram, self.exponential_histogram, self.summary)
@@ -345,6 +351,11 @@ class Metrics(_Camel):
         scopes = [scope for r in self.resource_metrics or () for scope in r.scope_metrics or ()]
         return sum(metric.points() for scope in scopes for metric in scope.metrics or ())
 
+    def has_deltas(self) -> bool:
+        """Whether a metric has the temporality delta."""
+        scopes = [scope for r in self.resource_metrics or () for scope in r.scope_metrics or ()]
+        return any(metric.is_delta() for scope in scopes for metric in scope.metrics or ())
+
 
 Request = Traces | Logs | Metrics
 """The body of an export request."""
@@ -355,15 +366,15 @@ _decoders: dict[type[Request], msgspec.json.Decoder[Request]] = {
 _encoder = msgspec.json.Encoder()
 
 
-def check(kind: type[Request], body: bytes) -> tuple[int, bytes]:
-    """The number of rows in a body, and the body written anew.
+def check(kind: type[Request], body: bytes) -> tuple[Request, bytes]:
+    """A body as its type, and written anew.
 
     Raises:
         InvalidInput: Not JSON, or a field of the wrong type; the message names the place.
     """
     try:
         request = _decoders[kind].decode(body)
-        return request.rows(), _encoder.encode(request)
+        return request, _encoder.encode(request)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The body is not OTLP/JSON: {error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

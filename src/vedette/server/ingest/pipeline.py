@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vedette.errors import RequestError, TooManyRequests, Unauthenticated, Unavailable, VedetteError
-from vedette.server.ingest.otlp import SIGNALS, Payload, from_json
+from vedette.server.ingest.otlp import METRICS, SIGNALS, Payload, from_json, stamped
 
 if TYPE_CHECKING:
     from vedette.server.control.identity import Identity
+    from vedette.server.ingest.deltas import DeltaStreams
     from vedette.server.ingest.ledger import Ledger
     from vedette.server.ingest.series_limit import SeriesLimits
     from vedette.server.telemetry import Telemetry
     from vedette.server.wal.writer import WalWriter
 
-__all__ = ["Ingest"]
+__all__ = ["Ingest", "Rejected"]
 
 _BURST_SECONDS = 10.0
 _MAX_TENANTS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What was left out of a request whose rest was kept: OTLP's partial success."""
+
+    rows: int = 0
+    reason: str = ""
 
 
 class Ingest:
@@ -30,6 +40,7 @@ class Ingest:
         ledger: Ledger,
         telemetry: Telemetry,
         series_limits: SeriesLimits,
+        deltas: DeltaStreams,
         *,
         max_inflight_bytes: int,
         tenant_rate: int,
@@ -38,6 +49,7 @@ class Ingest:
         self.ledger = ledger
         self.telemetry = telemetry
         self._wal = wal
+        self._deltas = deltas
         self._max_inflight = max_inflight_bytes
         self._inflight = 0
         self._rate = tenant_rate
@@ -60,10 +72,29 @@ class Ingest:
         telemetry.rows.labels(signal).inc(payload.rows)
         telemetry.bytes.labels(signal).inc(payload.size)
 
+    async def submit_otlp(self, tenant: str, payload: Payload) -> Rejected:
+        """Keep an OTLP request: delta metrics as cumulative ones. Returns what could not be kept of it.
+
+        Raises:
+            TooManyRequests: The tenant is over its rate.
+            Unavailable: The log is full or the disk refuses. Sent again, deltas are not counted twice.
+        """
+        if payload.deltas is None:
+            await self.submit(tenant, payload)
+            return Rejected()
+        found = await self._deltas.cumulative(tenant, payload.deltas)
+        pieces, rows = stamped(tenant, found.message), payload.rows - found.rows
+        payload = replace(payload, format_code=METRICS.protobuf_code, rows=rows, pieces=pieces, deltas=None)
+        await self.submit(tenant, payload)
+        for reason, count in (("late_delta", found.late), ("too_many_deltas", found.refused)):
+            if count:
+                self.ledger.refused(tenant, "metrics", reason, count=count, detail=found.reason())
+        return Rejected(found.rows, found.reason())
+
     async def submit_otlp_json(self, identity: Identity, signal: str, payload: bytes) -> None:
         """Keep an OTLP/JSON document that a route of ours made."""
         try:
-            await self.submit(identity.tenant, from_json(SIGNALS[signal], identity.tenant, payload))
+            await self.submit_otlp(identity.tenant, from_json(SIGNALS[signal], identity.tenant, payload))
         except VedetteError as error:
             self.note_refusal(identity.tenant, signal, error, size=len(payload))
             raise

@@ -17,8 +17,21 @@ from typing import Any
 import numpy as np
 
 from vedette.server.compiled import compiled
+from vedette.server.ingest.protobuf_kernel import (
+    BYTES,
+    FIXED64,
+    PADDED,
+    VARINT,
+    copy,
+    elements,
+    field,
+    put_bytes,
+    put_length,
+    put_varint,
+    varint,
+)
 
-__all__ = ["MALFORMED", "NO_ROOM", "REASONS", "Facts", "convert", "convert_request"]
+__all__ = ["MALFORMED", "NO_ROOM", "REASONS", "Facts", "check_histogram", "convert", "convert_request"]
 
 REASONS = {
     1: "no metric name (label __name__)",
@@ -37,9 +50,6 @@ Facts = Any
 MALFORMED = -1
 NO_ROOM = -2
 _LAST_TIME_MS = 4_291_747_199_999
-_PADDED = 5
-_DEPTH_BYTES = 10
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MOST_LABELS_SORTED = 64
 _CUSTOM_SCHEMA = -53
 _LEAST_SCHEMA, _MOST_SCHEMA = -4, 8
@@ -48,47 +58,6 @@ _NAME_WORD = np.uint64(int.from_bytes(b"__name__", "big"))
 
 # Without these wrappers, which only calls from Python need, compiling takes a third less.
 _part = partial(compiled, no_cpython_wrapper=True)
-
-
-@_part
-def _varint(data: Any, at: int, end: int) -> tuple[int, int]:
-    """A number and where it ends; -1 as the end if it does not."""
-    value = np.uint64(0)
-    shift = np.uint64(0)
-    for i in range(at, min(end, at + _DEPTH_BYTES)):
-        byte = data[i]
-        value |= np.uint64(byte & 0x7F) << shift
-        if byte < 0x80:
-            return np.int64(value), i + 1
-        shift += np.uint64(7)
-    return np.int64(0), -1
-
-
-@_part
-def _field(data: Any, at: int, end: int) -> tuple[int, int, int, int, int]:
-    """A field as (number, wire type, where its value begins, where it ends, its varint); number -1 if malformed.
-
-    The value of a field of bytes begins behind its length.
-    """
-    tag, begin = _varint(data, at, end)
-    if begin < 0 or tag <= 0:
-        return -1, 0, 0, 0, 0
-    number, kind = tag >> 3, tag & 7
-    value = np.int64(0)
-    stop = np.int64(-1)
-    if kind == _VARINT:
-        value, stop = _varint(data, begin, end)
-    elif kind == _FIXED64:
-        stop = begin + 8
-    elif kind == _FIXED32:
-        stop = begin + 4
-    elif kind == _BYTES:
-        value, begin = _varint(data, begin, end)
-        if begin >= 0 and 0 <= value <= end - begin:
-            stop = begin + value
-    if begin < 0 or stop < 0 or stop > end or number == 0:
-        return -1, 0, 0, 0, 0
-    return number, kind, begin, stop, value
 
 
 @_part
@@ -158,23 +127,7 @@ def _check_labels(data: Any, labels: Any, count: int) -> int:
 
 
 @_part
-def _elements(data: Any, kind: int, begin: int, end: int, fixed: bool) -> int:
-    """How many numbers a repeated field's occurrence holds, packed or not; -1 if malformed."""
-    if kind != _BYTES:
-        return 1
-    if fixed:
-        return (end - begin) // 8 if (end - begin) % 8 == 0 else -1
-    count = 0
-    while begin < end:
-        _, begin = _varint(data, begin, end)
-        if begin < 0:
-            return -1
-        count += 1
-    return count
-
-
-@_part
-def _check_histogram(data: Any, at: int, end: int) -> int:
+def check_histogram(data: Any, at: int, end: int) -> int:
     """0, the reason why it is not valid, or MALFORMED."""
     schema, time = np.int64(0), np.int64(0)
     listed = np.zeros(2, np.int64)
@@ -183,7 +136,7 @@ def _check_histogram(data: Any, at: int, end: int) -> int:
     bucket = np.zeros(2, np.int64)
     first = np.ones(2, np.bool_)
     while at < end:
-        number, kind, begin, at, value = _field(data, at, end)
+        number, kind, begin, at, value = field(data, at, end)
         if number < 0:
             return MALFORMED
         if number == 4:
@@ -191,12 +144,12 @@ def _check_histogram(data: Any, at: int, end: int) -> int:
         elif number == 15:
             time = value
         elif number == 8 or number == 11:
-            if kind != _BYTES:
+            if kind != BYTES:
                 return MALFORMED
             side = 0 if number == 8 else 1
             offset, length = np.int64(0), np.int64(0)
             while begin < at:
-                inner, _, _, begin, found = _field(data, begin, at)
+                inner, _, _, begin, found = field(data, begin, at)
                 if inner < 0:
                     return MALFORMED
                 if inner == 1:
@@ -211,12 +164,12 @@ def _check_histogram(data: Any, at: int, end: int) -> int:
             if abs(offset) > _FARTHEST_BUCKET or abs(bucket[side]) > _FARTHEST_BUCKET:
                 return 6
         elif number == 9 or number == 12:
-            count = _elements(data, kind, begin, at, False)
+            count = elements(data, kind, begin, at, False)
             deltas[0 if number == 9 else 1] += count
             if count < 0:
                 return MALFORMED
         elif number == 10 or number == 13:
-            count = _elements(data, kind, begin, at, True)
+            count = elements(data, kind, begin, at, True)
             floats[0 if number == 10 else 1] += count
             if count < 0:
                 return MALFORMED
@@ -233,47 +186,12 @@ def _check_sample(data: Any, at: int, end: int) -> int:
     """0, the reason why it is not valid, or MALFORMED."""
     time = np.int64(0)
     while at < end:
-        number, kind, begin, at, value = _field(data, at, end)
-        if number < 0 or (number == 1 and kind != _FIXED64) or (number == 2 and kind != _VARINT):
+        number, kind, begin, at, value = field(data, at, end)
+        if number < 0 or (number == 1 and kind != FIXED64) or (number == 2 and kind != VARINT):
             return MALFORMED
         if number == 2:
             time = value
     return 0 if 0 <= time <= _LAST_TIME_MS else 7
-
-
-@_part
-def _put_varint(out: Any, at: int, value: int) -> int:
-    rest = np.uint64(value)
-    while rest > np.uint64(0x7F):
-        out[at] = np.uint8(rest & np.uint64(0x7F)) | np.uint8(0x80)
-        rest >>= np.uint64(7)
-        at += 1
-    out[at] = np.uint8(rest)
-    return at + 1
-
-
-@_part
-def _copy(out: Any, to: int, data: Any, begin: int, end: int) -> int:
-    for i in range(begin, end):
-        out[to] = data[i]
-        to += 1
-    return to
-
-
-@_part
-def _put_bytes(out: Any, at: int, tag: int, data: Any, begin: int, end: int) -> int:
-    """A field of bytes."""
-    out[at] = tag
-    at = _put_varint(out, at + 1, end - begin)
-    return _copy(out, at, data, begin, end)
-
-
-@_part
-def _put_length(out: Any, at: int, length: int) -> None:
-    """A length in exactly five bytes, into room that was left for it."""
-    for i in range(_PADDED - 1):
-        out[at + i] = np.uint8((length >> (7 * i)) & 0x7F) | np.uint8(0x80)
-    out[at + _PADDED - 1] = np.uint8((length >> (7 * (_PADDED - 1))) & 0x7F)
 
 
 @_part
@@ -285,10 +203,10 @@ def _put_labels(out: Any, at: int, data: Any, labels: Any, count: int) -> int:
             return NO_ROOM
         out[at] = 0x0A
         length = at + 1
-        at = length + _PADDED
-        at = _put_bytes(out, at, 0x0A, data, n, n_end)
-        at = _put_bytes(out, at, 0x12, data, v, v_end)
-        _put_length(out, length, at - length - _PADDED)
+        at = length + PADDED
+        at = put_bytes(out, at, 0x0A, data, n, n_end)
+        at = put_bytes(out, at, 0x12, data, v, v_end)
+        put_length(out, length, at - length - PADDED)
     return at
 
 
@@ -296,10 +214,10 @@ def _put_labels(out: Any, at: int, data: Any, labels: Any, count: int) -> int:
 def _resolve(data: Any, at: int, end: int, symbols: Any, labels: Any, count: int) -> int:
     """Append the labels that packed references name. Returns their new count, or minus a reason."""
     while at < end:
-        name, at = _varint(data, at, end)
+        name, at = varint(data, at, end)
         if at < 0 or at >= end:
             return -5
-        value, at = _varint(data, at, end)
+        value, at = varint(data, at, end)
         if at < 0 or not 0 <= name < len(symbols) or not 0 <= value < len(symbols):
             return -5
         if count >= len(labels):
@@ -318,8 +236,8 @@ def _label(data: Any, at: int, end: int, labels: Any, count: int) -> int:
     for i in range(4):
         labels[count, i] = 0
     while at < end:
-        number, kind, begin, at, _ = _field(data, at, end)
-        if number < 0 or ((number == 1 or number == 2) and kind != _BYTES):
+        number, kind, begin, at, _ = field(data, at, end)
+        if number < 0 or ((number == 1 or number == 2) and kind != BYTES):
             return -100
         if number == 1:
             labels[count, 0], labels[count, 1] = begin, at
@@ -336,25 +254,25 @@ def _exemplar(data: Any, at: int, end: int, two: bool, symbols: Any, labels: Any
     if to + (end - at) + 64 > len(out):
         return NO_ROOM
     out[to] = 0x1A
-    to += 1 + _PADDED
+    to += 1 + PADDED
     while at < end:
         tag = at
-        number, kind, begin, at, _ = _field(data, at, end)
+        number, kind, begin, at, _ = field(data, at, end)
         if number < 0:
             return MALFORMED
-        if number == 1 and kind == _BYTES:
+        if number == 1 and kind == BYTES:
             count = _resolve(data, begin, at, symbols, labels, count) if two else _label(data, begin, at, labels, count)
             if count < 0:
                 return MALFORMED if count == -100 else -100 + count
         elif number == 2 or number == 3:
-            to = _copy(out, to, data, tag, at)
+            to = copy(out, to, data, tag, at)
     for i in range(count):
         n, n_end, v, v_end = labels[i, 0], labels[i, 1], labels[i, 2], labels[i, 3]
         if n == n_end or not _is_text(data, n, n_end) or not _is_text(data, v, v_end):
             return -104
     to = _put_labels(out, to, data, labels, count)
     if to > 0:
-        _put_length(out, start + 1, to - start - 1 - _PADDED)
+        put_length(out, start + 1, to - start - 1 - PADDED)
     return to
 
 
@@ -363,7 +281,7 @@ def _metadata(data: Any, at: int, end: int, symbols: Any, seen: Any, out: Any, t
     """Write type, help and unit of a series of 2.0, unless the request has said the same before."""
     kind, help_ref, unit_ref = np.int64(0), np.int64(0), np.int64(0)
     while at < end:
-        number, _, _, at, value = _field(data, at, end)
+        number, _, _, at, value = field(data, at, end)
         if number < 0:
             return MALFORMED
         if number == 1:
@@ -387,8 +305,8 @@ def _metadata(data: Any, at: int, end: int, symbols: Any, seen: Any, out: Any, t
     if not _is_text(data, about, about_end) or not _is_text(data, unit, unit_end):
         return -104
     out[to], out[to + 1] = 0x38, kind + 1
-    to = _put_bytes(out, to + 2, 0x42, data, about, about_end)
-    return _put_bytes(out, to, 0x4A, data, unit, unit_end)
+    to = put_bytes(out, to + 2, 0x42, data, about, about_end)
+    return put_bytes(out, to, 0x4A, data, unit, unit_end)
 
 
 @_part
@@ -413,15 +331,15 @@ def _series(
     if to + 64 > len(out):
         return NO_ROOM
     out[to] = 0x0A
-    to += 1 + _PADDED
+    to += 1 + PADDED
     reason = np.int64(0)
     scan = at
     while scan < end:
-        number, kind, begin, scan, _ = _field(data, scan, end)
+        number, kind, begin, scan, _ = field(data, scan, end)
         if number < 0:
             return MALFORMED
         if number == 1:
-            if kind != _BYTES:
+            if kind != BYTES:
                 return MALFORMED
             count = (
                 _resolve(data, begin, scan, symbols, labels, count) if two else _label(data, begin, scan, labels, count)
@@ -439,15 +357,15 @@ def _series(
     bad = np.int64(0)
     while at < end:
         tag = at
-        number, kind, begin, at, value = _field(data, at, end)
+        number, kind, begin, at, value = field(data, at, end)
         wrong = np.int64(0)
         is_sample = number == 2
         is_histogram = number == (3 if two else 4)
         is_exemplar = number == (4 if two else 3)
-        if (is_sample or is_histogram or is_exemplar) and kind != _BYTES:
+        if (is_sample or is_histogram or is_exemplar) and kind != BYTES:
             return MALFORMED
         if is_sample or is_histogram:
-            wrong = _check_sample(data, begin, at) if is_sample else _check_histogram(data, begin, at)
+            wrong = _check_sample(data, begin, at) if is_sample else check_histogram(data, begin, at)
             if wrong == MALFORMED:
                 return MALFORMED
             if reason or wrong:
@@ -455,7 +373,7 @@ def _series(
             else:
                 if to + (at - tag) + 32 > len(out):
                     return NO_ROOM
-                to = _put_bytes(out, to, 0x12 if is_sample else 0x22, data, begin, at)
+                to = put_bytes(out, to, 0x12 if is_sample else 0x22, data, begin, at)
                 samples += is_sample
                 histograms += is_histogram
         elif is_exemplar:
@@ -467,7 +385,7 @@ def _series(
             elif reason == 0:
                 to = written
                 exemplars += 1
-        elif two and number == 5 and kind == _BYTES and reason == 0:
+        elif two and number == 5 and kind == BYTES and reason == 0:
             written = _metadata(data, begin, at, symbols, seen, out, to)
             if written == MALFORMED or written == NO_ROOM:
                 return written
@@ -475,9 +393,9 @@ def _series(
                 wrong = -100 - written
             else:
                 to = written
-        elif two and number == 6 and kind == _VARINT:
+        elif two and number == 6 and kind == VARINT:
             out[to] = 0x30
-            to = _put_varint(out, to + 1, value)
+            to = put_varint(out, to + 1, value)
         if wrong and facts[REASON] == 0:
             facts[REASON], facts[PLACE] = wrong, start
     if reason:
@@ -492,7 +410,7 @@ def _series(
     facts[BAD_SAMPLES] += bad
     if samples + histograms + exemplars == 0:
         return origin
-    _put_length(out, origin + 1, to - origin - 1 - _PADDED)
+    put_length(out, origin + 1, to - origin - 1 - PADDED)
     return to
 
 
@@ -505,10 +423,10 @@ def _symbols(data: Any) -> Any:
         found = np.empty((count, 2), np.int64)
         count, at = 0, 0
         while at < len(data):
-            number, kind, begin, at, _ = _field(data, at, len(data))
+            number, kind, begin, at, _ = field(data, at, len(data))
             if number < 0:
                 return found
-            if number == 4 and kind == _BYTES:
+            if number == 4 and kind == BYTES:
                 if fill:
                     found[count, 0], found[count, 1] = begin, at
                 count += 1
@@ -527,22 +445,22 @@ def convert(data: Any, two: bool, facts: Any, out: Any) -> int:
     series = 5 if two else 1
     while at < end:
         tag = at
-        number, kind, begin, at, _ = _field(data, at, end)
+        number, kind, begin, at, _ = field(data, at, end)
         if number < 0:
             return MALFORMED
         if number == series:
-            if kind != _BYTES:
+            if kind != BYTES:
                 return MALFORMED
             to = _series(data, begin, at, two, symbols, seen, labels, extra, facts, out, to)
             if to < 0:
                 return to
             facts[ROWS] += 1
-        elif number == 3 and not two and kind == _BYTES:
+        elif number == 3 and not two and kind == BYTES:
             if not _is_text(data, begin, begin):
                 return MALFORMED
             if to + at - tag > len(out):
                 return NO_ROOM
-            to = _copy(out, to, data, tag, at)
+            to = copy(out, to, data, tag, at)
             facts[METADATA] += 1
     return to
 

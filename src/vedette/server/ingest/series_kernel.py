@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vedette.server.compiled import compiled
-from vedette.server.ingest.remote_write_kernel import _field
+from vedette.server.ingest.protobuf_kernel import field
 from vedette.server.ingest.series_ids import pair_hash
 
 __all__ = ["EXEMPLARS", "HISTOGRAMS", "NEW", "SAMPLES", "SERIES", "contains", "fill", "select"]
@@ -62,12 +62,12 @@ def _series_id(data: Any, at: int, end: int, tenant: Any, facts: Any) -> Any:
     """The id of a series, and in `facts` what it holds."""
     found = tenant
     while at < end:
-        number, _, begin, at, _ = _field(data, at, end)
+        number, _, begin, at, _ = field(data, at, end)
         if number == 1:
             name = name_end = value = value_end = 0
             inner = begin
             while inner < at:
-                part, _, part_begin, inner, _ = _field(data, inner, at)
+                part, _, part_begin, inner, _ = field(data, inner, at)
                 if part == 1:
                     name, name_end = part_begin, inner
                 elif part == 2:
@@ -93,7 +93,7 @@ def select(data: Any, tenant: Any, table: Any, room: int, facts: Any, added: Any
     at = to = 0
     while at < len(data):
         tag = at
-        number, _, begin, at, _ = _field(data, at, len(data))
+        number, _, begin, at, _ = field(data, at, len(data))
         if number < 0:
             break
         if number == 1:

@@ -15,7 +15,7 @@ import numpy as np
 
 from vedette.errors import InvalidInput
 from vedette.server.compiled import compiled
-from vedette.server.ingest.remote_write_kernel import _field
+from vedette.server.ingest.protobuf_kernel import field
 from vedette.server.scrape.encoding import exemplar_of, field_of_bytes
 from vedette.server.scrape.lines import Lines, Texts
 from vedette.server.scrape.protobuf_series import families
@@ -115,4 +115,4 @@ def _fields(body: Any) -> list[tuple[int, int, int, int, int]]:
 
 @compiled
 def _field_at(data: Any, at: int) -> tuple[int, int, int, int, int]:
-    return _field(data, at, len(data))
+    return field(data, at, len(data))

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from vedette.server.compiled import compiled
-from vedette.server.ingest.remote_write_kernel import _check_histogram, _field, _put_varint
+from vedette.server.ingest.protobuf_kernel import field, put_varint
+from vedette.server.ingest.remote_write_kernel import check_histogram
 from vedette.server.scrape.lines import _find, _is_same
 from vedette.server.scrape.protobuf_text import (
     BUCKET,
@@ -59,7 +60,7 @@ def _value(data: Any, at: int, end: int) -> tuple[float, int, int]:
     value = 0.0
     exemplar = exemplar_end = 0
     while at < end:
-        number, kind, begin, at, _ = _field(data, at, end)
+        number, kind, begin, at, _ = field(data, at, end)
         if number < 0:
             return 0.0, MALFORMED, 0
         if number == 1 and kind == FIXED64:
@@ -92,7 +93,7 @@ def _many(
     reserve = 2 * (end - at + name_end - name) + 128
     place = first
     while place < last:
-        number, kind, begin, place, integer = _field(data, place, last)
+        number, kind, begin, place, integer = field(data, place, last)
         if number < 0:
             return MALFORMED
         if number == 1 and kind == VARINT:
@@ -106,7 +107,7 @@ def _many(
             exemplar = exemplar_end = 0
             inner = begin
             while inner < place:
-                part, part_kind, part_begin, inner, part_integer = _field(data, inner, place)
+                part, part_kind, part_begin, inner, part_integer = field(data, inner, place)
                 if part < 0:
                     return MALFORMED
                 if is_summary and part == 1 and part_kind == FIXED64:
@@ -166,14 +167,14 @@ def _metric(
     time = np.nan
     place = at
     while place < end:
-        number, kind, begin, place, integer = _field(data, place, end)
+        number, kind, begin, place, integer = field(data, place, end)
         if number < 0:
             return MALFORMED
         if number == 6 and kind == VARINT and integer:
             time = float(integer)
     place = at
     while place < end:
-        number, kind, begin, place, _ = _field(data, place, end)
+        number, kind, begin, place, _ = field(data, place, end)
         if kind != BYTES or not (number == 2 or number == 3 or number == 4 or number == 5 or number == 7):
             continue
         if number == 4:
@@ -206,8 +207,8 @@ def _metric(
                 return MALFORMED
             out[written] = 0x78
             stamp = time_ms if np.isnan(time) or not honor else np.int64(time)
-            written = _put_varint(out, written + 1, stamp)
-            if _check_histogram(out, state[1], written) != 0:
+            written = put_varint(out, written + 1, stamp)
+            if check_histogram(out, state[1], written) != 0:
                 return MALFORMED
             fault = _row(state, lines, values, times, 0.0, time, 0, 0)
             if fault:
@@ -303,7 +304,7 @@ def families(
         type_ = 0
         place = at
         while place < end:
-            number, kind, begin, place, integer = _field(data, place, end)
+            number, kind, begin, place, integer = field(data, place, end)
             if number < 0:
                 return MALFORMED
             if number == 1 and kind == BYTES:
@@ -327,7 +328,7 @@ def families(
             fault = _note(data, b"# UNIT ", name, name_end, unit, unit_end, texts, places, slots, notes, out, state)
         place = at
         while place < end and fault == 0:
-            number, kind, begin, place, _ = _field(data, place, end)
+            number, kind, begin, place, _ = field(data, place, end)
             if number == 4 and kind == BYTES:
                 fault = _metric(
                     data,

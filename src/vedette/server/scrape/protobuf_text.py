@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vedette.server.compiled import compiled
-from vedette.server.ingest.remote_write_kernel import _field
+from vedette.server.ingest.protobuf_kernel import field
 
 __all__: list[str] = []
 
@@ -75,7 +75,7 @@ def _put_word(out: Any, to: int, word: Any) -> int:
 def _put_labels(out: Any, to: int, data: Any, at: int, end: int) -> int:
     """The labels of a metric or exemplar, each behind a comma. Returns where the text ends, or MALFORMED."""
     while at < end:
-        number, kind, begin, at, _ = _field(data, at, end)
+        number, kind, begin, at, _ = field(data, at, end)
         if number < 0:
             return MALFORMED
         if number != 1 or kind != BYTES:
@@ -83,7 +83,7 @@ def _put_labels(out: Any, to: int, data: Any, at: int, end: int) -> int:
         name = name_end = value = value_end = begin
         inner = begin
         while inner < at:
-            part, part_kind, part_begin, inner, _ = _field(data, inner, at)
+            part, part_kind, part_begin, inner, _ = field(data, inner, at)
             if part < 0:
                 return MALFORMED
             if part == 1 and part_kind == BYTES:
@@ -136,7 +136,7 @@ def _put_series(
 def _is_native(data: Any, at: int, end: int) -> bool:
     """Whether a histogram has buckets of its own schema, or could have."""
     while at < end:
-        number, kind, begin, at, value = _field(data, at, end)
+        number, kind, begin, at, value = field(data, at, end)
         if number < 0:
             return False
         if number == 9 or number == 12:
@@ -153,7 +153,7 @@ def _put_native(out: Any, to: int, data: Any, at: int, end: int) -> int:
     """A histogram with the field numbers of remote write, its time left out."""
     while at < end:
         tag = at
-        number, kind, begin, at, _ = _field(data, at, end)
+        number, kind, begin, at, _ = field(data, at, end)
         if number < 0:
             return MALFORMED
         if number > 14 or _FIELDS[number] == 0:

@@ -43,7 +43,6 @@ CREATE TABLE vedette.otlp_metrics
     unit String,
     help String,
     is_gauge Bool,
-    is_delta Bool,
     rejected LowCardinality(String),
     numbers ${NumberPoints},
     histograms ${HistogramPoints},
@@ -79,8 +78,7 @@ CREATE TABLE vedette.otlp_points
     count Float64,
     sum Float64,
     positive Tuple(Array(Int32), Array(Float64)),
-    negative Tuple(Array(Int32), Array(Float64)),
-    is_delta Bool
+    negative Tuple(Array(Int32), Array(Float64))
 )
 ENGINE = Null;
 
@@ -120,24 +118,22 @@ CREATE TABLE vedette.metric_points
 ENGINE = Null;
 
 CREATE MATERIALIZED VIEW vedette.in_otlp_metrics_to_otlp_metrics TO vedette.otlp_metrics AS
-WITH ${LabelHash}
 SELECT
     tenant,
     received,
-    if(is_delta, arrayPushBack(labels.1, '__temporality__'), labels.1) AS target_keys,
-    if(is_delta, arrayPushBack(labels.2, 'delta'), labels.2) AS target_values,
-    if(is_delta, labels_hash + label_hash('__temporality__', 'delta'), labels_hash) AS target_hash,
+    labels.1 AS target_keys,
+    labels.2 AS target_values,
+    labels_hash AS target_hash,
     concat(
         stem,
         if(unit_word = '' OR endsWith(stem, unit_word), '', concat('_', unit_word)),
         if(per_word = '', '', concat('_', per_word)),
         if(type_word = '', '', concat('_', type_word))) AS name,
-    multiIf(is_delta, 'unknown', type_word = 'total', 'counter', notEmpty(numbers), 'gauge', notEmpty(summaries), 'summary', 'histogram') AS type,
+    multiIf(type_word = 'total', 'counter', notEmpty(numbers), 'gauge', notEmpty(summaries), 'summary', 'histogram') AS type,
     multiIf(type_word = 'ratio', 'ratio', unit_word = '' OR per_word = '', concat(unit_word, per_word), concat(unit_word, '_', per_word)) AS unit,
     help,
     is_gauge,
-    is_delta,
-    multiIf(metric = '', 'unnamed_metric', temporality NOT IN (1, 2), 'unknown_temporality', '') AS rejected,
+    multiIf(metric = '', 'unnamed_metric', temporality != 2, 'unknown_temporality', '') AS rejected,
     numbers,
     histograms,
     exponentials,
@@ -147,7 +143,6 @@ FROM
     -- A name has its suffixes in the order unit, per unit, total or ratio, each once.
     SELECT
         *,
-        temporality = 1 AS is_delta,
         substring(metric, 1, length(metric) - if(type_word != '' AND endsWith(metric, type_word) AND length(metric) > length(type_word) + 1, length(type_word) + 1, 0)) AS untyped,
         substring(untyped, 1, length(untyped) - if(per_word != '' AND endsWith(untyped, per_word) AND length(untyped) > length(per_word) + 1, length(per_word) + 1, 0)) AS stem
     FROM
@@ -156,7 +151,7 @@ FROM
             * EXCEPT (gauges, sums, is_monotonic, sum_temporality, histogram_temporality, exponential_temporality),
             notEmpty(gauges) AS is_gauge,
             if(is_gauge, gauges, sums) AS numbers,
-            -- Gauges and summaries have no temporality; they count as cumulative.
+            -- Gauges and summaries have no temporality; they count as cumulative, which all else is by now.
             multiIf(is_gauge, 2, notEmpty(sums), sum_temporality, notEmpty(histograms), histogram_temporality, notEmpty(exponentials), exponential_temporality, 2) AS temporality,
             multiIf(is_gauge, if(unit_text = '1', 'ratio', ''), is_monotonic, 'total', '') AS type_word,
             position(unit_text, '/') AS slash,
@@ -258,8 +253,7 @@ SELECT
     point.11.5 AS count,
     point.11.6 AS sum,
     point.11.7 AS positive,
-    point.11.8 AS negative,
-    is_delta
+    point.11.8 AS negative
 FROM
 (
     WITH
@@ -296,7 +290,6 @@ FROM
         target_keys,
         target_values,
         target_hash,
-        is_delta,
         rejected::String AS refused,
         arrayConcat(
             arrayMap(p -> (if(p.kind = 'none' AND NOT no_value(p), 'no_value', ''), p.time, p.start, p.attributes, [name], '', [''], number(p), if(is_gauge, [], p.ex), [inf], not_native)::${Point}, numbers),
@@ -411,7 +404,7 @@ SELECT
     positive.2 AS positive_counts,
     negative.1 AS negative_indexes,
     negative.2 AS negative_counts,
-    if(is_delta, 'gauge', 'unknown')::${CounterResetHint} AS counter_reset_hint
+    'unknown'::${CounterResetHint} AS counter_reset_hint
 FROM
 (
     WITH ${LabelHash}
