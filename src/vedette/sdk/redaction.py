@@ -68,6 +68,7 @@ _PATTERNS = (
 )
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w.-])")
 _SHORTEST = 9
+_SHORTEST_CARD = 13
 _REMEMBERED = 8192
 _REMEMBERED_CHARS = 256
 
@@ -149,6 +150,8 @@ class Redactor:
         """`text` with secrets masked."""
         if len(text) < _SHORTEST or text in self._clean or not self.enabled:
             return text
+        if text.isalnum() and text.islower() and not self._own:
+            return text  # one word without capitals: ids that never come again, and none of the patterns
         masked = self._search(text)
         if masked is text and len(text) <= _REMEMBERED_CHARS:
             if len(self._clean) >= _REMEMBERED:
@@ -176,7 +179,7 @@ class Redactor:
         found = text
         if _suspicious(text):
             found = self._patterns.sub(_mask, found)
-        if _CARD.search(found) is not None:
+        if len(found) >= _SHORTEST_CARD and _CARD.search(found) is not None:
             found = _CARD.sub(_mask_card, found)
         for pattern in self._own:
             found = pattern.sub(MASK, found)

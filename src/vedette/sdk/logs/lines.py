@@ -8,6 +8,7 @@ from time import gmtime, localtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vedette.sdk.logs.records import Captured, Record, ids_of, level_name, message_of
+from vedette.sdk.logs.shapes import compiled
 from vedette.sdk.redaction import MASK
 
 if TYPE_CHECKING:
@@ -18,9 +19,8 @@ __all__ = ["ConsoleLines", "JsonLines", "Lines"]
 
 _SECOND = 1_000_000_000
 _KEPT = 4096
-_KEPT_SHARED = 512
+_KEPT_OF_A_KEY = 128
 _KEPT_SHAPES = 1024
-_KEPT_JOINED = 64
 _COMPILED_AT = 4
 _MOST_COMPILED = 256
 _KEPT_CHARS = 64
@@ -28,8 +28,7 @@ _RESERVED = frozenset(
     ("timestamp", "level", "logger", "message", "service", "trace_id", "span_id", "exception", "event")
 )
 _INFINITIES = {float("inf"): '"Infinity"', float("-inf"): '"-Infinity"'}
-_FORMS = {str: "{quoted[value]}", int: "{value}", float: "{value!r}", bool: "{'true' if value else 'false'}"}
-_QUOTES = "'''"
+_NO_NAMES: frozenset[Any] = frozenset()
 _COLOURS = {"trace": "90", "debug": "36", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
 
 
@@ -42,34 +41,22 @@ class Lines(Protocol):
 
 
 class _Quoted(dict[str, str]):
-    """Strings as JSON, with secrets masked; short ones are kept."""
+    """Strings as JSON, with secrets masked; short ones are kept, up to `most`."""
 
-    def __init__(self, redactor: Redactor) -> None:
+    __slots__ = ("_most", "_redactor")
+
+    def __init__(self, redactor: Redactor, most: int) -> None:
         super().__init__()
         self._redactor = redactor
+        self._most = most
 
     def __missing__(self, text: str) -> str:
         quoted: str = encode_basestring(self._redactor.text(text))
         if len(text) <= _KEPT_CHARS:
-            if len(self) >= _KEPT:
+            if len(self) >= self._most:
                 self.clear()
             self[text] = quoted
         return quoted
-
-
-class _Shape:
-    """Records of one logger and level with the same fields.
-
-    `render` makes their lines, once it is compiled; `joined` holds the text of what several records share (a logger's
-    fields, a request's), with `None` where names meet.
-    """
-
-    __slots__ = ("joined", "render", "seen")
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.render: Any = None
-        self.joined: dict[tuple[int, int], tuple[Any, Any, str | None]] = {}
 
 
 class JsonLines:
@@ -79,157 +66,159 @@ class JsonLines:
     one of these names gets an underscore at its end.
 
     Lines of one call look alike, so a function is compiled for each shape that comes again: it holds what stays the
-    same and puts in the values. What it was not made for (another type, names that meet, `nan`) goes the long way.
+    same and puts in the values. What it was not made for (other names, names that meet) goes the long way.
     """
 
     def __init__(self, service: str, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._service = f',"service":{encode_basestring(service)}}}\n'
+        self.service = f',"service":{encode_basestring(service)}}}\n'
         self._heads: dict[tuple[Any, int], str] = {}
         self._keys: dict[Any, str] = {}
-        self._quoted = _Quoted(redactor)
-        self._shared: dict[int, tuple[dict[str, Any], str]] = {}
-        self._shapes: dict[tuple[Any, ...], _Shape] = {}
+        self.quoted = _Quoted(redactor, _KEPT)
+        self._quoted_of: dict[str, _Quoted] = {}
+        self._shapes: dict[tuple[Any, ...], Any] = {}  # how often a shape came, or its function
+        self._renders: dict[str, Any] = {}  # the function that a message took the last time
         self._compiled = 0
-        self._begin = 0
-        self._time = ""
-        self._span: Any = None
-        self._ids = ""
+        # What consecutive records share: the second, the logger's and the context's fields, the span.
+        self.begin = 0
+        self.time = ""
+        self.bound: Any = None
+        self.context: Any = None
+        self.shared = ""
+        self.shared_names: frozenset[Any] | None = _NO_NAMES
+        self._name_sets: dict[Any, frozenset[Any] | None] = {}
+        self.span: Any = None
+        self.ids = ""
 
     def format(self, record: Record) -> str:
         """The JSON line of `record`."""
-        since = record[0] - self._begin
+        message = record[3]
+        if type(message) is not str:
+            return self._in_full(record)
+        render = self._renders.get(message)
+        try:
+            line: str | None = None if render is None else render(record)
+            if line is None:
+                render = self._render_for(record)
+                line = None if render is None else render(record)
+        except ValueError:  # an integer of thousands of digits
+            line = None
+        return self._in_full(record) if line is None else line
+
+    def _in_full(self, record: Record) -> str:
+        """The line of any record. Of fields, exception and event the nearer one wins when names meet."""
+        since = record[0] - self.begin
         if not 0 <= since < _SECOND:
-            since = self._new_second(record[0])
-        when = self._time + str(1_000_000 + since // 1000)[1:]
-        fields, span = record[5], record[8]
-        shape = self._shapes.get((record[2], record[1], *fields))
-        if shape is None or shape.render is None:
-            shape = self._noted(record)
-        ids = "" if span is None else self._ids if span is self._span else self._ids_of(record)
-        plain = not record[4] and type(record[3]) is str
-        text = self._quoted[record[3]] if plain else encode_basestring(self._redactor.text(message_of(record)))
-        if shape is not None and record[9] is None and not record[10]:
-            bound, context = record[6], record[7]
-            joined = shape.joined.get((id(bound), id(context)))
-            if joined is None or joined[0] is not bound or joined[1] is not context:
-                joined = self._join(shape, fields, bound, context)
-            if joined[2] is not None:
-                try:
-                    line: str | None = shape.render(when, text, joined[2], fields, ids)
-                except ValueError:  # an integer of thousands of digits
-                    line = None
-                if line is not None:
-                    return line
-        head = self._heads.get((record[2], record[1])) or self._head(record[2], record[1])
-        return f"{when}{head}{text}{self._rest(record)}{ids}{self._service}"
-
-    def _new_second(self, at: int) -> int:
-        seconds, nanos = divmod(at, _SECOND)
-        self._begin = at - nanos
-        self._time = strftime('{"timestamp":"%Y-%m-%dT%H:%M:%S.', gmtime(seconds))
-        return nanos
-
-    def _rest(self, record: Record) -> str:
-        """Fields, exception and event, where the nearer one wins when names meet."""
+            since = self.new_second(record[0])
         fields = {**(record[7] or {}), **(record[6] or {}), **record[5]}
-        pairs = self._fields(fields) if fields else ""
+        pairs = "".join([self._pair(key, value) for key, value in fields.items()])
         if record[9] is not None:
-            pairs += f',"exception":{self._other(record[9])}'
+            pairs += f',"exception":{self.other(record[9])}'
         if record[10]:
             pairs += f',"event":{encode_basestring(record[10])}'
-        return pairs
+        ids = "" if record[8] is None else self.new_span(record)
+        head = self._heads.get((record[2], record[1])) or self._head(record[2], record[1])
+        return f"{self.time}{since // 1000:06d}{head}{self.message(record)}{pairs}{ids}{self.service}"
+
+    # -- what the compiled functions ask for
+
+    def new_second(self, at: int) -> int:
+        """Begin another second; the nanoseconds within it."""
+        seconds, nanos = divmod(at, _SECOND)
+        self.begin = at - nanos
+        self.time = strftime('{"timestamp":"%Y-%m-%dT%H:%M:%S.', gmtime(seconds))
+        return nanos
+
+    def new_span(self, record: Record) -> str:
+        """The ids of the record's span, kept for the next record of the same span."""
+        trace_id, span_id, _ = ids_of(record)
+        self.span = record[8]
+        self.ids = f',"trace_id":"{trace_id:032x}","span_id":"{span_id:016x}"' if trace_id else ""
+        return self.ids
+
+    def share(self, bound: dict[str, Any] | None, context: dict[str, Any] | None) -> None:
+        """Take over fields that many records share: a logger's, a request's. They do not change once made."""
+        self.bound, self.context = bound, context
+        pairs = "".join([self._pair(key, value) for key, value in context.items()]) if context else ""
+        if bound:
+            pairs += "".join([self._pair(key, value) for key, value in bound.items()])
+        self.shared = pairs
+        key = (len(bound or ()), *(bound or ()), *(context or ()))
+        sets = self._name_sets
+        if key not in sets:  # the same set for the same names: the functions compare by identity
+            if len(sets) >= _KEPT_SHAPES:
+                sets.clear()
+            sets[key] = frozenset(key[1:]) if len({*key[1:]}) == len(key) - 1 else None
+        self.shared_names = sets[key]
+
+    def message(self, record: Record) -> str:
+        """The record's message as JSON."""
+        return encode_basestring(self._redactor.text(message_of(record)))
+
+    def other(self, value: Any) -> str:
+        """A value of any type as JSON."""
+        kind = type(value)
+        if kind is str:
+            return self.quoted[value]
+        if kind is bool:
+            return "true" if value else "false"
+        if kind is int:
+            return _digits(value)
+        if kind is float:
+            if value != value:  # noqa: PLR0124 - NaN is the one value that differs from itself
+                return '"NaN"'
+            return _INFINITIES.get(value) or repr(value)
+        if value is None:
+            return "null"
+        if kind is bytes:
+            return encode_basestring(value.decode("utf-8", "backslashreplace"))
+        return json.dumps(self._redactor.value("", value), default=str, ensure_ascii=False)
 
     # -- shapes
 
-    def _noted(self, record: Record) -> _Shape | None:
-        """The record's shape, compiled when it has come a few times; `None` before."""
+    def _render_for(self, record: Record) -> Any:
+        """The function for the record's shape, compiled when it has come a few times; `None` before."""
+        shapes, message = self._shapes, record[3]
         key = (record[2], record[1], *record[5])
-        shape = self._shapes.get(key)
-        if shape is None:
-            if len(self._shapes) >= _KEPT_SHAPES:
-                self._shapes = {known: held for known, held in self._shapes.items() if held.render is not None}
-            shape = self._shapes[key] = _Shape()
-        shape.seen += 1
-        if shape.seen < _COMPILED_AT or self._compiled >= _MOST_COMPILED:
-            return None
-        if not all(type(key) is str and type(value) in _FORMS for key, value in record[5].items()):
-            return None
-        self._compiled += 1
-        shape.render = self._render_of(record)
-        return shape
-
-    def _render_of(self, record: Record) -> Any:
-        """A function of (time, message, shared pairs, fields, ids) that gives the line, or `None`."""
-        fields = record[5]
-        names = [f"v{place}" for place in range(len(fields))]
-        checks, pairs = [], ""
-        for name, (key, value) in zip(names, fields.items(), strict=True):
-            kind, known = type(value), _braced(self._keys.get(key) or self._key(key))
-            if known[-1] == '"':  # a masked key has its value already
-                pairs += known
-                continue
-            checks.append(f"type({name}) is not {kind.__name__}")
-            if kind is float:
-                checks.append(f"{name} - {name}")  # not 0 for infinities and `nan`
-            pairs += known + _FORMS[kind].replace("value", name)
-        head = _braced(self._heads.get((record[2], record[1])) or self._head(record[2], record[1]))
-        source = "def render(when, message, shared, fields, ids):\n"
-        if names:
-            source += f"    {', '.join(names)}, = fields.values()\n"
-        if checks:
-            source += f"    if {' or '.join(checks)}:\n        return None\n"
-        text = f"{{when}}{head}{{message}}{{shared}}{pairs}{{ids}}{_braced(self._service)}"
-        source += f"    return f{_QUOTES}{text}{_QUOTES}\n"
-        made: dict[str, Any] = {"quoted": self._quoted}
-        exec(source, made)  # noqa: S102 - keys and names are in it as escaped text alone
-        return made["render"]
-
-    def _join(self, shape: _Shape, fields: Any, bound: Any, context: Any) -> tuple[Any, Any, str | None]:
-        """The pairs that the record has from its logger and its context, if no name comes twice."""
-        bare = {**(context or {}), **(bound or {})}
-        met = len(bare) < len(context or ()) + len(bound or ()) or not bare.keys().isdisjoint(fields)
-        shared = None if met else (self._same(context) if context else "") + (self._same(bound) if bound else "")
-        if len(shape.joined) >= _KEPT_JOINED:
-            shape.joined.clear()
-        found = shape.joined[id(bound), id(context)] = (bound, context, shared)
+        found = shapes.get(key, 0)
+        if type(found) is int:
+            if found + 1 < _COMPILED_AT or self._compiled >= _MOST_COMPILED:
+                if len(shapes) >= _KEPT_SHAPES:
+                    self._shapes = shapes = {known: held for known, held in shapes.items() if type(held) is not int}
+                shapes[key] = found + 1
+                return None
+            if not all(type(name) is str for name in record[5]):
+                return None
+            self._compiled += 1
+            found = shapes[key] = compiled(self, record)
+        if message in self.quoted:  # it came before
+            if len(self._renders) >= _KEPT:
+                self._renders.clear()
+            self._renders[message] = found
+        elif len(message) <= _KEPT_CHARS:
+            self.quoted[message]
         return found
 
-    def _ids_of(self, record: Record) -> str:
-        """The ids of the record's span, kept for the next record of the same span."""
-        trace_id, span_id, _ = ids_of(record)
-        self._span = record[8]
-        self._ids = f',"trace_id":"{trace_id:032x}","span_id":"{span_id:016x}"' if trace_id else ""
-        return self._ids
+    def name(self, key: Any) -> str:
+        """A comma, the key as JSON and a colon; of a masked key with its value."""
+        return self._keys.get(key) or self._key(key)
 
-    def _same(self, fields: dict[str, Any]) -> str:
-        """The text of fields that many records share: a logger's, a request's. They do not change once made."""
-        known = self._shared.get(id(fields))
-        if known is None or known[0] is not fields:
-            if len(self._shared) >= _KEPT_SHARED:
-                self._shared.clear()
-            known = self._shared[id(fields)] = (fields, self._fields(fields))
-        return known[1]
+    def head(self, record: Record) -> str:
+        """What lies between time and message."""
+        return self._heads.get((record[2], record[1])) or self._head(record[2], record[1])
 
-    def _fields(self, fields: dict[str, Any]) -> str:
-        keys, quoted = self._keys, self._quoted
-        parts = []
-        for key, value in fields.items():
-            kind = type(value)
-            name = keys.get(key) or self._key(key)
-            if name[-1] == '"':  # a masked key has its value already
-                parts.append(name)
-            elif kind is str:
-                parts.append(name + quoted[value])
-            elif kind is int:
-                parts.append(name + _digits(value))
-            elif kind is float and (shown := repr(value))[-1] <= "9":  # neither `inf` nor `nan`
-                parts.append(name + shown)
-            elif kind is bool:
-                parts.append(name + ("true" if value else "false"))
-            else:
-                parts.append(name + self._other(value))
-        return "".join(parts)
+    def quoted_of(self, key: str) -> dict[str, str]:
+        """The strings of one key, so that one whose values never come again does not push out those of the others."""
+        known = self._quoted_of.get(key)
+        if known is None:
+            if len(self._quoted_of) >= _MOST_COMPILED:
+                return self.quoted
+            known = self._quoted_of[key] = _Quoted(self._redactor, _KEPT_OF_A_KEY)
+        return known
+
+    def _pair(self, key: Any, value: Any) -> str:
+        name = self._keys.get(key) or self._key(key)
+        return name if name[-1] == '"' else name + self.other(value)  # a masked key has its value already
 
     def _head(self, channel: Channel, level: int) -> str:
         head = f'Z","level":"{level_name(level)}","logger":{encode_basestring(channel.name)},"message":'
@@ -248,28 +237,12 @@ class JsonLines:
         self._keys[key] = name
         return name
 
-    def _other(self, value: Any) -> str:
-        if type(value) is float:
-            if value != value:  # noqa: PLR0124 - NaN is the one value that differs from itself
-                return '"NaN"'
-            return _INFINITIES.get(value) or repr(value)
-        if value is None:
-            return "null"
-        if type(value) is bytes:
-            return encode_basestring(value.decode("utf-8", "backslashreplace"))
-        return json.dumps(self._redactor.value("", value), default=str, ensure_ascii=False)
-
 
 def _digits(number: int) -> str:
     try:
         return str(number)
     except ValueError:  # thousands of digits, which Python does not write in decimals
         return f'"{number:#x}"'
-
-
-def _braced(text: str) -> str:
-    """`text` inside a literal f-string in triple quotes."""
-    return text.encode("unicode_escape").decode().replace("'", "\\'").replace("{", "{{").replace("}", "}}")
 
 
 class ConsoleLines:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vedette.sdk.traces.span import Span
+
 if TYPE_CHECKING:
     from vedette.sdk.resource import Scope
 
@@ -93,5 +95,7 @@ def ids_of(record: Record) -> tuple[int, int, int]:
     span = record[8]
     if span is None:
         return 0, 0, 0
+    if type(span) is Span:  # without making its SpanContext, which nobody else may ask for
+        return span._trace_id, span._span_id, span._inherited[0]
     context = span.get_span_context()
     return context.trace_id, context.span_id, int(context.trace_flags)

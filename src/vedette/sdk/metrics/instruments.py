@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.guard import tell
-from vedette.sdk.traces.span import current_context
+from vedette.sdk.traces.span import Span, current_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +50,8 @@ def _exemplar(value: float, context: Any = None) -> Exemplar | None:
     span: Any = (current_context() if context is None else context).get(_SPAN_KEY)
     if span is None:
         return None
+    if type(span) is Span:  # without making its SpanContext, which nobody else may ask for
+        return Exemplar(value, time_ns(), span._trace_id, span._span_id)
     try:
         found = span.get_span_context()
         return Exemplar(value, time_ns(), found.trace_id, found.span_id) if found.trace_flags & 1 else None

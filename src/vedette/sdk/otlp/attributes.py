@@ -1,22 +1,30 @@
-"""Attributes as repeated KeyValue fields, with the finished bytes of common pairs kept."""
+"""Attributes as repeated KeyValue fields, with the finished bytes of common pairs kept.
+
+What was encoded is found by the value's type, its key and itself (to a dictionary 1, 1.0 and True are one). Each key
+has values of its own, so that one whose values never come again does not push out those of the others.
+"""
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
-from vedette.sdk.otlp.wire import VARINTS, any_value, delimited, key_value, utf8, varint
+from vedette.sdk.otlp.wire import any_value, delimited, key_value, utf8, varint
 from vedette.sdk.values import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vedette.sdk.redaction import Redactor
 
 __all__ = ["AttributeEncoder"]
 
-_KEPT = 4096
-_KEPT_CHARS = 64
-_INT_MAX = (1 << 63) - 1
+_KEPT_KEYS = 1024
+_KEPT_VALUES = 256
+_KEPT_PAIRS = 8192
+_KEPT_BYTES = 160
+_float = struct.Struct("<cd").pack
+_FLOAT_BYTES = 9
 
 
 class AttributeEncoder:
@@ -29,55 +37,145 @@ class AttributeEncoder:
         self._tag = tag
         self._redactor = redactor
         self._longest = longest
-        self._pairs: dict[tuple[str, Any], bytes] = {}
+        self._kinds = _Kinds({kind: _Keys(self, kind) for kind in (str, int, bool, float)}, _Foreign(self))
+        self.kept = 0  # pairs, of all keys
         self.left_out = 0  # pairs without a usable key; the caller reads and resets it
-        self._heads: dict[str, bytes] = {}
 
     def encode(self, attributes: Mapping[str, Any]) -> bytes:
         """All of `attributes`; keys that are no non-empty strings are left out."""
-        out = []
-        pairs = self._pairs
-        for key, value in attributes.items():
-            # Only strings and booleans are looked up by value: 1 == 1.0 == True would share an entry.
-            kind = type(value)
-            known = pairs.get((key, value)) if kind is str else None
-            if known is not None:
-                out.append(known)
-            elif kind is int and 0 <= value <= _INT_MAX and key in self._heads:
-                out.append(self._integer(key, value))
-            else:
-                out.append(self._new(key, value))
-        return b"".join(out)
-
-    def _integer(self, key: str, value: int) -> bytes:
-        head = self._heads[key]
-        body = b"\x18" + varint(value)
-        pair = head + VARINTS[len(body)] + body
-        return self._tag + varint(len(pair)) + pair
-
-    def _new(self, key: Any, value: Any) -> bytes:
-        if type(key) is not str or not key:
-            self.left_out += 1
-            return b""
-        value = clean(value)
-        shown = self._redactor.value(key, value)
-        kind = type(shown)
-        if kind is str and len(shown) > self._longest:
-            shown = shown[: self._longest]
-        elif kind is int and shown is value and key not in self._heads:
-            if len(self._heads) >= _KEPT:
-                self._heads.clear()
-            name = utf8(key)
-            self._heads[key] = b"\x0a" + varint(len(name)) + name + b"\x12"
-        elif kind in {tuple, dict, bytes} and len(any_value(shown)) > self._longest:
-            shown = str(shown)[: self._longest]
-        pair = key_value(self._tag, key, shown)
-        if type(value) is str and len(value) < _KEPT_CHARS:
-            if len(self._pairs) >= _KEPT:
-                self._pairs.clear()
-            self._pairs[key, value] = pair
-        return pair
+        kinds = self._kinds
+        return b"".join([kinds[type(value)][key][value] for key, value in attributes.items()])
 
     def message(self, tag: bytes, attributes: Mapping[str, Any]) -> bytes:
         """The attributes inside a message of their own, such as a Resource."""
         return delimited(tag, self.encode(attributes))
+
+    def forget(self) -> None:
+        """Begin anew with what is kept."""
+        self.kept = 0
+        for keys in self._kinds.values():
+            keys.clear()
+
+    def maker(self, kind: type, key: str) -> Callable[[Any], bytes]:
+        """The function that encodes the values of this type under `key`."""
+        if self._redactor.secret_key(key) or kind is bool:
+            return lambda value: self.pair(key, value)
+        name = utf8(key)
+        tag, head = self._tag, b"\x0a" + varint(len(name)) + name + b"\x12"
+        if kind is float:
+            whole = tag + varint(len(head) + 1 + _FLOAT_BYTES) + head + varint(_FLOAT_BYTES)
+            return lambda value: whole + _float(b"\x21", value)
+        if kind is int:
+
+            def integer(value: int) -> bytes:
+                body = any_value(value)
+                pair = head + varint(len(body)) + body
+                return tag + varint(len(pair)) + pair
+
+            return integer
+        longest, redact = self._longest, self._redactor.text
+
+        def string(value: str) -> bytes:
+            text = utf8(redact(value)[:longest])
+            body = b"\x0a" + varint(len(text)) + text
+            pair = head + varint(len(body)) + body
+            return tag + varint(len(pair)) + pair
+
+        return string
+
+    def pair(self, key: Any, value: Any) -> bytes:
+        """One attribute of any type."""
+        if type(key) is not str or not key:
+            self.left_out += 1
+            return b""
+        shown = self._redactor.value(key, clean(value))
+        kind = type(shown)
+        if kind is str:
+            shown = shown[: self._longest]
+        elif kind in {tuple, dict, bytes} and len(any_value(shown)) > self._longest:
+            shown = str(shown)[: self._longest]
+        return key_value(self._tag, key, shown)
+
+
+class _Pairs(dict[Any, bytes]):
+    """The pairs of one key with values of one type."""
+
+    __slots__ = ("_encoder", "_kept", "_make")
+
+    def __init__(self, encoder: AttributeEncoder, make: Callable[[Any], bytes], *, kept: bool) -> None:
+        super().__init__()
+        self._encoder = encoder
+        self._make = make
+        self._kept = kept
+
+    def __missing__(self, value: Any) -> bytes:
+        pair = self._make(value)
+        if self._kept and len(pair) <= _KEPT_BYTES:
+            encoder = self._encoder
+            if len(self) >= _KEPT_VALUES:
+                encoder.kept -= len(self)
+                self.clear()
+            elif encoder.kept >= _KEPT_PAIRS:
+                encoder.forget()
+            self[value] = pair
+            encoder.kept += 1
+        return pair
+
+
+class _Keys(dict[Any, Any]):
+    """The pairs by key, for values of one type."""
+
+    __slots__ = ("_encoder", "_kind")
+
+    def __init__(self, encoder: AttributeEncoder, kind: type) -> None:
+        super().__init__()
+        self._encoder = encoder
+        self._kind = kind
+
+    def __missing__(self, key: Any) -> Any:
+        encoder = self._encoder
+        if type(key) is not str or not key:
+            return _Foreign(encoder)[key]
+        if len(self) >= _KEPT_KEYS:
+            encoder.forget()
+        # Floats are not kept: 0.0 and -0.0 are equal, and others hardly come again.
+        pairs = self[key] = _Pairs(encoder, encoder.maker(self._kind, key), kept=self._kind is not float)
+        return pairs
+
+
+class _Foreign:
+    """Stands for `_Keys` where values are not kept: those that no dictionary can hold, and those without a key."""
+
+    __slots__ = ("_encoder",)
+
+    def __init__(self, encoder: AttributeEncoder) -> None:
+        self._encoder = encoder
+
+    def __getitem__(self, key: Any) -> _ForeignPairs:
+        return _ForeignPairs(self._encoder, key)
+
+
+class _ForeignPairs:
+    """Stands for `_Pairs` there."""
+
+    __slots__ = ("_encoder", "_key")
+
+    def __init__(self, encoder: AttributeEncoder, key: Any) -> None:
+        self._encoder = encoder
+        self._key = key
+
+    def __getitem__(self, value: Any) -> bytes:
+        return self._encoder.pair(self._key, value)
+
+
+class _Kinds(dict[type, Any]):
+    """The keys by the type of their values."""
+
+    __slots__ = ("_others",)
+
+    def __init__(self, known: dict[type, Any], others: _Foreign) -> None:
+        super().__init__(known)
+        self._others = others
+
+    def __missing__(self, kind: type) -> _Foreign:
+        return self._others

@@ -17,7 +17,9 @@ __all__ = ["LogEncoder"]
 
 _KEPT = 4096
 _KEPT_CHARS = 256
+_LOW_64 = (1 << 64) - 1
 _times = struct.Struct("<cQcQ").pack
+_span_ids = struct.Struct(">2sQQ2sQc").pack
 
 
 class LogEncoder:
@@ -29,6 +31,8 @@ class LogEncoder:
         self._attributes = AttributeEncoder(b"\x32", redactor, longest)
         self._bodies: dict[str, bytes] = {}
         self._severities: dict[Any, bytes] = {}
+        self._span: Any = None
+        self._ids = b""
 
     def encode(self, record: Record) -> bytes:
         """One LogRecord with its tag and length."""
@@ -47,15 +51,21 @@ class LogEncoder:
             error = record[9]
             names = {"type": "exception.type", "message": "exception.message", "stack": "exception.stacktrace"}
             parts.append(self._attributes.encode({names[key]: value for key, value in error.items()}))
-        if record[8] is not None:
-            trace_id, span_id, flags = ids_of(record)
-            if trace_id:
-                parts.append(b"\x4a\x10" + trace_id.to_bytes(16, "big") + b"\x52\x08" + span_id.to_bytes(8, "big"))
-                parts.append(b"\x45" + flags.to_bytes(4, "little"))
+        span = record[8]
+        if span is not None:
+            parts.append(self._ids if span is self._span else self._ids_of(record))
         if record[10]:
             parts.append(delimited(b"\x62", utf8(record[10])))
         body = b"".join(parts)
         return b"\x12" + varint(len(body)) + body
+
+    def _ids_of(self, record: Record) -> bytes:
+        """The fields for the record's span, kept for the next record of the same span."""
+        trace_id, span_id, flags = ids_of(record)
+        self._span = record[8]
+        self._ids = _span_ids(b"\x4a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x52\x08", span_id, b"\x45")
+        self._ids = self._ids + flags.to_bytes(4, "little") if trace_id else b""
+        return self._ids
 
     def _severity(self, record: Record) -> bytes:
         key = record[11] or record[1]

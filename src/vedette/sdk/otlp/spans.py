@@ -19,12 +19,14 @@ __all__ = ["SpanEncoder"]
 _KEPT = 4096
 _VARINTS_KEPT = len(VARINTS)
 _LOW_64 = (1 << 64) - 1
+_UNSET = StatusCode.UNSET
+# By the kind's name: a dictionary asks it, and not Python code, for its hash.
 _KINDS = {
-    SpanKind.INTERNAL: b"\x30\x01",
-    SpanKind.SERVER: b"\x30\x02",
-    SpanKind.CLIENT: b"\x30\x03",
-    SpanKind.PRODUCER: b"\x30\x04",
-    SpanKind.CONSUMER: b"\x30\x05",
+    SpanKind.INTERNAL._name_: b"\x30\x01",
+    SpanKind.SERVER._name_: b"\x30\x02",
+    SpanKind.CLIENT._name_: b"\x30\x03",
+    SpanKind.PRODUCER._name_: b"\x30\x04",
+    SpanKind.CONSUMER._name_: b"\x30\x05",
 }
 _ids = struct.Struct(">2sQQ2sQ").pack
 _ids_and_parent = struct.Struct(">2sQQ2sQ2sQ").pack
@@ -64,7 +66,7 @@ class SpanEncoder:
         else:
             head = _ids(b"\x0a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x12\x08", span._span_id)
         start = span.start_time
-        parts = [head, named, _KINDS[span.kind], _times(b"\x39", start, b"\x41", max(span._end, start))]
+        parts = [head, named, _KINDS[span.kind._name_], _times(b"\x39", start, b"\x41", max(span._end, start))]
         if span._attributes:
             parts.append(self._attributes.encode(span._attributes))
         if span._events:
@@ -82,7 +84,7 @@ class SpanEncoder:
             )
         status = span._status
         code = status.status_code
-        if code is StatusCode.UNSET:
+        if code is _UNSET:
             parts.append(b"\x7a\x00")
         elif status.description:
             message = delimited(b"\x12", utf8(self._redactor.text(status.description)))

@@ -189,6 +189,15 @@ class Tracer(api.Tracer):
             ATTACH | END_ON_EXIT if end_on_exit else ATTACH,
         )
 
+    def start_owning(self, name: str, context: Context, kind: SpanKind, attributes: dict[str, Any]) -> Span:
+        """Start a span that takes over `attributes`, which are scalars and not too many, instead of copying them."""
+        if self._sampler is not None or self.provider.processors:  # these want to see them
+            return self.start_span(name, context, kind, attributes)
+        span = self.start_span(name, context, kind)
+        if type(span) is Span:
+            span._attributes = attributes
+        return span
+
     def span(self, name: str, attributes: dict[str, Any]) -> Span:
         """Start a current span that takes `attributes` over instead of copying them."""
         span = self.start_span(name, None, _INTERNAL, None, None, None, True, True, ATTACH | END_ON_EXIT)

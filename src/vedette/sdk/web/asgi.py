@@ -13,6 +13,7 @@ from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import fault
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import reset_context, set_context
+from vedette.sdk.web.headers import Headers
 from vedette.sdk.web.requests import RequestTelemetry, WebOptions
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class AsgiMiddleware:
         self._excluded = options.excluded
         self._metrics_path = options.metrics_path
         self._header = options.correlation_header.encode("latin-1")
+        names = ("user-agent", options.correlation_header, options.tenant_header)
+        self._headers = Headers(*names, every=options.tenant is not None)
         self._find_route = find_route
         self._loops: set[int] = set()
 
@@ -78,8 +81,13 @@ class AsgiMiddleware:
         if loop not in self._loops:
             self._loops.add(loop)
             _watch_loop()
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        attributes: dict[str, Any] = {"url.scheme": scope.get("scheme", "http")}
+        method = scope["method"]
+        attributes: dict[str, Any] = {
+            "http.request.method": method,
+            "url.path": path,
+            "url.scheme": scope.get("scheme", "http"),
+            "network.protocol.version": scope.get("http_version", "1.1"),
+        }
         server, client, query = scope.get("server"), scope.get("client"), scope.get("query_string")
         if server:
             attributes["server.address"], attributes["server.port"] = server[0], server[1] or 0
@@ -87,8 +95,7 @@ class AsgiMiddleware:
             attributes["client.address"] = client[0]
         if query:
             attributes["url.query"] = query.decode("latin-1")
-        attributes["network.protocol.version"] = scope.get("http_version", "1.1")
-        return self._telemetry.begin(scope["method"], path, headers, attributes)
+        return self._telemetry.begin(method, path, self._headers.read(scope["headers"]), attributes)
 
     async def _watched(
         self,
@@ -100,12 +107,12 @@ class AsgiMiddleware:
         status = 500
         header = (self._header, request.correlation_id.encode("latin-1"))
 
-        async def send_marked(message: Any) -> None:
+        def send_marked(message: Any) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), header]
-            await send(message)
+            return send(message)  # not awaited here: it would be one more coroutine for each message
 
         context = Context(request.context)
         _put(context, _SPAN_KEY, request.span)

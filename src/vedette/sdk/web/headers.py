@@ -13,9 +13,9 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from vedette.sdk.traces.span import current_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["parent_of", "safe_id", "with_tenant"]
+__all__ = ["Headers", "parent_of", "safe_id", "with_tenant"]
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _SAFE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -36,7 +36,8 @@ def parent_of(headers: Mapping[str, str]) -> Context:
     base = current_context()
     wanted = _fields()
     if wanted == _ONLY_W3C and "tracestate" not in headers and "baggage" not in headers:
-        found = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+        text = headers.get("traceparent")
+        found = _TRACEPARENT.fullmatch(text) if text else None
         if found is None:
             return base
         trace_id, span_id, flags = int(found[1], 16), int(found[2], 16), int(found[3], 16)
@@ -59,6 +60,27 @@ def _fields() -> frozenset[str]:
     if _known is None or _known[0] is not active:
         _known = (active, frozenset(active.fields))
     return _known[1]
+
+
+class Headers:
+    """Reads the raw headers of ASGI: those that telemetry looks at, or all of them for whoever may want any."""
+
+    def __init__(self, *names: str, every: bool) -> None:
+        self._names = names
+        self._every = every
+        self._for: frozenset[str] | None = None
+        self._wanted: dict[bytes, str] = {}
+
+    def read(self, raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+        """The headers by their names in lower case; of a name that comes twice the last one."""
+        fields = _fields()
+        if fields is not self._for:
+            self._for = fields
+            self._wanted = {name.lower().encode("latin-1"): name.lower() for name in (*fields, *self._names)}
+        if self._every:
+            return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+        wanted = self._wanted
+        return {wanted[name]: value.decode("latin-1") for name, value in raw if name in wanted}
 
 
 def with_tenant(context: Context, tenant: str) -> Context:

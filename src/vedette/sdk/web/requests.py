@@ -12,7 +12,6 @@ from vedette.sdk import clock
 from vedette.sdk.context import CORRELATION_ID, TENANT
 from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import desk
-from vedette.sdk.logs.records import Captured
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import failure
 from vedette.sdk.web.headers import parent_of, safe_id, with_tenant
@@ -78,9 +77,11 @@ class Started(NamedTuple):
     method: str
     path: str
     begin_ns: int
+    agent: str | None
 
 
 class _Series(NamedTuple):
+    name: str  # of the span
     add: Callable[[], Any]
     seconds: Callable[[float], None]
     seconds_otel: Callable[[float, bool], None]
@@ -105,6 +106,8 @@ class RequestTelemetry:
         self._series: dict[tuple[str, str, int, str], _Series] = {}
         self._channel = desk.channel("vedette.requests")
         self._slow_ns = int(options.slow_seconds * 1e9)
+        self._correlation_header = options.correlation_header.lower()
+        self._tenant_header = options.tenant_header.lower()
 
     @staticmethod
     def _otel_histogram() -> Any:
@@ -125,31 +128,34 @@ class RequestTelemetry:
         headers: Mapping[str, str],
         attributes: dict[str, Any],
     ) -> Started:
-        """Start the request's span and decide its correlation id and tenant; nothing is current yet."""
-        options = self.options
+        """Start the request's span and decide its correlation id and tenant; nothing is current yet.
+
+        The span takes `attributes` over; `http.request.method` and `url.path` are among them.
+        """
         context = parent_of(headers)
-        attributes["http.request.method"] = method
-        attributes["url.path"] = path
         agent = headers.get("user-agent")
         if agent:
             attributes["user_agent.original"] = agent
-        span = self._tracer.start_span(method, context, _SERVER, attributes)
-        correlation = safe_id(headers.get(options.correlation_header))
+        span = self._tracer.start_owning(method, context, _SERVER, attributes)
+        correlation = safe_id(headers.get(self._correlation_header))
         if correlation is None:
             correlation = f"{span._trace_id:032x}"
         fields: dict[str, Any] = {CORRELATION_ID: correlation}
-        span.set_attribute(CORRELATION_ID, correlation)
         tenant = self._tenant(headers)
         if tenant:
             fields[TENANT] = tenant
-            span.set_attribute("tenant.id", tenant)
             context = with_tenant(context, tenant)
-        return Started(span, context, fields, correlation, method, path, perf_counter_ns())
+        held = span._attributes
+        if held is not None:
+            held[CORRELATION_ID] = correlation
+            if tenant:
+                held["tenant.id"] = tenant
+        return Started(span, context, fields, correlation, method, path, perf_counter_ns(), agent)
 
     def _tenant(self, headers: Mapping[str, str]) -> str | None:
         find = self.options.tenant
         if find is None:
-            return safe_id(headers.get(self.options.tenant_header))
+            return safe_id(headers.get(self._tenant_header))
         try:
             return find(headers)
         except Exception as error:  # noqa: BLE001 - the host's function may do anything; the request goes on
@@ -166,21 +172,17 @@ class RequestTelemetry:
         span, method = request.span, request.method if request.method in _METHODS else "_OTHER"
         shown = route or _UNMATCHED
         slow = took_ns >= self._slow_ns
-        if not span._end and span.is_recording():
-            if route:
-                span.name = f"{method} {route}"
-                span.set_attribute("http.route", route)
-            span.set_attribute("http.response.status_code", status)
-            if slow:
-                span.set_attribute("slow", True)
-            if error is not None:
-                span.record_exception(error, escaped=True)
-                span.set_status(failure(error))
-                span.set_attribute("error.type", type(error).__qualname__)
-            elif status >= 500:
-                span.set_status(_FAILED)
-                span.set_attribute("error.type", str(status))
         series = self._series.get((method, shown, status, scheme)) or self._new_series(method, shown, status, scheme)
+        held = span._attributes
+        if held is not None and not span._end:
+            if route:
+                span.name = series.name
+                held["http.route"] = route
+            held["http.response.status_code"] = status
+            if slow:
+                held["slow"] = True
+            if error is not None or status >= 500:
+                self._fail(span, status, error)
         series.add()
         series.seconds(seconds)
         series.seconds_otel(seconds, True)
@@ -189,6 +191,16 @@ class RequestTelemetry:
         if self.options.log_requests:
             self._log(request, status, route, slow=slow, seconds=seconds, client=client)
         span.end(end_ns + clock.anchor)
+
+    @staticmethod
+    def _fail(span: Span, status: int, error: BaseException | None) -> None:
+        if error is not None:
+            span.record_exception(error, escaped=True)
+            span.set_status(failure(error))
+            span.set_attribute("error.type", type(error).__qualname__)
+        else:
+            span.set_status(_FAILED)
+            span.set_attribute("error.type", str(status))
 
     def _new_series(self, method: str, route: str, status: int, scheme: str) -> _Series:
         attributes = {
@@ -205,6 +217,7 @@ class RequestTelemetry:
             found.of(attributes).observe if found is not None else (lambda value, _: otel.record(value, attributes))
         )
         series = _Series(
+            f"{method} {route}",
             self._total.labels(method, route, str(status)).inc,
             self._seconds.labels(method, route).observe,
             observe,
@@ -230,9 +243,10 @@ class RequestTelemetry:
         }
         if route:
             fields["route"] = route
-        agent = request.span._attributes.get("user_agent.original") if request.span._attributes else None
-        if agent:
-            fields["user_agent"] = agent
+        if request.agent:
+            fields["user_agent"] = request.agent
         if slow:
             fields["slow"] = True
-        sink(Captured(time_ns(), level, self._channel, "request", (), fields, None, request.fields, request.span))
+        # A plain tuple in the shape of `Captured`, as the loggers make them.
+        span = request.span
+        sink((time_ns(), level, self._channel, "request", (), fields, None, request.fields, span, None, "", None))

@@ -57,7 +57,12 @@ class WsgiMiddleware:
         headers = {
             key[_LENGTH:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")
         }
-        attributes: dict[str, Any] = {"url.scheme": environ.get("wsgi.url_scheme", "http")}
+        method = environ.get("REQUEST_METHOD", "GET")
+        attributes: dict[str, Any] = {
+            "http.request.method": method,
+            "url.path": path,
+            "url.scheme": environ.get("wsgi.url_scheme", "http"),
+        }
         for key, name in (
             ("SERVER_NAME", "server.address"),
             ("REMOTE_ADDR", "client.address"),
@@ -65,7 +70,7 @@ class WsgiMiddleware:
         ):
             if environ.get(key):
                 attributes[name] = environ[key]
-        return self._telemetry.begin(environ.get("REQUEST_METHOD", "GET"), path, headers, attributes)
+        return self._telemetry.begin(method, path, headers, attributes)
 
     def _watched(
         self, request: Started, environ: dict[str, Any], start_response: Callable[..., Any]
