@@ -17,7 +17,7 @@ SERVICES = f"{BASE}/service-discovery"
 
 class _Exposition(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/own/metrics" else 404)
+        self.send_response(200 if self.path in {"/own/metrics", "/own/metrics?part=a"} else 404)
         self.end_headers()
         self.wfile.write(b"offered 5\n")
 
@@ -35,10 +35,11 @@ def target():
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory, new_platform):
-    """A platform that scrapes what is registered with it."""
+    """A platform that scrapes what is registered with it: itself, and for another tenant by HTTP discovery."""
     folder = tmp_path_factory.mktemp("house")
-    platform = new_platform(folder / "data", ["--scrape-config", str(folder / "prometheus.yml")])
-    job = {"job_name": "registered", "scrape_interval": "1s", "scrape_timeout": "1s"}
+    flags = ["--scrape-registered", "1s", "--scrape-config", str(folder / "prometheus.yml"), "--scrape-tenant", "sd"]
+    platform = new_platform(folder / "data", flags)
+    job = {"job_name": "by_http", "scrape_interval": "1s", "scrape_timeout": "1s"}
     job["http_sd_configs"] = [{"url": f"{platform.url}{SERVICES}/targets", "refresh_interval": "1s"}]
     (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
     yield platform.start()
@@ -50,8 +51,9 @@ def _ask(platform: Any, path: str, body: Any = None, *, method: str = "GET", ten
     return platform.request(path, None if body is None else json.dumps(body).encode(), method=method, headers=headers)
 
 
-def _values(platform: Any, query: str) -> list[Any]:
-    found = _ask(platform, f"/prometheus/api/v1/query?{urlencode({'query': query})}").json()["data"]["result"]
+def _values(platform: Any, query: str, tenant: str = "default") -> list[Any]:
+    path = f"/prometheus/api/v1/query?{urlencode({'query': query})}"
+    found = _ask(platform, path, tenant=tenant).json()["data"]["result"]
     return [one["value"][1] for one in found]
 
 
@@ -66,15 +68,37 @@ def test_a_registered_service_is_scraped_until_it_leaves(house, target):
     groups = _ask(house, f"{SERVICES}/targets").json()
     assert [group["targets"] for group in groups] == [[target]]
     assert groups[0]["labels"]["__metrics_path__"] == "/own/metrics"
-    while _values(house, f'offered{{job="checkout",zone="eu",instance="{target}"}}') != ["5"]:
-        time.sleep(0.1)
+    for tenant in ("default", "sd"):
+        while _values(house, f'offered{{job="checkout",zone="eu",instance="{target}"}}', tenant) != ["5"]:
+            time.sleep(0.1)
+    # The targets page shows each tenant its own.
+    for tenant, pool in (("default", "registered"), ("sd", "by_http")):
+        shown = _ask(house, "/prometheus/api/v1/targets", tenant=tenant).json()["data"]["activeTargets"]
+        assert [(one["scrapePool"], one["labels"]["job"], one["health"]) for one in shown] == [(pool, "checkout", "up")]
+        pools = _ask(house, "/prometheus/api/v1/scrape_pools", tenant=tenant).json()["data"]
+        assert pools == {"scrapePools": [pool]}
     assert _ask(house, f"{SERVICES}/{made['id']}", method="DELETE").status == 204
     assert _ask(house, f"{SERVICES}/targets").json() == []
-    while _values(house, "offered"):
+    while _values(house, "offered") or _values(house, "offered", "sd"):
         time.sleep(0.1)
     gone = _ask(house, f"{SERVICES}/{made['id']}/heartbeat", {}, method="POST")
     assert gone.status == 404
     assert "register it again" in gone.json()["detail"]
+
+
+def test_each_tenant_has_what_its_services_offer(house, target):
+    url = f"http://{target}/own/metrics?part=a"
+    for tenant in ("left", "right"):
+        labels = {"job": "forged", "instance": "forged", "side": tenant}
+        about = {"name": "shelf", "address": "10.0.0.9:80", "metrics_url": url, "labels": labels, "ttl_seconds": 600}
+        assert _ask(house, SERVICES, about, method="POST", tenant=tenant).status == 201
+    for tenant in ("left", "right"):
+        while not _values(house, "offered", tenant):
+            time.sleep(0.1)
+        found = _ask(house, "/prometheus/api/v1/series?match[]=offered", tenant=tenant).json()["data"]
+        assert found == [{"__name__": "offered", "job": "shelf", "instance": "10.0.0.9:80", "side": tenant}]
+        shown = _ask(house, "/prometheus/api/v1/targets", tenant=tenant).json()["data"]["activeTargets"]
+        assert [one["scrapeUrl"] for one in shown] == [url]
 
 
 def test_who_is_not_heard_of_is_down_until_its_heartbeat(house):

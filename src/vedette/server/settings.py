@@ -224,6 +224,9 @@ class Settings:
 
     scrape_config: str = _setting(str, "", "Prometheus' configuration file, of which scrape_configs is used")
     scrape_tenant: str = _setting(str, "default", "tenant that scraped samples belong to")
+    scrape_registered: float = _setting(
+        _parse_interval, "off", "how often services are scraped that registered themselves, of all tenants; or off"
+    )
     scrape_dns_server: Address | None = _setting(
         parse_address, "off", "name server for dns_sd_configs; off means those of /etc/resolv.conf"
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedette.errors import EngineError, QueryLimit, Unavailable, VedetteError
 from vedette.server.backup import BackupClerk, remove_half_backups
+from vedette.server.control.store import open_control
 from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import LEDGER, by_name
 from vedette.server.engine.migrate import migrate, prepare_format
@@ -24,6 +25,7 @@ from vedette.server.ingest.otlp import canonical, stamped
 from vedette.server.ingest.series_limit import SeriesLimits, SeriesRefusals
 from vedette.server.scrape.host import HostCollector
 from vedette.server.scrape.manager import ScrapeManager
+from vedette.server.scrape.registered import RegisteredScraper
 from vedette.server.telemetry import write_exposition
 from vedette.server.upkeep.budgets import Budgets
 from vedette.server.wal.loader import Loader
@@ -100,7 +102,7 @@ async def work(settings: Settings) -> None:
         await _background(cleanup, _repeat(settings.upkeep_interval, roller.roll, "close the service graph"))
         await _background(cleanup, _show(loader, settings, folder))
         await _background(cleanup, scrape_loader.run(stop))
-        if settings.scrape_config or settings.host_metrics:
+        if settings.scrape_config or settings.host_metrics or settings.scrape_registered:
             await _scrape(cleanup, settings, scrape_folder, SeriesLimits(engine, settings.tenant_max_series), record)
         await loader.run(stop)
 
@@ -122,13 +124,12 @@ async def _scrape(
     )
     wal.start()
     cleanup.push_async_callback(wal.close)
-    tenant = settings.scrape_tenant
     told, samples = by_name("remote_write").code, by_name("samples").code
 
     refusals = SeriesRefusals(record)
     await _background(cleanup, refusals.run())
 
-    async def write(batch: Batch) -> None:
+    async def write(tenant: str, batch: Batch) -> None:
         # In this order: samples go by the ids of series that the log has told of.
         if batch.told_rows:
             admitted = await limits.admit(tenant, b"".join(batch.told))
@@ -141,12 +142,24 @@ async def _scrape(
             if batch.sample_rows > known.samples:
                 await wal.append(samples, tenant, batch.sample_rows - known.samples, stamped(tenant, known.message))
 
+    tenant = settings.scrape_tenant
     if settings.host_metrics:
-        await _background(cleanup, HostCollector(write, tenant, settings.host_metrics).run())
+        await _background(cleanup, HostCollector(partial(write, tenant), tenant, settings.host_metrics).run())
+    if settings.scrape_registered:
+        control = open_control(settings.control_database)
+        cleanup.callback(control.close)
+        registered = RegisteredScraper(
+            control.registry,
+            write,
+            settings.run_dir / "registered.json",
+            interval_seconds=settings.scrape_registered,
+            max_body_bytes=settings.max_body_bytes,
+        )
+        await _background(cleanup, registered.run())
     if settings.scrape_config:
         path = Path(os.path.expanduser(settings.scrape_config))  # noqa: PTH111, ASYNC240 - no file is touched
         state, server = settings.run_dir / "scrape.json", str(settings.scrape_dns_server or "")
-        await _background(cleanup, ScrapeManager(path, write, state, tenant, server).run())
+        await _background(cleanup, ScrapeManager(path, partial(write, tenant), state, tenant, server).run())
 
 
 def _nothing() -> None:

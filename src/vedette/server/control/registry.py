@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -47,6 +48,25 @@ class RegisteredService:
         """Whether it was heard of within its time to live."""
         return now - self.seen <= timedelta(seconds=self.ttl_seconds)
 
+    def target(self) -> tuple[str, dict[str, str]]:
+        """Where its metrics are (host and port), and its labels as Prometheus' discovery has them.
+
+        `job` is its name and `instance` its address; the service's own labels cannot change them.
+        """
+        parts = urlsplit(self.metrics)
+        port = {"http": 80, "https": 443}[parts.scheme] if parts.port is None else parts.port
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        about = {
+            "__scheme__": parts.scheme,
+            "__metrics_path__": parts.path or "/",
+            "__meta_vedette_service_id": self.id,
+            "__meta_vedette_service_address": self.address,
+            "job": self.name,
+            "instance": self.address,
+        }
+        own = {name: text for name, text in self.labels.items() if not name.startswith("__")}
+        return f"{host}:{port}", {**own, **{f"__param_{key}": text for key, text in parse_qsl(parts.query)}, **about}
+
 
 class ServiceRegistry:
     """The services of all tenants. Every method is about one tenant and raises `Unavailable` on a fault."""
@@ -62,6 +82,18 @@ class ServiceRegistry:
         with self._connection(reading) as connection:
             ordered = statement.order_by(RegisteredServiceRow.name, RegisteredServiceRow.address)
             return [_service(row) for row in connection.execute(ordered).mappings()]
+
+    def scraped(self, now: datetime) -> dict[str, list[RegisteredService]]:
+        """The services of all tenants that are up and have metrics, by tenant."""
+        found: dict[str, list[RegisteredService]] = {}
+        row = RegisteredServiceRow
+        statement = select(row.__table__).where((row.metrics != "") & (row.seen >= now - _KEPT))
+        with self._connection(reading) as connection:
+            for entry in connection.execute(statement.order_by(row.name, row.address)).mappings():
+                service = _service(entry)
+                if service.is_up(now):
+                    found.setdefault(entry["tenant"], []).append(service)
+        return found
 
     def register(
         self, tenant: str, *, name: str, address: str, metrics: str, labels: Mapping[str, str], ttl_seconds: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import re
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from vedette.errors import SettingsError
 from vedette.server.scrape.config import load_config
 from vedette.server.scrape.pool import Pool
+from vedette.server.scrape.showing import show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,6 @@ __all__ = ["ScrapeManager"]
 log = logging.getLogger(__name__)
 
 _RELOAD_SECONDS = 2.0
-_MOST_DROPPED = 100
 _SECRET = re.compile(r"password|credentials|bearer_token|client_secret|secrets|\bkey\b")
 
 
@@ -79,18 +78,5 @@ class ScrapeManager:
 
     def _show(self) -> None:
         pools = list(self._pools.values())
-        document = {
-            "tenant": self._tenant,
-            "config": self._text if _SECRET.search(self._text) is None else "",
-            "pools": sorted(pool.job.name for pool in pools),
-            "active": [loop.document(pool.job.name) for pool in pools for loop in list(pool.loops.values())],
-            "dropped": [
-                {"discoveredLabels": labels}
-                for pool in pools
-                for labels in pool.dropped[: pool.job.keep_dropped_targets or _MOST_DROPPED]
-            ],
-            "dropped_counts": {pool.job.name: len(pool.dropped) for pool in pools},
-        }
-        temporary = self._state.with_suffix(".tmp")
-        temporary.write_text(json.dumps(document), encoding="utf-8")
-        temporary.replace(self._state)
+        config = self._text if _SECRET.search(self._text) is None else ""
+        show(self._state, config, {self._tenant: pools})

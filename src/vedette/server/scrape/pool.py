@@ -71,6 +71,10 @@ class Pool:
         self._changed.set()
         self._tasks = [asyncio.create_task(one) for one in work]
 
+    def offer(self, groups: list[Group]) -> None:
+        """Take targets from somebody who knows them, instead of those that were offered before."""
+        self._take("offered", groups)
+
     async def close(self) -> None:
         """End all loops; their series end, too."""
         for task in self._tasks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Path, Query, Request
@@ -98,7 +98,7 @@ async def list_services(
 
 @router.get("/targets", summary="Registered services with metrics, for Prometheus' HTTP discovery")
 async def targets(request: Request, caller: Caller) -> list[TargetGroup]:
-    """For `http_sd_configs`: services that are up. `job` is the name; their labels are taken over."""
+    """For `http_sd_configs`: services that are up. `job` is the name, `instance` the address; labels are taken over."""
     found = await asyncio.to_thread(_registry(request).all, caller.tenant)
     now = datetime.now(UTC)
     return [_target(service) for service in found if service.metrics and service.is_up(now)]
@@ -136,17 +136,8 @@ def _metrics_url(body: Registration) -> str:
 
 
 def _target(service: RegisteredService) -> TargetGroup:
-    parts = urlsplit(service.metrics)
-    about: dict[str, Any] = {
-        "__scheme__": parts.scheme,
-        "__metrics_path__": parts.path or "/",
-        "__meta_vedette_service_id": service.id,
-        "__meta_vedette_service_address": service.address,
-        "job": service.name,
-    }
-    port = {"http": 80, "https": 443}[parts.scheme] if parts.port is None else parts.port
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return {"targets": [f"{host}:{port}"], "labels": {**service.labels, **about}}
+    address, labels = service.target()
+    return {"targets": [address], "labels": labels}
 
 
 def _document(service: RegisteredService) -> Service:

@@ -80,17 +80,15 @@ async def config(request: Request, caller: Caller) -> Response:  # noqa: ARG001
 async def targets(request: Request, caller: Caller) -> Response:
     """`state` (active, dropped, any), `scrapePool`."""
     given = await parameters(request)
-    state = _state(request, "scrape")
-    if state.get("tenant", caller.tenant) != caller.tenant:
-        state = {}
+    pools = _pools(request, caller.tenant)
     pool = given.text("scrapePool")
-    active = [target for target in state.get("active", []) if not pool or target["scrapePool"] == pool]
+    active = [target for one in pools for target in one["active"] if not pool or target["scrapePool"] == pool]
     wanted = given.text("state", "any").lower()
     return success(
         {
             "activeTargets": active if wanted in {"active", "any"} else [],
-            "droppedTargets": state.get("dropped", []) if wanted in {"dropped", "any"} else [],
-            "droppedTargetCounts": state.get("dropped_counts", {}),
+            "droppedTargets": [t for one in pools for t in one["dropped"]] if wanted in {"dropped", "any"} else [],
+            "droppedTargetCounts": {name: count for one in pools for name, count in one["dropped_counts"].items()},
         }
     )
 
@@ -98,9 +96,7 @@ async def targets(request: Request, caller: Caller) -> Response:
 @router.get("/scrape_pools", summary="Names of the jobs")
 async def scrape_pools(request: Request, caller: Caller) -> Response:
     """``{"scrapePools": […]}``."""
-    state = _state(request, "scrape")
-    pools = state.get("pools", []) if state.get("tenant", caller.tenant) == caller.tenant else []
-    return success({"scrapePools": pools})
+    return success({"scrapePools": sorted(name for one in _pools(request, caller.tenant) for name in one["pools"])})
 
 
 @router.get("/alerts", summary="Active alerts")
@@ -113,6 +109,12 @@ async def alerts(caller: Caller) -> Response:  # noqa: ARG001
 async def alertmanagers(caller: Caller) -> Response:  # noqa: ARG001
     """None: notifications are the platform's own."""
     return success({"activeAlertmanagers": [], "droppedAlertmanagers": []})
+
+
+def _pools(request: Request, tenant: str) -> list[dict[str, Any]]:
+    """What is scraped for a tenant: by the configuration, and of what registered itself."""
+    states = [_state(request, name).get("tenants", {}).get(tenant) for name in ("scrape", "registered")]
+    return [state for state in states if state]
 
 
 def _state(request: Request, name: str) -> dict[str, Any]:
