@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ui demo screenshots test lint format bench lock system clean
+.PHONY: help setup ui demo screenshots test lint types style imports pages-style format bench lock system clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -29,13 +29,22 @@ screenshots: setup system ## make the pictures of docs/images/ anew
 	$(BIN)/python tests/ui/make_screenshots.py
 
 test: setup system ## run all tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## formatting, lint, types, import rules
+	@$(MAKE) --no-print-directory --jobs 2 types style imports pages-style
+
+types:
+	$(BIN)/mypy
+
+style:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+
+imports:
 	$(BIN)/lint-imports
+
+pages-style:
 	$(BIN)/python hatch_build.py --check
 
 format: setup ## put the code into shape

@@ -2,8 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from real_platform import Platform
+
+_LONG = (
+    "faults/test_kills.py",
+    "metrics_api/test_cases_by_http.py",
+    "demo/test_demo_shop.py",
+    "ui/test_logs_page.py",
+    "ui/test_explore_pages.py",
+    "ui/test_ui_trace.py",
+    "server/",
+    "scrape/",
+    "ui/",
+    "sdk/test_sdk_web.py",
+)
+"""Files that take a minute or so. They begin first, so that none is left when the other workers have ended."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+
+    def turn(item: pytest.Item) -> int:
+        name = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        return next((i for i, long in enumerate(_LONG) if name.startswith(long)), len(_LONG))
+
+    items.sort(key=turn)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def run_folder(tmp_path_factory, worker_id) -> Path:
+    """A folder that all workers of a run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own if worker_id == "master" else own.parent
+    Platform.prepared = folder / "prepared"
+    return folder
 
 
 @pytest.fixture
@@ -11,8 +46,8 @@ def make_platform(tmp_path):
     """Start platforms; they are stopped when the test ends."""
     running: list[Platform] = []
 
-    def make(*flags: str, name: str = "data", wait: bool = True, **environment: str) -> Platform:
-        platform = Platform(tmp_path / name, list(flags), environment)
+    def make(*flags: str, name: str = "data", empty: bool = False, wait: bool = True, **environment: str) -> Platform:
+        platform = Platform(tmp_path / name, list(flags), environment, empty=empty)
         running.append(platform)
         return platform.start(wait=wait)
 

@@ -68,6 +68,14 @@ def test_a_refusal_carries_its_place(tenant) -> None:
     assert problem["status"] == 400
 
 
+@pytest.fixture(scope="module")
+def strict(new_platform, tmp_path_factory):
+    limits = ["--query-max-seconds", "2s", "--query-max-memory", "100MiB"]
+    platform = new_platform(tmp_path_factory.mktemp("strict") / "data", limits).start()
+    yield platform
+    platform.stop()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -75,12 +83,11 @@ def test_a_refusal_carries_its_place(tenant) -> None:
         "SELECT groupArray(toString(number)) FROM numbers(1000000000)",
     ],
 )
-def test_greedy_statements_end_with_their_limit_named(make_platform, statement: str) -> None:
-    platform = make_platform("--query-max-seconds", "2s", "--query-max-memory", "100MiB")
-    answer = platform.request("/api/v1/sql", statement.encode(), method="POST")
+def test_greedy_statements_end_with_their_limit_named(strict, statement: str) -> None:
+    answer = strict.request("/api/v1/sql", statement.encode(), method="POST")
     assert answer.status == 422, answer.body
     assert "limit" in answer.json()["detail"]
-    assert platform.request("/api/v1/sql", b"SELECT 1", method="POST").status == 200
+    assert strict.request("/api/v1/sql", b"SELECT 1", method="POST").status == 200
 
 
 def test_a_question_whose_client_left_ends(make_platform) -> None:

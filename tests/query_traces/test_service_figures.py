@@ -9,7 +9,7 @@ import pytest
 from otlp_spans import NS, Span, Tenant, new_trace_id
 
 MINUTE = 60 * NS
-T0 = (time.time_ns() // (10 * MINUTE) - 2) * 10 * MINUTE
+T0 = (time.time_ns() // (10 * MINUTE) - 1) * 10 * MINUTE
 RANGE = {"from": T0 // NS, "to": T0 // NS + 600}
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from otlp_spans import NS, Event, Span, Tenant
 
 MINUTE = 60 * NS
-T0 = (time.time_ns() // MINUTE - 30) * MINUTE
+T0 = (time.time_ns() // MINUTE - 3) * MINUTE
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_families import MetricFamily, encoded
-from test_scraping import Exporter, _configured, _vector, _wait
+from test_scraping import Exporter, _vector, _wait
 
 from vedette.errors import InvalidInput
 from vedette.server.scrape.cache import ScrapeCache
@@ -59,13 +59,13 @@ def exporter():
     made.server.shutdown()
 
 
-def test_native_histograms_and_all_other_types(make_platform, tmp_path, exporter):
+def test_native_histograms_and_all_other_types(scraping, exporter):
     exporter.body = _families()
     static = {"static_configs": [{"targets": [exporter.address]}]}
     job = {"job_name": "native", "scrape_native_histograms": True, "always_scrape_classic_histograms": True, **static}
     # A job that does not want native histograms takes the classic buckets, and those of a protobuf exposition alone.
     plain = {"job_name": "classic", "scrape_protocols": ["PrometheusProto", "PrometheusText0.0.4"], **static}
-    platform = _configured(make_platform, tmp_path, [job, plain])
+    platform = scraping.of([job, plain])
     _wait(platform, "sum by (job) (jobs_total)", [7, 7])
     assert exporter.seen[0]["accept"].startswith(
         "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily"

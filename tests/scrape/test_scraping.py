@@ -76,13 +76,7 @@ def _wait(platform: Any, query: str, expected: Any) -> None:
         time.sleep(0.1)
 
 
-def _configured(make_platform: Any, tmp_path: Any, jobs: list[dict[str, Any]]) -> Any:
-    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
-    (tmp_path / "prometheus.yml").write_text(json.dumps(config))
-    return make_platform("--scrape-config", str(tmp_path / "prometheus.yml"))
-
-
-def test_a_target_from_its_first_sample_to_its_end(make_platform, tmp_path, exporter):
+def test_a_target_from_its_first_sample_to_its_end(scraping, exporter):
     exporter.body = (
         b'# HELP jobs_total Jobs.\n# TYPE jobs_total counter\njobs_total{kind="a"} 3\njobs_total{kind="b"} 4\n'
     )
@@ -92,7 +86,7 @@ def test_a_target_from_its_first_sample_to_its_end(make_platform, tmp_path, expo
         "params": {"module": ["x"]},
         "static_configs": [{"targets": [exporter.address, "127.0.0.1:1"], "labels": {"zone": "eu"}}],
     }
-    platform = _configured(make_platform, tmp_path, [job])
+    platform = scraping.of([job])
     instance = ("instance", exporter.address)
     _wait(platform, f'up{{instance="{exporter.address}"}}', [1])
     _wait(platform, 'up{instance="127.0.0.1:1"}', [0])
@@ -117,10 +111,10 @@ def test_a_target_from_its_first_sample_to_its_end(make_platform, tmp_path, expo
     assert {target["health"] for target in targets} == {"down"}
 
 
-def test_relabeling_limits_and_discovery_by_file(make_platform, tmp_path, exporter):
+def test_relabeling_limits_and_discovery_by_file(scraping, exporter):
     exporter.body = b'a{job="own"} 1\nb 2\nsecret 3\n'
     groups = [{"targets": [exporter.address], "labels": {"team": "blue"}}, {"targets": ["127.0.0.1:9"]}]
-    (tmp_path / "groups.json").write_text(json.dumps(groups))
+    (scraping.folder / "groups.json").write_text(json.dumps(groups))
     kept = {
         "job_name": "kept",
         "file_sd_configs": [{"files": ["groups.json"]}],
@@ -131,7 +125,7 @@ def test_relabeling_limits_and_discovery_by_file(make_platform, tmp_path, export
         "metric_relabel_configs": [{"source_labels": ["__name__"], "regex": "secret", "action": "drop"}],
     }
     limited = {"job_name": "limited", "sample_limit": 2, "static_configs": [{"targets": [exporter.address]}]}
-    platform = _configured(make_platform, tmp_path, [kept, limited])
+    platform = scraping.of([kept, limited])
     _wait(platform, "up{job='kept'}", [1])
     _wait(platform, "up{job='limited'}", [0])
     _wait(platform, "count({job='kept',port=~'p.+',__name__=~'a|b'})", [2])
@@ -139,19 +133,17 @@ def test_relabeling_limits_and_discovery_by_file(make_platform, tmp_path, export
     assert _vector(platform, "secret") == {}
     dropped = platform.request("/prometheus/api/v1/targets?state=dropped").json()["data"]["droppedTargets"]
     assert [target["discoveredLabels"]["__address__"] for target in dropped] == ["127.0.0.1:9"]
-    (tmp_path / "groups.json").write_text("[]")  # the target goes, and its series end
+    (scraping.folder / "groups.json").write_text("[]")  # the target goes, and its series end
     _wait(platform, "count({job='kept'}) or vector(0)", [0])
 
 
-def test_openmetrics_of_prometheus_client(make_platform, tmp_path, exporter):
+def test_openmetrics_of_prometheus_client(scraping, exporter):
     registry = CollectorRegistry()
     counter = Counter("orders", "Orders.", ["kind"], registry=registry)
     counter.labels('quo"te\n').inc(2, {"trace_id": "0af7651916cd43dd8448eb211c80319c"})
     Histogram("wait_seconds", "Waiting.", buckets=(0.5, 1, 10), registry=registry).observe(0.7)
     exporter.body, exporter.content_type = generate_latest(registry), CONTENT_TYPE_LATEST
-    platform = _configured(
-        make_platform, tmp_path, [{"job_name": "om", "static_configs": [{"targets": [exporter.address]}]}]
-    )
+    platform = scraping.of([{"job_name": "om", "static_configs": [{"targets": [exporter.address]}]}])
     _wait(platform, "orders_total", [2])
     assert [dict(labels)["kind"] for labels in _vector(platform, "orders_total")] == ['quo"te\n']
     assert {dict(labels)["le"] for labels in _vector(platform, "wait_seconds_bucket")} == {"0.5", "1.0", "10.0", "+Inf"}
@@ -164,14 +156,12 @@ def test_openmetrics_of_prometheus_client(make_platform, tmp_path, exporter):
 
 
 @pytest.mark.skipif(NODE_EXPORTER is None, reason="node-exporter is not installed")
-def test_node_exporter(make_platform, tmp_path):
+def test_node_exporter(scraping):
     address = f"127.0.0.1:{free_port()}"
     assert NODE_EXPORTER
     process = subprocess.Popen([NODE_EXPORTER, "--web.listen-address", address], stderr=subprocess.DEVNULL)
     try:
-        platform = _configured(
-            make_platform, tmp_path, [{"job_name": "node", "static_configs": [{"targets": [address]}]}]
-        )
+        platform = scraping.of([{"job_name": "node", "static_configs": [{"targets": [address]}]}])
         _wait(platform, "up{job='node'}", [1])
         with urllib.request.urlopen(f"http://{address}/metrics") as answer:
             lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]

@@ -6,6 +6,7 @@ import http.client
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -64,6 +65,6 @@ def test_names_that_the_operator_gives_and_keys(make_platform, tmp_path):
     made = subprocess.run([*create, "--control-url", control], check=True, capture_output=True, text=True)
     key = {"Authorization": f"Bearer {made.stdout.strip()}"}
     while ask(platform)[0] != 401:
-        pass
+        time.sleep(0.05)
     assert ask(platform, Host="other.internal")[0] == 401
     assert ask(platform, Host="other.internal", **key)[0] == 200

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 
@@ -25,16 +26,22 @@ def _lines(body: str, count: int = 1) -> bytes:
     return request.SerializeToString()
 
 
-def _send(platform, body: str, count: int = 1) -> None:
-    assert platform.otlp("logs", _lines(body, count)).status == 200
+def _send(platform, body: str, count: int = 1, tenant: str = "default") -> None:
+    assert platform.otlp("logs", _lines(body, count), X_Scope_OrgID=tenant).status == 200
 
 
-def _count(platform, body: str) -> int:
-    return int(platform.sql(f"SELECT count() AS n FROM logs WHERE body = '{body}'")[0]["n"])
+def _count(platform, body: str, tenant: str = "default") -> int:
+    return int(platform.sql(f"SELECT count() AS n FROM logs WHERE body = '{body}'", tenant)[0]["n"])
 
 
-def test_a_backup_made_under_load_brings_everything_back(make_platform):
-    platform = make_platform()
+@pytest.fixture(scope="module")
+def platform(new_platform, tmp_path_factory):
+    made = new_platform(tmp_path_factory.mktemp("backups") / "data").start()
+    yield made
+    made.stop()
+
+
+def test_a_backup_made_under_load_brings_everything_back(platform):
     _send(platform, "before", 100)
     key = _vedette("key", "create", "kept", "--data-dir", str(platform.data_dir))
     assert key.returncode == 0, key.stderr
@@ -78,17 +85,17 @@ def test_a_backup_made_under_load_brings_everything_back(make_platform):
 
 
 def test_a_damaged_backup_replaces_nothing(platform):
-    _send(platform, "kept", 5)
-    platform.eventually("SELECT count() FROM logs", 5)
+    _send(platform, "kept", 5, "damaged")
+    platform.eventually("SELECT count() FROM logs", 5, "damaged")
     assert _vedette("backup", "broken", "--url", platform.url).returncode == 0
     for path in (platform.data_dir / "backups" / "broken" / "engine").rglob("*.bin"):
         path.write_bytes(b"")
     failed = _vedette("restore", "broken", "--yes", "--url", platform.url)
     assert failed.returncode != 0
     assert "The restore failed" in failed.stderr
-    assert _count(platform, "kept") == 5
-    _send(platform, "new")
-    platform.eventually("SELECT count() FROM logs", 6)
+    assert _count(platform, "kept", "damaged") == 5
+    _send(platform, "new", 1, "damaged")
+    platform.eventually("SELECT count() FROM logs", 6, "damaged")
 
 
 def test_wrong_names_are_told(platform):

@@ -48,12 +48,6 @@ def test_wrong_settings(tmp_path, flags, environment, words):
         assert word in said, said
 
 
-def test_settings_of_the_sdk_are_no_mistake(make_platform):
-    """A service and the platform may run with one environment."""
-    platform = make_platform(VEDETTE_ENDPOINT="http://127.0.0.1:4318", VEDETTE_SERVICE="shop", VEDETTE_API_KEY="x")
-    assert platform.request("/readyz").status == 200
-
-
 def test_a_wrong_file_names_the_line(tmp_path):
     (tmp_path / "vedette.toml").write_text('listen = "127.0.0.1:7070"\ntraces_budgt = "1GiB"\n')
     said = _refused(_serve(tmp_path))
@@ -75,8 +69,12 @@ def test_a_data_directory_that_is_a_file(tmp_path):
     assert str(tmp_path / "file") in said
 
 
-def test_two_on_one_directory(make_platform, tmp_path):
-    first = make_platform()
+def test_settings_of_the_sdk_are_no_mistake_and_two_have_no_room_on_one_directory(make_platform, tmp_path):
+    # A service and the platform may run with one environment.
+    first = make_platform(
+        empty=True, VEDETTE_ENDPOINT="http://127.0.0.1:4318", VEDETTE_SERVICE="shop", VEDETTE_API_KEY="x"
+    )
+    assert first.request("/readyz").status == 200
     said = _refused(_serve(tmp_path, "--data-dir", str(first.data_dir), "--otlp-http", "off", "--otlp-grpc", "off"))
     assert str(first.data_dir) in said
     assert first.request("/healthz").status == 200

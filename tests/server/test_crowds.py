@@ -18,10 +18,17 @@ def _one_line() -> bytes:
     return request.SerializeToString()
 
 
-def _head(length: int) -> bytes:
-    return (
-        f"POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: {length}\r\n\r\n"
-    ).encode()
+def _head(tenant: str, length: int) -> bytes:
+    lines = ("POST /v1/logs HTTP/1.1", "Host: x", "Content-Type: application/x-protobuf", f"X-Scope-OrgID: {tenant}")
+    return "\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode()
+
+
+@pytest.fixture(scope="module")
+def platform(new_platform, tmp_path_factory):
+    limits = ["--body-timeout", "1s", "--query-max-memory", "100MiB"]
+    made = new_platform(tmp_path_factory.mktemp("crowds") / "data", limits).start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture
@@ -35,42 +42,42 @@ def test_a_thousand_connections_are_held_and_each_is_served(platform, connect):
     crowd = [connect(platform.otlp_http) for _ in range(1000)]
     assert platform.otlp("logs", body).status == 200
     for each in crowd:
-        each.sendall(_head(len(body)) + body)
+        each.sendall(_head("crowd", len(body)) + body)
     for each in crowd:
         assert each.recv(4096).startswith(b"HTTP/1.1 200")
-    platform.eventually("SELECT count() FROM logs", 1001)
+    platform.eventually("SELECT count() FROM logs", 1000, "crowd")
 
 
-def test_those_who_stop_in_the_middle_are_let_go(make_platform, connect):
-    platform = make_platform("--body-timeout", "1s")
+def test_those_who_stop_in_the_middle_are_let_go(platform, connect):
     body = _one_line()
     slow = [connect(platform.otlp_http) for _ in range(100)]
     for each in slow:
-        each.sendall(_head(len(body)) + body[:3])
-    assert platform.otlp("logs", body).status == 200
+        each.sendall(_head("slow", len(body)) + body[:3])
+    assert platform.otlp("logs", body, X_Scope_OrgID="slow").status == 200
     for each in slow:
         answer = each.recv(4096)
         assert answer.startswith(b"HTTP/1.1 400")
         assert b"nothing came for 1 s after 3 bytes" in answer
-    platform.eventually("SELECT count() FROM logs", 1)
+    platform.eventually("SELECT count() FROM logs", 1, "slow")
     assert platform.request("/healthz").status == 200
 
 
-def test_a_query_that_eats_memory_fails_alone(make_platform):
-    platform = make_platform("--query-max-memory", "100MiB")
-    assert platform.otlp("logs", _one_line()).status == 200
-    platform.eventually("SELECT count() FROM logs", 1)
+def test_a_query_that_eats_memory_fails_alone(platform):
+    assert platform.otlp("logs", _one_line(), X_Scope_OrgID="greedy").status == 200
+    platform.eventually("SELECT count() FROM logs", 1, "greedy")
     greedy = "SELECT length(groupArray(toString(number))) FROM (SELECT arrayJoin(range(100000000)) AS number FROM logs)"
     answers = []
 
     def eat() -> None:
-        answers.append(platform.request("/api/v1/sql", greedy.encode(), method="POST"))
+        answers.append(
+            platform.request("/api/v1/sql", greedy.encode(), method="POST", headers={"X-Scope-OrgID": "greedy"})
+        )
 
     eaters = [threading.Thread(target=eat) for _ in range(3)]
     for each in eaters:
         each.start()
     while any(each.is_alive() for each in eaters):
-        assert platform.sql("SELECT count() AS n FROM logs") == [{"n": 1}]
+        assert platform.sql("SELECT count() AS n FROM logs", "greedy") == [{"n": 1}]
         assert platform.otlp("logs", b"").status == 200
     for answer in answers:
         assert 400 <= answer.status < 500, answer.body

@@ -2,26 +2,75 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from real_platform import Platform
 from ui_visitors import PATIENCE_MS, TENANT, Shop, Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
 
 
 @pytest.fixture(scope="session")
-def shop(shared_platform):
+def shop(run_folder):
+    """One shop for all workers: the first who needs it opens it, and closes it when the others have left."""
     if not CHROMIUM.exists():
         pytest.skip("Chromium is not installed; the package chromium brings it.")
-    platform = shared_platform
+    folder = run_folder / "shop"
+    folder.mkdir(exist_ok=True)
+    owned = None
+    with (folder / "door").open("w") as door, (folder / "visitors").open("w") as visitors:
+        with _alone(door):
+            if (folder / "shop.json").exists():
+                found = _read(folder / "shop.json")
+            else:
+                owned = Platform(Path(tempfile.mkdtemp(dir=folder)) / "data").start()
+                found = _open(owned)
+                _write(found, folder / "shop.json")
+            fcntl.flock(visitors, fcntl.LOCK_SH)
+        yield found
+        fcntl.flock(visitors, fcntl.LOCK_UN)
+        if owned:
+            with _alone(door), _alone(visitors):
+                (folder / "shop.json").unlink()
+                owned.stop()
+
+
+@contextmanager
+def _alone(file: IO[str]) -> Iterator[None]:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    yield
+    fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _write(shop: Shop, path: Path) -> None:
+    platform = shop.platform
+    ports = {"port": platform.port, "otlp_http": platform.otlp_http, "otlp_grpc": platform.otlp_grpc}
+    times = {"start": shop.start.isoformat(), "end": shop.end.isoformat()}
+    path.write_text(json.dumps({"data_dir": str(platform.data_dir), **ports, **times}))
+
+
+def _read(path: Path) -> Shop:
+    told = json.loads(path.read_text())
+    start, end = (datetime.fromisoformat(told.pop(name)) for name in ("start", "end"))
+    return Shop(Platform(Path(told.pop("data_dir")), **told), start, end)
+
+
+def _open(platform: Platform) -> Shop:
     vedette = [sys.executable, "-m", "vedette.cli.main"]
     create = [*vedette, "key", "create", "shop", "--tenant", TENANT, "--scope", "ingest", "--scope", "read"]
     made = subprocess.run([*create, "--data-dir", str(platform.data_dir)], check=True, capture_output=True, text=True)
@@ -30,7 +79,7 @@ def shop(shared_platform):
     command = [*vedette, "demo", "--no-serve", "--plain", "--duration", "24", "--rate", "14", "--day", "40"]
     command += ["--seed", "4", "--api-key", made.stdout.strip(), "--listen", f"127.0.0.1:{platform.port}"]
     command += ["--otlp-http", f"127.0.0.1:{platform.otlp_http}", "--otlp-grpc", f"127.0.0.1:{platform.otlp_grpc}"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     _settle(platform)
     return Shop(platform, start, datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2))
 

@@ -143,14 +143,14 @@ def many_services(shop):
         for name, own in spans.items()
     ]
     body = json.dumps({"resourceSpans": resources}).encode()
-    sent = shop.platform.otlp("traces", body, Content_Type="application/json", X_Scope_OrgID="many")
+    sent = shop.platform.otlp("traces", body, Content_Type="application/json", X_Scope_OrgID="crowded")
     assert sent.status == 200
-    shop.platform.eventually("SELECT uniq(service) FROM spans", 200, "many")
+    shop.platform.eventually("SELECT uniq(service) FROM spans", 200, "crowded")
 
 
 @pytest.mark.usefixtures("many_services")
 def test_map_of_many_services_is_in_groups_and_leads_from_neighbour_to_neighbour(visitor):
-    page = visitor.open("/map", tenant="many", **{"from": "now-1h", "to": "now"})
+    page = visitor.open("/map", tenant="crowded", **{"from": "now-1h", "to": "now"})
     graph = page.get_by_label("Service map", exact=True)
     groups = graph.get_by_role("group", name=re.compile("^area[0-9]: 20 services: "))
     while not page.get_by_text("200 nodes, 199 calls").count():  # the rollup of calls comes a little later

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -30,17 +31,18 @@ def main() -> int:
     name = sys.argv[1]
     settings = Settings.from_json(os.environ[SETTINGS_VARIABLE])
     set_up_logging(settings.log_level)
+    # What loading makes stays as long as the process: there is no garbage to look for in it, now or ever.
+    gc.disable()
     import uvloop  # noqa: PLC0415 - the supervisor imports this module and stays small
 
     try:
         if name == "server":
-            from vedette.server.app import serve  # noqa: PLC0415 - each child loads its own half only
-
-            uvloop.run(serve(settings))
+            from vedette.server.app import serve as run  # noqa: PLC0415 - each child loads its own half only
         else:
-            from vedette.server.worker import work  # noqa: PLC0415
-
-            uvloop.run(work(settings))
+            from vedette.server.worker import work as run  # noqa: PLC0415
+        gc.freeze()
+        gc.enable()
+        uvloop.run(run(settings))
     except (StartError, SettingsError) as error:
         print(f"vedette: {error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
         return EXIT_START_FAILED
