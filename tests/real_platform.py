@@ -21,13 +21,41 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+class PlatformEnded(Exception):
+    """It ended while a test waited for something of it; with its log."""
+
+
+def wait_for(look: Callable[[], object], expected: object, what: str) -> None:
+    """Look again and again until there is what is expected. Who ends the waiting reads what was there instead.
+
+    An OSError or a failed assertion is something seen, too: servers are away for a while and come back.
+    """
+    began, pause, seen = time.monotonic(), 0.02, None
+    try:
+        while True:
+            try:
+                seen = look()
+            except (OSError, AssertionError) as error:
+                seen = error
+            if seen == expected:
+                return
+            time.sleep(pause)
+            pause = min(pause * 1.3, 0.3)
+    except BaseException as error:
+        error.add_note(f"After {time.monotonic() - began:.0f} s, expected {expected!r}, last seen {seen!r}: {what}")
+        raise
 
 
 @dataclass
@@ -77,13 +105,13 @@ class Platform:
         return self
 
     def wait_ready(self) -> None:
-        while True:
+        def status() -> int:
             assert self.process is not None
-            assert self.process.poll() is None, f"vedette ended:\n{self.log}"
-            with contextlib.suppress(OSError):
-                if self.request("/readyz").status == 200:
-                    return
-            time.sleep(0.05)
+            if self.process.poll() is not None:
+                raise PlatformEnded(self.log)
+            return self.request("/readyz").status
+
+        wait_for(status, 200, "the platform's readiness")
 
     def stop(self) -> int:
         assert self.process is not None
@@ -139,12 +167,12 @@ class Platform:
 
     def eventually(self, statement: str, expected: object, tenant: str = "default", key: str = "") -> None:
         """Wait until the first column of the first row is `expected`. A key brings its own tenant."""
-        while True:
-            with contextlib.suppress(AssertionError, OSError):
-                rows = self.sql(statement, "" if key else tenant, **({"Authorization": f"Bearer {key}"} if key else {}))
-                if rows and next(iter(rows[0].values())) == expected:
-                    return
-            time.sleep(0.1)
+
+        def first() -> object:
+            rows = self.sql(statement, "" if key else tenant, **({"Authorization": f"Bearer {key}"} if key else {}))
+            return next(iter(rows[0].values())) if rows else None
+
+        wait_for(first, expected, statement)
 
     def loaded(self) -> None:
         """Wait until everything that was acknowledged is in every table and rollup: its segments are gone then."""

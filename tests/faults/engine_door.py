@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import time
 from typing import Any
 from urllib.parse import urlencode
+
+from real_platform import PlatformEnded, wait_for
 
 __all__ = ["ask", "engine_rows", "until"]
 
@@ -45,18 +46,14 @@ def ask(platform, statement: str) -> list[dict[str, Any]]:
 
 def until(platform, statement: str, expected: object) -> None:
     """Wait until the first column of the first row is `expected`; fail if the platform ends before."""
-    seen: object = None
-    while True:
-        try:
-            rows = ask(platform, statement)
-            seen = next(iter(rows[0].values())) if rows else None
-        except OSError as error:
-            seen = error
-        if seen == expected:
-            return
-        ended = platform.process.poll()
-        assert ended is None, f"vedette ended ({ended}); last seen {seen!r}, expected {expected!r}\n{platform.log}"
-        time.sleep(0.1)
+
+    def first() -> object:
+        if (status := platform.process.poll()) is not None:
+            raise PlatformEnded(f"exit status {status}\n{platform.log}")
+        rows = ask(platform, statement)
+        return next(iter(rows[0].values())) if rows else None
+
+    wait_for(first, expected, statement)
 
 
 def engine_rows(platform, table: str, condition: str = "1") -> int:

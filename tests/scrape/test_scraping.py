@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
-from real_platform import free_port
+from real_platform import free_port, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,11 +69,7 @@ def _vector(platform: Any, query: str, **more: Any) -> dict[tuple[tuple[str, str
 
 
 def _wait(platform: Any, query: str, expected: Any) -> None:
-    while True:
-        found = list(_vector(platform, query).values())
-        if found == expected:
-            return
-        time.sleep(0.1)
+    wait_for(lambda: list(_vector(platform, query).values()), expected, query)
 
 
 def test_a_target_from_its_first_sample_to_its_end(scraping, exporter):
