@@ -346,6 +346,22 @@ def _stdlib(count: int, lines: JsonLines) -> None:
     compare("through stdlib's Logger", count, work_ours, work_theirs, "stdlib + JSON formatter", 0.35)
 
 
+EXPLODING = """
+import resource, time, vedette
+vedette.configure("bench", export=False, log_format="none", max_series=1000)
+users = vedette.counter("users_total", labels=["user"])
+for number in range(10_000):
+    users.labels(f"first {number}").inc()
+before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+for number in range(10_000_000):
+    users.labels(f"u{number}").inc()
+took = time.process_time() - begin
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+assert users.labels("never seen").value() == 10_009_000
+print(grown, len(users._family.series), took / 10)
+"""
+
+
 def whole() -> list[dict[str, object]]:
     """What concerns the whole process: import time, spans a second without a drop, memory with the platform away."""
     imports = [
@@ -396,6 +412,7 @@ print(done, peak, sum(guard.drops().values()) if "bare" not in sys.argv else 0)
             ).stdout.split()
         return int(said[0]), float(said[1]), int(said[2])
 
+    said = subprocess.run([sys.executable, "-c", EXPLODING], check=True, capture_output=True, text=True).stdout.split()
     fast, away, bare = run(40_000, "busy"), run(10_000), run(10_000, "bare")
     return [
         {"what": "import vedette", "measured": f"{min(imports) * 1000:.1f} ms", "goal": "100 ms"},
@@ -408,6 +425,11 @@ print(done, peak, sum(guard.drops().values()) if "bare" not in sys.argv else 0)
             "what": "memory over bare at 10,000 spans/s, platform away",
             "measured": f"{away[1] - bare[1]:.1f} MB",
             "goal": "30 MB",
+        },
+        {
+            "what": "memory grown by 10,000,000 distinct label values",
+            "measured": f"{int(said[0]) / 1024:.1f} MB, {said[1]} series, {float(said[2]):.2f} µs each",
+            "goal": "bounded",
         },
     ]
 

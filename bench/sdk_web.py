@@ -1,90 +1,148 @@
-"""What watching a FastAPI service costs: CPU a request and requests a second, beside the usual trio and bare.
+"""What watching a FastAPI service costs: CPU a request and requests a second, beside other ways to do it, and bare.
 
 One process serves by its ASGI interface, without a network, about 1 ms of work a request; everything is exported to a
-collector in another process. Rounds alternate and the least CPU of each variant counts.
+collector in another process. Rounds alternate and the least CPU of each variant counts. `--peers PYTHON` adds logfire,
+Sentry and ddtrace, which live in an environment of their own; what they add is counted from that environment's bare
+service.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import subprocess
 import sys
-import textwrap
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from bench.report import report
 
-ROUNDS, REQUESTS = 3, 500
+ROUNDS, REQUESTS = 5, 2000
 
-PROGRAM = """
+BEGIN = """
 import asyncio, json, os, sys, time
 from time import perf_counter, process_time
-which, endpoint, requests = sys.argv[1], sys.argv[2], int(sys.argv[3])
-from fastapi import FastAPI
-app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False}) if which != "x" else FastAPI()
-log = None
+endpoint, requests = sys.argv[1], int(sys.argv[2])
+log, finish = None, lambda: None
+def service():
+    from fastapi import FastAPI
+    app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
+    @app.get("/orders/{order}")
+    async def order(order: int):
+        if log is not None:
+            log("order looked up", order)
+        end = process_time() + 0.0008
+        while process_time() < end:
+            pass
+        return {"order": order}
+    return app
+"""
 
-@app.get("/orders/{order}")
-async def order(order: int):
-    if log is not None:
-        log("order looked up", order)
-    end = process_time() + 0.0008
-    while process_time() < end:
-        pass
-    return {"order": order}
+SETUPS = {
+    "bare": "app = service()",
+    "vedette": """
+import vedette
+app = service()
+vedette.configure("bench", endpoint=endpoint, log_file=os.devnull, log_format="json")
+vedette.instrument(app)
+logger = vedette.get_logger("bench")
+log = lambda message, order: logger.info(message, order=order, status="ok")
+finish = vedette.flush
+""",
+    "trio": """
+import structlog, orjson
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prometheus_client import Counter, Histogram
+app = service()
+provider = TracerProvider()
+exporter = OTLPSpanExporter(endpoint=endpoint + "/v1/traces")
+provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=1 << 16))
+trace.set_tracer_provider(provider)
+total = Counter("http_requests", "r", ["method", "route", "status"])
+seconds = Histogram("http_request_duration_seconds", "s", ["method", "route"])
+def add_ids(_, __, event):
+    found = trace.get_current_span().get_span_context()
+    event["trace_id"], event["span_id"] = f"{found.trace_id:032x}", f"{found.span_id:016x}"
+    return event
+structlog.configure(
+    processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True), add_ids,
+                structlog.processors.JSONRenderer(serializer=orjson.dumps)],
+    logger_factory=structlog.BytesLoggerFactory(file=open(os.devnull, "wb", buffering=0)),
+    cache_logger_on_first_use=True)
+logger = structlog.get_logger()
+log = lambda message, order: logger.info(message, order=order, status="ok")
+class Metrics:
+    def __init__(self, app): self.app = app
+    async def __call__(self, scope, receive, send):
+        begin, status = perf_counter(), [500]
+        async def marked(message):
+            if message["type"] == "http.response.start": status[0] = message["status"]
+            await send(message)
+        try:
+            await self.app(scope, receive, marked)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            took = perf_counter() - begin
+            total.labels(scope["method"], route, str(status[0])).inc()
+            seconds.labels(scope["method"], route).observe(took)
+            logger.info("request", method=scope["method"], path=scope["path"], status=status[0], duration=took)
+app.add_middleware(Metrics)
+FastAPIInstrumentor.instrument_app(app)
+finish = provider.force_flush
+""",
+    "logfire": """
+import logfire
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint + "/v1/traces"), max_queue_size=1 << 16)
+reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=endpoint + "/v1/metrics"))
+logfire.configure(send_to_logfire=False, console=False, additional_span_processors=[processor],
+                  metrics=logfire.MetricsOptions(additional_readers=[reader]))
+app = service()
+logfire.instrument_fastapi(app)
+log = lambda message, order: logfire.info(message, order=order, status="ok")
+finish = logfire.force_flush
+""",
+    "sentry": """
+import sentry_sdk
+sentry_sdk.init(dsn=endpoint.replace("://", "://key@") + "/1", traces_sample_rate=1.0, enable_logs=True)
+from sentry_sdk import logger
+app = service()
+log = lambda message, order: logger.info(message, attributes={"order": order, "status": "ok"})
+finish = sentry_sdk.flush
+""",
+    "ddtrace": """
+import logging
+os.environ.update(DD_TRACE_AGENT_URL=endpoint, DD_SERVICE="bench", DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
+                  DD_REMOTE_CONFIGURATION_ENABLED="false", DD_LOGS_INJECTION="true")
+import ddtrace
+ddtrace.patch(fastapi=True, starlette=True, logging=True)
+app = service()
+handler = logging.StreamHandler(open(os.devnull, "w"))
+class Json(logging.Formatter):
+    def format(self, record):
+        return json.dumps({"time": record.created, "level": record.levelname, "message": record.getMessage(),
+                           "order": record.order, "status": record.status,
+                           "trace_id": getattr(record, "dd.trace_id", ""), "span_id": getattr(record, "dd.span_id", "")})
+handler.setFormatter(Json())
+logger = logging.getLogger("bench")
+logger.setLevel("INFO"); logger.propagate = False; logger.addHandler(handler)
+log = lambda message, order: logger.info(message, extra={"order": order, "status": "ok"})
+finish = ddtrace.tracer.flush
+""",
+}
 
-finish = lambda: None
-if which == "vedette":
-    import vedette
-    vedette.configure("bench", endpoint=endpoint, log_file=os.devnull, log_format="json")
-    vedette.instrument(app)
-    logger = vedette.get_logger("bench")
-    log = lambda message, order: logger.info(message, order=order, status="ok")
-    finish = vedette.flush
-elif which == "trio":
-    import structlog, orjson
-    from opentelemetry import trace
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    from prometheus_client import Counter, Histogram
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint + "/v1/traces"), max_queue_size=1 << 16))
-    trace.set_tracer_provider(provider)
-    total = Counter("http_requests", "r", ["method", "route", "status"])
-    seconds = Histogram("http_request_duration_seconds", "s", ["method", "route"])
-    def add_ids(_, __, event):
-        found = trace.get_current_span().get_span_context()
-        event["trace_id"], event["span_id"] = f"{found.trace_id:032x}", f"{found.span_id:016x}"
-        return event
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
-                    structlog.processors.TimeStamper(fmt="iso", utc=True), add_ids,
-                    structlog.processors.JSONRenderer(serializer=orjson.dumps)],
-        logger_factory=structlog.BytesLoggerFactory(file=open(os.devnull, "wb", buffering=0)), cache_logger_on_first_use=True)
-    logger = structlog.get_logger()
-    log = lambda message, order: logger.info(message, order=order, status="ok")
-    class Metrics:
-        def __init__(self, app): self.app = app
-        async def __call__(self, scope, receive, send):
-            begin, status = perf_counter(), [500]
-            async def marked(message):
-                if message["type"] == "http.response.start": status[0] = message["status"]
-                await send(message)
-            try:
-                await self.app(scope, receive, marked)
-            finally:
-                route = getattr(scope.get("route"), "path", "unmatched")
-                took = perf_counter() - begin
-                total.labels(scope["method"], route, str(status[0])).inc()
-                seconds.labels(scope["method"], route).observe(took)
-                logger.info("request", method=scope["method"], path=scope["path"], status=status[0], duration=took)
-    app.add_middleware(Metrics)
-    FastAPIInstrumentor.instrument_app(app)
-    finish = provider.force_flush
-
+END = """
 async def ask(number):
     scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
              "path": f"/orders/{number}", "raw_path": b"", "query_string": b"", "root_path": "",
@@ -105,10 +163,20 @@ async def main():
     seconds = perf_counter() - begin
     finish()
     cpu = process_time() - cpu
-    print(json.dumps([cpu / requests * 1e6, requests / seconds, took[int(requests * 0.99)] * 1e3]))
+    print(json.dumps([cpu / requests * 1e6, requests / seconds, took[int(requests * 0.99)] * 1e3]), flush=True)
+    os._exit(0)  # the programs' own ends are not measured
 
 asyncio.run(main())
 """
+
+NAMES = {
+    "bare": "bare",
+    "vedette": "vedette, all signals",
+    "trio": "OpenTelemetry + prometheus_client + structlog",
+    "logfire": "logfire: traces, metrics, logs as spans",
+    "sentry": "sentry-sdk: traces, logs",
+    "ddtrace": "ddtrace: traces; logs by stdlib and JSON",
+}
 
 
 class Taking(BaseHTTPRequestHandler):
@@ -118,44 +186,67 @@ class Taking(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        answer = b'{"rate_by_service":{}}' if self.path.startswith("/v0.") else b""  # Datadog's agent says something
         self.send_response(200)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
+        self.wfile.write(answer)
+
+    do_PUT = do_POST  # noqa: N815 - the name that the base class asks for
 
     def log_message(self, *_: object) -> None:
         pass
 
 
+def measured(python: str, which: str, endpoint: str, requests: int) -> list[float]:
+    """CPU µs a request, requests a second, p99 in ms of one run."""
+    path = {} if python == sys.executable else {"PYTHONPATH": ""}
+    with tempfile.TemporaryDirectory() as directory:  # a file: logfire reads its callers' source
+        program = Path(directory, "service.py")
+        program.write_text(BEGIN + SETUPS[which] + END)
+        command = [python, str(program), endpoint, str(requests)]
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | path).stdout
+    figures: list[float] = json.loads(said.splitlines()[-1])
+    return figures
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has bench/peers.txt installed")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--requests", type=int, default=REQUESTS)
+    arguments = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    found: dict[str, list[list[float]]] = {"bare": [], "vedette": [], "trio": []}
-    for _ in range(ROUNDS):
-        for which, results in found.items():
-            command = [sys.executable, "-c", textwrap.dedent(PROGRAM), which, endpoint, str(REQUESTS)]
-            results.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    variants = [(sys.executable, which) for which in ("bare", "vedette", "trio")]
+    if arguments.peers:
+        variants += [(arguments.peers, which) for which in ("bare", "logfire", "sentry", "ddtrace")]
+    found: dict[tuple[str, str], list[list[float]]] = {variant: [] for variant in variants}
+    for _ in range(arguments.rounds):
+        for python, which in variants:
+            found[python, which].append(measured(python, which, endpoint, arguments.requests))
     server.shutdown()
     best = {
-        which: (min(r[0] for r in results), max(r[1] for r in results), min(r[2] for r in results))
-        for which, results in found.items()
+        variant: (min(r[0] for r in results), max(r[1] for r in results), min(r[2] for r in results))
+        for variant, results in found.items()
     }
-    bare = best["bare"]
-    names = {"bare": "bare", "vedette": "vedette, all signals", "trio": "OpenTelemetry + prometheus_client + structlog"}
-    report(
-        "sdk_web",
-        [
+    rows: list[dict[str, object]] = []
+    for (python, which), (cpu, rate, p99) in best.items():
+        bare = best[python, "bare"]
+        rows.append(
             {
-                "service": names[which],
+                "service": NAMES[which]
+                if python == sys.executable or which != "bare"
+                else "bare, beside the following",
                 "CPU µs/request": round(cpu),
                 "added µs": round(cpu - bare[0]),
                 "requests/s lost": f"{(1 - rate / bare[1]) * 100:.1f} %",
                 "p99 ms": round(p99, 2),
                 "p99 / bare": round(p99 / bare[2], 2),
             }
-            for which, (cpu, rate, p99) in best.items()
-        ],
-    )
+        )
+    report("sdk_web", rows)
 
 
 if __name__ == "__main__":

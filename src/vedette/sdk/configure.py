@@ -126,6 +126,7 @@ class Runtime:
         own_spans.use_tracer(self.provider.get_tracer("vedette"))
         open_metrics(self.settings)
         wake, tail = self.exporter.wake, self.provider.tail
+        self.provider.wake = wake
         setup.open_desk(self.settings, self.log_queue, self.lines, self.writer, wake, tail)
         self.exporter.start()
         self.shipper = self._shipper() if self.settings.export else None

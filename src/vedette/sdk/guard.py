@@ -54,8 +54,10 @@ def dropped(signal: str, reason: str, count: int) -> None:
     if count <= 0:
         return
     with _lock:
+        first = (signal, reason) not in _drops
         _drops[signal, reason] += count
-    tell(f"drop {signal} {reason}", f"{signal} are being dropped: {reason} (counted in vedette_sdk_dropped_total)")
+    if first:
+        tell(f"drop {signal} {reason}", f"{signal} are being dropped: {reason} (counted in vedette_sdk_dropped_total)")
 
 
 def drops() -> dict[tuple[str, str], int]:

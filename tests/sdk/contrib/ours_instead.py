@@ -102,7 +102,7 @@ class _Reader:
 
 def _tracer_provider(**given: Any) -> tuple[TracerProvider, _Memory]:
     resource = given.get("resource")
-    provider = TracerProvider(Resource(resource.attributes if resource else {"service.name": "t"}), Ratio(1), 1 << 20)
+    provider = TracerProvider(resource or Resource({"service.name": "t"}), Ratio(1), 1 << 20)
     memory = _Memory()
     provider.add_span_processor(memory)
     return provider, memory

@@ -2,10 +2,12 @@
 
 ::
 
-    pip install opentelemetry-test-utils    # of the version of the instrumentations
+    pip install -e .[contrib-suites]
     python tests/sdk/contrib/run_suites.py fastapi asgi sqlalchemy httpx redis logging
 
-The tests are in the source distributions, which pip downloads; they are no part of this repository.
+The tests are in the source distributions, which pip downloads; they are no part of this repository. Some of them wait a
+hundredth of a second for an answer, or compare two measured durations, and fail now and then on a busy machine with any
+SDK: those that failed are run again by themselves, and what passes then passes.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+_AGAIN = 5
 _OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR|SKIPPED) (\S+)", re.MULTILINE)
 
 
@@ -33,9 +36,19 @@ def fetch(library: str, directory: Path) -> Path:
     return directory / archive.name.removesuffix(".tar.gz")
 
 
-def outcomes(folder: Path, *plugin: str) -> dict[str, str]:
+def settled(folder: Path, *plugin: str) -> dict[str, str]:
+    """The outcome of each test, where one that fails gets a few more chances."""
+    found = outcomes(folder, ["tests"], *plugin)
+    for _ in range(_AGAIN):
+        failed = [test for test, outcome in found.items() if outcome in {"FAILED", "ERROR"}]
+        if failed:
+            found |= outcomes(folder, failed, *plugin)
+    return found
+
+
+def outcomes(folder: Path, tests: list[str], *plugin: str) -> dict[str, str]:
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "pytest", "tests", "-q", "-rA", "--tb=no", "-p", "no:cacheprovider", *plugin]
+    command = [sys.executable, "-m", "pytest", *tests, "-q", "-rA", "--tb=no", "-p", "no:cacheprovider", *plugin]
     done = subprocess.run(
         [*command, "-p", "no:vedette", "--rootdir", str(folder), "-c", os.devnull],
         cwd=folder,
@@ -51,7 +64,7 @@ def main(libraries: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         for library in libraries:
             folder = fetch(library, Path(directory))
-            official, ours = outcomes(folder), outcomes(folder, "-p", "ours_instead")
+            official, ours = settled(folder), settled(folder, "-p", "ours_instead")
             passed = [test for test, outcome in official.items() if outcome == "PASSED"]
             differing = sorted(test for test in passed if ours.get(test) != "PASSED")
             print(

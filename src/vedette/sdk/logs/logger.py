@@ -32,6 +32,7 @@ __all__ = ["LogDesk", "Logger", "describe", "desk", "get_logger", "set_level"]
 
 _DEBUG, _INFO, _WARNING, _ERROR, _CRITICAL = 10, 20, 30, 40, 50
 _OFF = 1 << 30
+_WAKE_AT = 2048
 _is_scalar = SCALARS.issuperset
 
 
@@ -278,12 +279,13 @@ def set_levels(levels: Mapping[str, int], sink: Callable[[Any], None] | None) ->
 
 
 def bounded(append: Callable[[Any], None], queue: Any, limit: int, wake: Callable[[], None]) -> Callable[[Any], None]:
-    """A sink that appends to `queue` up to `limit` and wakes the background thread for errors."""
+    """A sink that appends to `queue` up to `limit`; errors, and many records, wake the background thread."""
 
     def sink(record: Record) -> None:
-        if len(queue) < limit:
+        waiting = len(queue)
+        if waiting < limit:
             append(record)
-            if record[1] >= _ERROR:
+            if record[1] >= _ERROR or waiting == _WAKE_AT:
                 wake()
         else:
             dropped("logs", "the queue is full", 1)

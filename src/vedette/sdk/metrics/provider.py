@@ -55,7 +55,7 @@ class _Series:
         key = tuple([(name, type(clean[name]).__name__, _hashable(clean[name])) for name in sorted(clean)])
         found = self._family.child(key, lambda: clean)
         if found is None:
-            dropped("label sets", f"metric {self._family.name} has more than {self._family.limit}", 1)
+            dropped("label sets", self._family.overflowing, 1)
             family, overflow = self._family, (OVERFLOW,)
             with family.lock:
                 if overflow not in family.series:

@@ -39,6 +39,7 @@ class Family(Generic[M]):
         self.unit = unit
         self.make = make
         self.limit = limit
+        self.overflowing = f"metric {name} has more than {limit}"
         self.scope: Scope | None = None
         self.monotonic = True
         self.series: dict[tuple[Any, ...], M] = {}
@@ -81,6 +82,11 @@ class Labelled(Generic[M]):
         return self._find(values, named)
 
     def _find(self, values: tuple[Any, ...], named: dict[str, Any]) -> M:
+        family = self._family
+        if len(family.series) > family.limit and not named and len(values) == len(self._names):
+            # Full, the overflow's series included: labels without bound must cost little.
+            texts = values if _STRINGS.issuperset(map(type, values)) else tuple([str(clean(value)) for value in values])
+            return family.series.get(texts) or self._overflow()
         given = dict(zip(self._names, values, strict=False)) | named
         unknown = [name for name in given if name not in self._names]
         if unknown or len(values) > len(self._names):
@@ -88,7 +94,6 @@ class Labelled(Generic[M]):
         texts = tuple([str(clean(given.get(name, ""))) for name in self._names])
         found = self._family.child(texts, lambda: dict(zip(self._names, texts, strict=True)))
         if found is None:
-            dropped("label sets", f"metric {self._family.name} has more than {self._family.limit}", 1)
             return self._overflow()
         if all(type(given.get(name)) is str for name in self._names):
             self._known[texts] = found
@@ -96,6 +101,10 @@ class Labelled(Generic[M]):
 
     def _overflow(self) -> M:
         family, key = self._family, (OVERFLOW,) * len(self._names)
+        dropped("label sets", family.overflowing, 1)
+        known = family.series.get(key)
+        if known is not None:
+            return known
         with family.lock:
             found = family.series.get(key)
             if found is None:
@@ -122,6 +131,8 @@ class Labelled(Generic[M]):
 
 
 _MISSING: Any = object()
+_STRINGS = frozenset((str,))
+_NONE: dict[str, Any] = {}
 
 
 def labelled(family: Family[M], names: Sequence[str]) -> Labelled[M]:
@@ -148,6 +159,12 @@ def labelled(family: Family[M], names: Sequence[str]) -> Labelled[M]:
 
 
 def _by_name(metric: Labelled[M], values: tuple[Any, ...]) -> M:
+    if len(metric._family.series) > metric._family.limit:
+        for value in values:
+            if value is _MISSING:
+                break
+        else:
+            return metric._find(values, _NONE)
     named = {name: value for name, value in zip(metric._names, values, strict=True) if value is not _MISSING}
     return metric._find((), named)
 
@@ -195,10 +212,10 @@ class Registry:
     def adopt(self, family: Family[Any]) -> Family[Any]:
         """Take in a family made elsewhere, or give the one that has its name and kind already."""
         with self._lock:
-            found = self.families.get(family.name)
-            if found is None or found.kind != family.kind:
-                found = self.families[family.name if found is None else f"{family.name} {family.kind}"] = family
-            return found
+            key = family.name
+            if key in self.families and self.families[key].kind != family.kind:
+                key = f"{family.name} {family.kind}"
+            return self.families.setdefault(key, family)
 
     def collect(self) -> list[Family[Any]]:
         """Every family, with the observers' news and all observations folded in."""
@@ -219,6 +236,7 @@ class Registry:
         self.max_series = most
         for family in list(self.families.values()):
             family.limit = most
+            family.overflowing = f"metric {family.name} has more than {most}"
 
     def after_fork(self) -> None:
         """Begin at zero in a forked child: the parent reports what it counted."""

@@ -43,6 +43,8 @@ _INTERNAL = SpanKind.INTERNAL
 _UNSET = Status(StatusCode.UNSET)
 _LOW_64 = (1 << 64) - 1
 _ALWAYS = 1 << 64
+_WAKE_AT = 2048
+"""So many waiting items wake the export thread: a busy program fills the queue sooner than it would look."""
 _new = Span.__new__
 _new_unsampled = UnsampledSpan.__new__
 _BOTH = RECORD_EXCEPTION | STATUS_ON_EXCEPTION
@@ -210,6 +212,10 @@ class Tracer(api.Tracer):
         return span
 
 
+def _nobody() -> None:
+    """Nothing: there is no export thread."""
+
+
 class TracerProvider(api.TracerProvider):
     """Makes tracers (OpenTelemetry API `TracerProvider`) whose finished spans wait in `queue`.
 
@@ -229,14 +235,18 @@ class TracerProvider(api.TracerProvider):
         self._tracers: dict[Any, Tracer] = {}
         self._lock = threading.Lock()
         self.tail: TailBuffer | None = None
+        self.wake: Callable[[], None] = _nobody  # lets the export thread work before its time
         self.finish = self._finisher()
 
     def _finisher(self) -> Callable[[Span], None]:
         queue, append, limit = self.queue, self.queue.append, self.limit
 
         def finish(span: Span) -> None:
-            if len(queue) < limit:
+            waiting = len(queue)
+            if waiting < limit:
                 append(span)
+                if waiting == _WAKE_AT:
+                    self.wake()
             else:
                 dropped("spans", "the queue is full", 1)
 
