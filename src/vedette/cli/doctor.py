@@ -83,7 +83,8 @@ def _directory(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", text, "Free some space or lower traces_budget, logs_budget and metrics_budget.")
     else:
         yield Finding("ok", text)
-    budgets = settings.traces_budget + settings.logs_budget + settings.metrics_budget + settings.wal_max_bytes
+    metrics = settings.metrics_budget + settings.metrics_5m_budget + settings.metrics_1h_budget
+    budgets = settings.traces_budget + settings.logs_budget + metrics + settings.wal_max_bytes
     used = sum(file.stat().st_size for file in (path / "engine").rglob("*") if file.is_file())
     if budgets - used > usage.free:
         yield Finding(

@@ -158,14 +158,19 @@ async def _open_ingest(
 
 
 async def _open_metrics(cleanup: AsyncExitStack, settings: Settings, engine: Engine, reader: Reader) -> MetricQueries:
-    store = MetricStore(reader, max_cached_samples=settings.metrics_cache // _CACHED_SAMPLE_BYTES)
+    options = _promql_options(settings)
+    store = MetricStore(
+        reader,
+        max_cached_samples=settings.metrics_cache // _CACHED_SAMPLE_BYTES,
+        start_times=options.start_times,
+    )
     await _background(cleanup, store.run())
     return MetricQueries(
         engine,
         store,
         _promql_limits(settings),
         concurrency=settings.query_concurrency,
-        options=_promql_options(settings),
+        options=options,
     )
 
 

@@ -212,7 +212,16 @@ class Settings:
 
     traces_budget: int = _setting(parse_bytes, "20GiB", "bytes of spans to keep; the oldest day goes first")
     logs_budget: int = _setting(parse_bytes, "20GiB", "bytes of logs to keep; the oldest day goes first")
-    metrics_budget: int = _setting(parse_bytes, "20GiB", "bytes of metrics to keep; the oldest day goes first")
+    metrics_budget: int = _setting(parse_bytes, "20GiB", "bytes of metrics' samples to keep; the oldest day goes first")
+    metrics_5m_budget: int = _setting(
+        parse_bytes, "10GiB", "bytes of metrics summed up per 5 minutes to keep; the oldest week goes first"
+    )
+    metrics_1h_budget: int = _setting(
+        parse_bytes, "10GiB", "bytes of metrics summed up per hour, and of labels, to keep; the oldest month goes first"
+    )
+    metrics_rollup_delay: float = _setting(
+        parse_duration, "5m", "how long no sample may have come for an hour before it is summed up"
+    )
 
     upkeep_interval: float = _setting(parse_duration, "1m", "how often budgets are enforced and the map is closed")
     backup_dir: str = _setting(str, "", "where backups are kept; empty is backups/ in data-dir")

@@ -21,6 +21,7 @@ from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import LEDGER, by_name
 from vedette.server.engine.migrate import migrate, prepare_format
 from vedette.server.engine.rollups import EdgeRoller
+from vedette.server.engine.rollups.tiers import TierRoller
 from vedette.server.ingest.otlp import canonical, stamped
 from vedette.server.ingest.series_limit import SeriesLimits, SeriesRefusals
 from vedette.server.scrape.host import HostCollector
@@ -95,9 +96,11 @@ async def work(settings: Settings) -> None:
         for name in await asyncio.to_thread(remove_half_backups, settings.backup_path):
             log.warning("Removed the unfinished backup %s.", name)
         await _background(cleanup, BackupClerk(engine, settings, loader, folder).run())
-        budgets = Budgets(engine, settings, record)
+        tiers = TierRoller(engine, settings.metrics_rollup_delay)
+        budgets = Budgets(engine, settings, record, tiers)
         if embedded:
             await _background(cleanup, _repeat(settings.upkeep_interval, budgets.enforce, "keep the byte budgets"))
+        await _background(cleanup, _repeat(settings.upkeep_interval, tiers.roll, "sum up metrics"))
         roller = EdgeRoller(engine)
         await _background(cleanup, _repeat(settings.upkeep_interval, roller.roll, "close the service graph"))
         await _background(cleanup, _show(loader, settings, folder))

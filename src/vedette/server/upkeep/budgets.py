@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from vedette.errors import EngineError, QueryLimit
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from vedette.server.engine.client import Engine
+    from vedette.server.engine.rollups.tiers import TierRoller
     from vedette.server.settings import Settings
     from vedette.server.wal.quarantine import LedgerLine
 
@@ -23,6 +26,7 @@ log = logging.getLogger(__name__)
 _HERE = files("vedette.server.upkeep")
 _PARTS = (_HERE / "parts.sql").read_text(encoding="utf-8")
 _OLDEST_PART = (_HERE / "oldest_part.sql").read_text(encoding="utf-8")
+_GONE = (_HERE / "gone.sql").read_text(encoding="utf-8")
 _ROWS = (_HERE / "rows_in_partition.sql").read_text(encoding="utf-8")
 
 
@@ -30,18 +34,22 @@ _ROWS = (_HERE / "rows_in_partition.sql").read_text(encoding="utf-8")
 class Stored:
     """The tables of a signal.
 
-    `raw` are partitioned by day and dropped together; the first one's rows are counted in the ledger. `rollups` are far
-    smaller and go only when nothing raw can.
+    `raw` are partitioned by time alike and dropped together; the first one's rows are counted in the ledger. `rollups`
+    are far smaller and go only when nothing raw can. `gone` is the column of vedette.metric_hours that says so.
     """
 
     raw: tuple[str, ...]
-    rollups: tuple[str, ...]
+    rollups: tuple[str, ...] = ()
+    gone: str = ""
 
 
 SIGNALS = {
     "traces": Stored(("spans", "trace_index"), ("red_minute", "red_hour", "service_edges_closed", "attribute_values")),
-    "logs": Stored(("logs",), ()),
-    "metrics": Stored(("samples", "histograms", "exemplars"), ("series",)),
+    "logs": Stored(("logs",)),
+    "metrics": Stored(("samples", "histograms", "exemplars"), (), "raw_gone"),
+    "metrics_5m": Stored(("samples_5m",), (), "samples_5m_gone"),
+    # What is kept longest needs the labels as long.
+    "metrics_1h": Stored(("samples_1h",), ("series",), "samples_1h_gone"),
 }
 
 
@@ -53,14 +61,21 @@ class Budgets:
     """
 
     def __init__(
-        self, engine: Engine, settings: Settings, record: Callable[[Sequence[LedgerLine], str], Awaitable[None]]
+        self,
+        engine: Engine,
+        settings: Settings,
+        record: Callable[[Sequence[LedgerLine], str], Awaitable[None]],
+        tiers: TierRoller,
     ) -> None:
         self._engine = engine
         self._record = record
+        self._tiers = tiers
         self._limits = {
             "traces": settings.traces_budget,
             "logs": settings.logs_budget,
             "metrics": settings.metrics_budget,
+            "metrics_5m": settings.metrics_5m_budget,
+            "metrics_1h": settings.metrics_1h_budget,
         }
 
     async def enforce(self) -> None:
@@ -117,7 +132,22 @@ class Budgets:
         await self._engine.execute(f"ALTER TABLE vedette.{table} DROP PART '{part}'")
         log.info("The %s are over their budget within one day: dropped part %s of %s.", signal, part, table)
 
+    async def _mark(self, signal: str, table: str, partition: str, part: str) -> None:
+        """Of metrics, sum up what goes, and mark the hours whose samples are not whole any more."""
+        if table != SIGNALS[signal].raw[0] or not (gone := SIGNALS[signal].gone):
+            return
+        if signal == "metrics":
+            try:
+                await self._tiers.roll(partition)
+            except (EngineError, QueryLimit) as error:  # the budget holds nevertheless
+                log.warning("Samples of partition %s go without having been summed up: %s", partition, error)
+        sql = _GONE.replace("/*gone*/", gone).replace(
+            "/*hour*/", "hour" if table == "samples" else "toStartOfHour(time - 1)"
+        )
+        await self._engine.execute(sql, params={"table": table, "partition": partition, "part": part})
+
     async def _note(self, signal: str, table: str, partition: str, part: str, size: int) -> None:
+        await self._mark(signal, table, partition, part)
         params = {"table": table, "partition": partition, "part": part}
         rows = await self._engine.rows(_ROWS, params=params)
         total = sum(int(row["rows"]) for row in rows) or 1
@@ -126,7 +156,7 @@ class Budgets:
             {
                 "time": time.time_ns(),
                 "tenant": row["tenant"],
-                "signal": signal,
+                "signal": signal.partition("_")[0],
                 "reason": "over_budget",
                 "count": int(row["rows"]),
                 "bytes": size * int(row["rows"]) // total,

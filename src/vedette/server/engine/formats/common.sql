@@ -133,3 +133,39 @@ Enum8('unset' = 0, 'trace' = 1, 'debug' = 2, 'info' = 3, 'warn' = 4, 'error' = 5
 Tuple(attributes ${KeyValues}, droppedAttributesCount UInt32)
 -- fragment: ScopeJson
 Tuple(name String, version String, attributes ${KeyValues}, droppedAttributesCount UInt32)
+-- Samples summed up: a row for each series and bucket of {resolution:Int64} milliseconds, as schema/0005 has them. What
+-- is read of the samples follows behind `SampleBucketsOf`, as a table of tenant, series, time and value with every sample
+-- once; `SampleBuckets` are the columns from `tenant` on that both tables have.
+-- fragment: Stale
+(reinterpretAsUInt64(value) = 9218868437227405314)
+-- fragment: SampleBuckets
+tenant,
+    series,
+    fromUnixTimestamp64Milli(bucket, 'UTC') AS time,
+    bitShiftLeft(samples, 32) + toUnixTimestamp(now()) AS version,
+    count,
+    sum,
+    min,
+    max,
+    numbers[1] AS first,
+    numbers[-1] AS last,
+    if(count = 0, 0, bucket - points[1].1) AS first_before,
+    bucket - if(count = 0, latest, points[-1].1) AS last_before,
+    ends_stale AS stale,
+    arraySum((a, b) -> if(b < a, a, 0), arrayPopBack(numbers), arrayPopFront(numbers)) AS reset_sum,
+    arrayCount((a, b) -> b < a, arrayPopBack(numbers), arrayPopFront(numbers)) AS resets,
+    arrayCount((a, b) -> b != a AND NOT (isNaN(a) AND isNaN(b)), arrayPopBack(numbers), arrayPopFront(numbers)) AS changes
+-- fragment: SampleBucketsOf
+SELECT
+    tenant,
+    series,
+    intDiv(toUnixTimestamp64Milli(time) - 1, {resolution:Int64}) * {resolution:Int64} + {resolution:Int64} AS bucket,
+    count() AS samples,
+    countIf(NOT ${Stale}) AS count,
+    sumKahanIf(value, NOT ${Stale}) AS sum,
+    if(countIf(NOT isNaN(value)) = 0, nan, minIf(value, NOT isNaN(value))) AS min,
+    if(countIf(NOT isNaN(value)) = 0, nan, maxIf(value, NOT isNaN(value))) AS max,
+    arraySort(point -> point.1, groupArrayIf((toUnixTimestamp64Milli(time), value), NOT ${Stale})) AS points,
+    arrayMap(point -> point.2, points) AS numbers,
+    max(toUnixTimestamp64Milli(time)) AS latest,
+    argMax(${Stale}, time) AS ends_stale

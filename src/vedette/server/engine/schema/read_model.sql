@@ -101,6 +101,14 @@ CREATE VIEW vedette_sql.samples AS
 SELECT series, time, value, start_time
 FROM vedette.samples FINAL;
 
+CREATE VIEW vedette_sql.samples_5m AS
+SELECT series, time, count, sum, min, max, first, last, reset_sum, resets, changes
+FROM vedette.samples_5m FINAL;
+
+CREATE VIEW vedette_sql.samples_1h AS
+SELECT series, time, count, sum, min, max, first, last, reset_sum, resets, changes
+FROM vedette.samples_1h FINAL;
+
 CREATE VIEW vedette_sql.histograms AS
 SELECT
     series, time, start_time, schema, zero_threshold, zero_count, count, sum, positive_indexes, positive_counts,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vedette.errors import TooManyRequests
+from vedette.server.engine.rollups.tiers import RESOLUTIONS_MS
 from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, Limits, Options, evaluate, requests_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["MetricQueries"]
 
 _DELETE = (files("vedette.server.query.metrics") / "delete.sql").read_text(encoding="utf-8")
+_CHANGED = (files("vedette.server.query.metrics") / "changed.sql").read_text(encoding="utf-8")
 _QUEUE_LENGTHS = 16
 """As many queries wait as run, times this; what comes then is refused."""
 
@@ -109,6 +111,14 @@ class MetricQueries:
                 params={"tenant": tenant, "start": start_ms, "end": end_ms},
                 settings={"max_query_size": 1 << 24},
             )
+        for table, resolution_ms in RESOLUTIONS_MS.items():
+            # A bucket that has some of the time goes whole, and is made again of the samples that are left.
+            await self._engine.execute(
+                _DELETE.replace("/*table*/", table).replace("/*series*/", ids),
+                params={"tenant": tenant, "start": start_ms, "end": end_ms + resolution_ms - 1},
+                settings={"max_query_size": 1 << 24},
+            )
+        await self._engine.execute(_CHANGED, params={"tenant": tenant, "start": start_ms, "end": end_ms})
         metrics.windows.drop(ordinals)
 
     @asynccontextmanager

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     Ordinals = npt.NDArray[np.int64]
 
-__all__ = ["FAR_FUTURE_MS", "HistogramRows", "Samples", "Stretch", "read_histograms", "read_samples"]
+__all__ = [
+    "FAR_FUTURE_MS",
+    "HistogramRows",
+    "Samples",
+    "Stretch",
+    "read_chunks",
+    "read_histograms",
+    "read_samples",
+    "too_many",
+]
 
 _HERE = files("vedette.server.query.metrics")
 _CHUNKS = (_HERE / "chunks.sql").read_text(encoding="utf-8")
@@ -80,7 +89,7 @@ async def read_samples(reader: Reader, tenant: str, stretch: Stretch) -> Samples
     Raises:
         QueryLimit: more than `max_samples`.
     """
-    data = await _read(reader, tenant, _CHUNKS, stretch)
+    data = await read_chunks(reader, tenant, _CHUNKS, stretch)
     if len(data) > _THREAD_BYTES:
         found, chunks = await asyncio.to_thread(_assembled, data, stretch)
     else:
@@ -90,7 +99,14 @@ async def read_samples(reader: Reader, tenant: str, stretch: Stretch) -> Samples
     return found
 
 
-async def _read(reader: Reader, tenant: str, sql: str, stretch: Stretch) -> bytes:
+async def read_chunks(
+    reader: Reader, tenant: str, sql: str, stretch: Stretch, bytes_per_sample: int = _BYTES_PER_SAMPLE, **more: int
+) -> bytes:
+    """What a statement gives for a stretch, in the engine's format; `more` are parameters of its own.
+
+    Raises:
+        QueryLimit: far more bytes than `max_samples` can have.
+    """
     index, ordinals, max_samples = stretch.index, stretch.ordinals, stretch.max_samples
     start, end = max(stretch.start_ms, 0), min(stretch.end_ms, FAR_FUTURE_MS)
     if not len(ordinals) or end < start:
@@ -104,9 +120,10 @@ async def _read(reader: Reader, tenant: str, sql: str, stretch: Stretch) -> byte
         "last_hour": end // 1000,
         "start": start,
         "end": end,
+        **more,
     }
     pieces: list[bytes] = []
-    size, most = 0, max_samples * _BYTES_PER_SAMPLE * 4 + (1 << 20)
+    size, most = 0, max_samples * bytes_per_sample * 4 + (1 << 20)
     async with reader.stream(tenant, text, fmt="Native", params=params, settings=_SETTINGS) as chunks:
         async for piece in chunks:
             size += len(piece)
@@ -220,7 +237,7 @@ async def _start_times(
         starts[first + low : first + high] = chunks.start_max[chunk]
     if changing:
         some = np.array(sorted(changing))
-        data = await _read(reader, tenant, _START_TIMES, replace(stretch, ordinals=some))
+        data = await read_chunks(reader, tenant, _START_TIMES, replace(stretch, ordinals=some))
         for block in blocks(data):
             owners = stretch.index.ordinals_of(block["series"])
             order = np.lexsort((block["time_ms"], owners))
@@ -239,7 +256,7 @@ async def read_histograms(reader: Reader, tenant: str, stretch: Stretch) -> Hist
     Raises:
         QueryLimit: more than `max_samples`.
     """
-    data = await _read(reader, tenant, _HISTOGRAMS, stretch)
+    data = await read_chunks(reader, tenant, _HISTOGRAMS, stretch)
     wanted = set(stretch.ordinals.tolist())
     found = HistogramRows()
     for block in blocks(data):

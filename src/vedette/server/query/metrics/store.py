@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ from vedette.server.query.metrics.samples import (
     too_many,
 )
 from vedette.server.query.metrics.tenant import TenantMetrics
+from vedette.server.query.metrics.tiers import Tiers
 from vedette.server.query.promql.histogram_series import with_reset_hints
 from vedette.server.query.promql.source import STALE_NAN_BITS, SelectedSeries
 
@@ -87,10 +88,12 @@ class MetricStore:
     Args:
         reader: The door to the tables.
         max_cached_samples: Samples kept in memory for each tenant that asks.
+        start_times: Whether rates heed the start times of samples.
     """
 
-    def __init__(self, reader: Reader, *, max_cached_samples: int) -> None:
+    def __init__(self, reader: Reader, *, max_cached_samples: int, start_times: bool = False) -> None:
         self._reader = reader
+        self._tiers = Tiers(reader, start_times=start_times)
         self._max_cached = max_cached_samples
         self._tenants: dict[str, TenantMetrics] = {}
         self._is_warm = False
@@ -134,7 +137,24 @@ class MetricStore:
     ) -> Sequence[SelectedSeries]:
         """See `SampleSource`."""
         metrics = await self.of(tenant)
-        index = metrics.index
+        choices = [await self._tiers.choose(metrics, request) for request in requests]
+        chosen = list(zip(requests, choices, strict=True))
+        raw = [request for request, choice in chosen if choice is None or not choice.table]
+        found = iter(await self._select_raw(metrics, raw, max_samples) if raw else ())
+        answers = []
+        for request, choice in chosen:
+            if choice is None:
+                answers.append(next(found))
+            elif not choice.table:
+                answers.append(replace(next(found), infos=(choice.info,) if choice.info else ()))
+            else:
+                answers.append(await self._tiers.read(metrics, request, choice, max_samples))
+        return answers
+
+    async def _select_raw(
+        self, metrics: TenantMetrics, requests: Sequence[SelectRequest], max_samples: int
+    ) -> list[SelectedSeries]:
+        tenant, index = metrics.tenant, metrics.index
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         readings: list[_Reading] = []
         plans = [_planned(metrics, request, readings, now, now_ms) for request in requests]

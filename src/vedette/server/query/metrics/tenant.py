@@ -45,6 +45,8 @@ class TenantMetrics:
         self.windows = Windows(max_samples)
         self.asked_at = 0.0
         self.refreshed_at = float("-inf")
+        self.raw_gone_ms = 0
+        self.raw_gone_read_at = float("-inf")
         self._reader = reader
         self._max_samples = max_samples
         self._histograms: Ordinals = np.empty(0, np.int64)

@@ -81,6 +81,10 @@ class Windows:
         self._span[ordinals] = np.maximum(self._span[ordinals], now_ms - since_ms)
         return ordinals[self._since[ordinals] > since_ms]
 
+    def hold(self, ordinals: Integers, since_ms: int) -> bool:
+        """Whether all of some series have a window that reaches back to a time."""
+        return bool((self._since[ordinals] <= since_ms).all())
+
     def takes(self, samples: int) -> bool:
         """Whether so many more samples may be kept."""
         return samples <= self._max_samples // 2

@@ -12,7 +12,7 @@ from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.labels import METRIC_NAME, Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from vedette.server.query.promql.histogram import Histogram
 
@@ -106,8 +106,8 @@ class Windows:
     """A range vector: for every step, the samples of each series in (end - width, end].
 
     The samples lie in pools as in `SelectedSeries`, without stale markers; floats and histograms apart.
-    `ends_ms` are the windows' ends, one for every step. `lookback_ms` tells how far behind a smoothed or anchored
-    selector may look.
+    `ends_ms` are the windows' ends, one for every step. Where samples are summed up, `times_ms` are the ends of
+    `buckets`, and `scale` is the asked width by that of the window, which is a multiple of the buckets'.
     """
 
     labels: list[Labels]
@@ -122,6 +122,8 @@ class Windows:
     anchored: bool = False
     smoothed: bool = False
     drop_name: list[bool] | None = None
+    buckets: Mapping[str, Floats] | None = None
+    scale: float = 1.0
 
 
 @dataclass(slots=True)

@@ -73,10 +73,13 @@ def _fetch(
         (*name_matchers, *identities, *data_matchers),
         int(ends.min()) - context.lookback_ms + 1,
         int(ends.max()),
-        step_ms=steps.step_ms,
+        step_ms=steps.step_ms if ends.max() > ends.min() else 0,
         function="info",
+        moment_ms=int(ends.min()),
     )
     (selected,) = context.select([request])
+    if selected.resolution_ms:
+        ends = ends - ends % selected.resolution_ms
     chosen = np.empty((len(selected.labels), steps.count), np.int64)
     if chosen.size:
         rates.latest(

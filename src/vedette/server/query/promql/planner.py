@@ -274,11 +274,12 @@ def _mark(node: Node) -> tuple[bool, bool]:
 
 @dataclass(slots=True)
 class _Span:
-    """The times at which a part of the expression is evaluated."""
+    """The times at which a part of the expression is evaluated; `moment_ms` is one, the others are steps apart."""
 
     start_ms: int
     end_ms: int
     step_ms: int
+    moment_ms: int
 
 
 class Requests:
@@ -293,7 +294,7 @@ class Requests:
 
     def collect(self, node: Node, times: QueryTimes) -> None:
         """Collect the requests of a tree; `places` then maps a selector's `id()` to its request's number."""
-        self._walk(node, _Span(times.start_ms, times.end_ms, times.step_ms), "")
+        self._walk(node, _Span(times.start_ms, times.end_ms, times.step_ms, times.start_ms), "")
 
     def _walk(self, node: Node, span: _Span, function: str) -> None:
         match node:
@@ -303,9 +304,9 @@ class Requests:
                 self._add(node.selector, span, function, node.range_ms)
             case SubqueryExpr():
                 start, end = (span.start_ms, span.end_ms) if node.at_ms is None else (node.at_ms, node.at_ms)
-                inner = _Span(
-                    start - node.offset_ms - node.range_ms, end - node.offset_ms, node.step_ms or self._default_step_ms
-                )
+                # A subquery's moments are the multiples of its step.
+                step = node.step_ms or self._default_step_ms
+                inner = _Span(start - node.offset_ms - node.range_ms, end - node.offset_ms, step, 0)
                 self._walk(node.expr, inner, "")
             case AggregateExpr():
                 self._walk(node.expr, span, node.op)
@@ -329,7 +330,14 @@ class Requests:
         if node.smoothed:
             end += self._lookback_ms
         request = SelectRequest(
-            node.matchers, start - range_ms + 1, end, step_ms=span.step_ms, range_ms=range_ms, function=function
+            node.matchers,
+            start - range_ms + 1,
+            end,
+            step_ms=span.step_ms if node.at_ms is None else 0,
+            range_ms=range_ms,
+            function=function,
+            moment_ms=(span.moment_ms if node.at_ms is None else node.at_ms) - node.offset_ms,
+            extended=node.anchored or node.smoothed,
         )
         place = self._known.setdefault(request, len(self.requests))
         if place == len(self.requests):

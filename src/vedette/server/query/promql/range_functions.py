@@ -18,6 +18,7 @@ from vedette.server.query.promql.block import (
     label_value,
     single,
 )
+from vedette.server.query.promql.bucket_functions import apply_to_buckets
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.histogram_windows import apply_histograms
 from vedette.server.query.promql.instant_functions import absent_labels
@@ -104,6 +105,9 @@ def _run(
     present: Bools,
     overlaps: Bools,
 ) -> None:
+    if windows.buckets is not None:
+        apply_to_buckets(name, windows, part, out, present)
+        return
     first, last = windows.first[part], windows.last[part]
     times, values, starts = windows.times_ms, windows.values, windows.starts_ms
     ends, width = windows.ends_ms, windows.width_ms

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from vedette.server.query.promql.block import Block, Bools, HistogramPool, Histograms, Ints, Windows
+from vedette.server.query.promql.bucket_functions import windows_of_buckets
 from vedette.server.query.promql.histogram import CounterReset, Histogram
 from vedette.server.query.promql.histogram_rates import smooth_histograms
 from vedette.server.query.promql.histogram_series import with_reset_hints
@@ -21,11 +22,11 @@ _NOTHING: Final = np.empty(0, np.int64)
 _NOTHING_HIDDEN: Final = np.empty(0, np.bool_)
 
 
-def window_ends(node: VectorSelector, steps: Steps) -> Ints:
-    """The moment that a selector looks at, for every step."""
-    if node.at_ms is None:
-        return steps.times - node.offset_ms
-    return np.full(steps.count, node.at_ms - node.offset_ms, np.int64)
+def window_ends(node: VectorSelector, steps: Steps, resolution_ms: int) -> Ints:
+    """The moment that a selector looks at, for every step; a multiple of the resolution where there is one."""
+    ends = steps.times if node.at_ms is None else np.full(steps.count, node.at_ms, np.int64)
+    ends = ends - node.offset_ms
+    return ends - ends % resolution_ms if resolution_ms else ends
 
 
 def latest_samples(context: Context, node: VectorSelector, steps: Steps) -> tuple[SelectedSeries, Ints]:
@@ -34,7 +35,7 @@ def latest_samples(context: Context, node: VectorSelector, steps: Steps) -> tupl
     context.reserve(len(selected.labels), steps.count)
     chosen = np.empty((len(selected.labels), steps.count), np.int64)
     if chosen.size:
-        ends = window_ends(node, steps)
+        ends = window_ends(node, steps, selected.resolution_ms)
         bits = selected.values.view(np.int64)
         rates.latest(selected.first, selected.last, selected.times_ms, bits, ends, context.lookback_ms, chosen)
     return selected, chosen
@@ -80,7 +81,7 @@ def _smoothed_vector(context: Context, node: VectorSelector, steps: Steps) -> Bl
     context.reserve(len(windows.labels), steps.count)
     out = np.zeros((len(windows.labels), steps.count))
     present = np.zeros(out.shape, np.bool_)
-    ends = window_ends(node, steps)
+    ends = window_ends(node, steps, selected.resolution_ms)
     rates.smoothed_latest(
         windows.first, windows.last, windows.times_ms, windows.values, ends, context.lookback_ms, out, present
     )
@@ -93,12 +94,12 @@ def _smoothed_vector(context: Context, node: VectorSelector, steps: Steps) -> Bl
 def range_vector(context: Context, node: MatrixSelector, steps: Steps) -> Windows:
     """Evaluate a range selector."""
     selector = node.selector
-    windows = _clean(
-        context.selected(selector),
-        use_starts=context.options.start_times,
-        tell_resets=selector.statistics_only,
-    )
-    windows.ends_ms = window_ends(selector, steps)
+    selected = context.selected(selector)
+    ends = window_ends(selector, steps, selected.resolution_ms)
+    if selected.buckets is not None:
+        return windows_of_buckets(selected, ends, node.range_ms)
+    windows = _clean(selected, use_starts=context.options.start_times, tell_resets=selector.statistics_only)
+    windows.ends_ms = ends
     windows.width_ms = node.range_ms
     windows.anchored, windows.smoothed = selector.anchored, selector.smoothed
     return windows

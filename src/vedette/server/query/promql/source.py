@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -33,8 +33,10 @@ class SelectRequest:
 
     Times are milliseconds since 1970 and inclusive at both ends. The other fields are hints for a source that keeps
     downsampled data or reads ahead; an exact source may ignore them:
-    `step_ms` is the query's resolution (0 for an instant query), `range_ms` the width of a range selector (0 for an
-    instant selector), `function` the function or aggregation applied directly to the selector (`""` if none).
+    `step_ms` is the query's resolution (0 for one moment), `range_ms` the width of a range selector (0 for an instant
+    selector), `function` the function or aggregation applied directly to the selector (`""` if none).
+    `moment_ms` is one of the moments that the selector looks at, the others are `step_ms` apart; None asks for the
+    samples themselves. `extended` looks beyond the window (``anchored``, ``smoothed``).
     """
 
     matchers: tuple[Matcher, ...]
@@ -43,6 +45,8 @@ class SelectRequest:
     step_ms: int = 0
     range_ms: int = 0
     function: str = ""
+    moment_ms: int | None = None
+    extended: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +64,10 @@ class SelectedSeries:
 
     The order of the series is free but must not change from one request to the next.
     `warnings` and `infos` are sentences for the caller (for example, that downsampled data was used).
+
+    Where samples have been summed up per `resolution_ms`, the evaluator looks at the last multiple of it at or before
+    each moment. The samples are the last one of each bucket; or, where the function can be computed from the buckets'
+    sums, `times_ms` are the buckets' ends, and `buckets` has the columns that the function needs (`bucket_functions`).
     """
 
     labels: Sequence[Labels]
@@ -71,6 +79,8 @@ class SelectedSeries:
     histograms: Sequence[Histogram | None] | None = None
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
+    resolution_ms: int = 0
+    buckets: Mapping[str, npt.NDArray[np.float64]] | None = None
 
 
 class SampleSource(Protocol):

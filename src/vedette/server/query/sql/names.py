@@ -25,6 +25,8 @@ VIEWS: Final = frozenset(
         "operations",
         "red_minute",
         "samples",
+        "samples_1h",
+        "samples_5m",
         "series",
         "service_edges",
         "spans",

@@ -1,0 +1,111 @@
+"""Summaries of samples per 5 minutes and per hour: made of whole hours, once these are quiet, and again when more came.
+
+A statement makes the buckets of one hour and a range of series, so that it is bounded however much there is. What is
+made twice counts once (schema/0005_metric_tiers.sql): a crash between making and noting costs the work alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from vedette.server.engine.formats import fragments
+from vedette.server.engine.fragments import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vedette.server.engine.client import Engine
+
+__all__ = ["HOUR_MS", "RESOLUTIONS_MS", "TierRoller"]
+
+log = logging.getLogger(__name__)
+
+HOUR_MS: Final = 3_600_000
+RESOLUTIONS_MS: Final = {"samples_5m": 300_000, "samples_1h": HOUR_MS}
+"""The tables of summaries, finest first, with the width of their buckets."""
+
+_HERE = files("vedette.server.engine.rollups")
+_MOST_SAMPLES: Final = 4_000_000
+"""Samples that one statement sums up; it takes about 100 bytes of memory for each."""
+_SHARE_OF_5M: Final = 8
+"""An hour has fewer buckets than samples by this factor and more."""
+_MOST_TENANTS: Final = 100
+_OVERLAP_MS: Final = 600_000
+_IDS: Final = 1 << 64
+_SETTINGS: Final = {"max_threads": 1, "max_insert_threads": 1, "max_partitions_per_insert_block": 0}
+"""One thread: there is time, and ingest and questions have their own need of the processor."""
+
+
+class TierRoller:
+    """Makes the buckets of hours that have ended.
+
+    Args:
+        engine: Where the tables are.
+        delay_seconds: How long nothing may have arrived for an hour before its buckets are made.
+    """
+
+    def __init__(self, engine: Engine, delay_seconds: float) -> None:
+        self._engine = engine
+        self._delay_ms = int(delay_seconds * 1000)
+        self._noted_ms = 0
+        self._turn = asyncio.Lock()
+        shared = fragments()
+        self._sql = {
+            path.name.removesuffix(".sql"): expand(path.read_text(encoding="utf-8"), shared)
+            for path in _HERE.iterdir()
+            if path.name.endswith(".sql")
+        }
+
+    async def roll(self, partition: str = "") -> int:
+        """Make the buckets of every hour that is due; of those of a partition of the samples, due or not.
+
+        Returns how many hours there were.
+
+        Raises:
+            EngineUnavailable, EngineError, QueryLimit: The engine refused; what is left is made the next time.
+        """
+        async with self._turn:
+            await self._note()
+            count = 0
+            # An insert has its time from when it began: what began a little before may not have been there to be seen.
+            margin = 0 if partition else self._delay_ms * 4 // 5
+            params = {"delay": self._delay_ms, "partition": partition}
+            while rows := await self._engine.rows(self._sql["due_hours"], params=params):
+                for row in rows:
+                    for at in range(0, len(row["tenants"]), _MOST_TENANTS):
+                        await self._make(int(row["hour"]), row["tenants"][at : at + _MOST_TENANTS], margin)
+                count += len(rows)
+            if count:
+                log.debug("Summed up the samples of %d hours.", count)
+            return count
+
+    async def _note(self) -> None:
+        """Keep which hours changed: what says so of arrivals is kept for a day only."""
+        now = (await self._engine.rows("SELECT toUnixTimestamp64Milli(now64(3)) AS now"))[0]["now"]
+        params = {"since": max(0, self._noted_ms - _OVERLAP_MS)}
+        await self._engine.execute(self._sql["note_hours"], params=params, settings=_SETTINGS)
+        self._noted_ms = int(now)
+
+    async def _make(self, hour: int, tenants: Sequence[str], margin_ms: int) -> None:
+        params: dict[str, object] = {"hour": hour, "tenants": tenants}
+        found = (await self._engine.rows(self._sql["hour_size"], params=params))[0]
+        samples, now = int(found["samples"]), int(found["now"])
+        for low, high in _ranges(samples):
+            part = {**params, "low": low, "high": high, "resolution": RESOLUTIONS_MS["samples_5m"]}
+            await self._engine.execute(self._sql["roll_5m"], params=part, settings=_SETTINGS)
+        for low, high in _ranges(samples // _SHARE_OF_5M):
+            part = {**params, "low": low, "high": high}
+            await self._engine.execute(self._sql["roll_1h"], params=part, settings=_SETTINGS)
+        params["rolled"] = now - margin_ms
+        await self._engine.execute(self._sql["mark_rolled"], params=params, settings=_SETTINGS)
+
+
+def _ranges(rows: int) -> list[tuple[int, int]]:
+    """Ranges of series ids, which are spread evenly, so that each has few enough of the rows."""
+    parts = rows // _MOST_SAMPLES + 1
+    cuts = [_IDS * i // parts for i in range(parts + 1)]
+    return [(low, high - 1) for low, high in itertools.pairwise(cuts)]

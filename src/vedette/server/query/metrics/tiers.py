@@ -1,0 +1,314 @@
+"""Samples summed up per 5 minutes and per hour, in place of the samples themselves.
+
+They are read where they give the same and are fewer, and where the samples are gone: docs/adr/0007-downsampling.md.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from vedette.server.engine.formats import fragments
+from vedette.server.engine.fragments import expand
+from vedette.server.engine.rollups.tiers import HOUR_MS, RESOLUTIONS_MS
+from vedette.server.query.metrics.index import ranges
+from vedette.server.query.metrics.native import blocks
+from vedette.server.query.metrics.samples import Stretch, read_chunks, too_many
+from vedette.server.query.promql.bucket_functions import COLUMNS, whole_width
+from vedette.server.query.promql.source import STALE_NAN_BITS, SelectedSeries
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from vedette.server.query.metrics.native import Lists
+    from vedette.server.query.metrics.tenant import TenantMetrics
+    from vedette.server.query.promql.source import SelectRequest
+    from vedette.server.query.reader import Reader
+
+    Ints = npt.NDArray[np.int64]
+
+__all__ = ["Choice", "Tiers"]
+
+_HERE = files("vedette.server.query.metrics")
+_FRAGMENTS = fragments()
+
+
+def _statement(name: str) -> str:
+    return expand((_HERE / f"{name}.sql").read_text(encoding="utf-8"), _FRAGMENTS)
+
+
+_BUCKETS: Final = _statement("buckets")
+_KEPT: Final = _statement("kept_buckets")
+_FRESH: Final = _statement("fresh_buckets")
+_HOURS: Final = _statement("hours")
+_RAW_GONE: Final = _statement("raw_gone")
+
+_LASTS: Final = ("last", "last_before", "stale")
+_NAMES: Final = {"samples_5m": "5m", "samples_1h": "1h"}
+_GONE_SECONDS: Final = 10.0
+"""How long it is believed until when samples are gone, so that questions about the last hour cost no statement more."""
+_LEAST_SPAN_MS: Final = 36 * HOUR_MS
+"""Less than this is read as fast from the samples, which are kept in memory then."""
+_MOST_FRESH_HOURS: Final = 48
+"""With more hours than this to be summed up first, samples that are there are read as they are."""
+_BYTES_PER_BUCKET: Final = 60
+_STALE: Final = np.array([STALE_NAN_BITS], np.uint64).view(np.float64)[0]
+_BY_START_TIMES: Final = frozenset({"rate", "increase", "resets"})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The buckets that are read in place of samples; no table stands for the samples, as far as they are there.
+
+    `columns` are what a function needs of them, empty if the last sample of each is taken. `fresh_hours` are summed up
+    by the query itself, and `info` tells in which way the answer differs.
+    """
+
+    table: str
+    columns: tuple[str, ...] = ()
+    fresh_hours: tuple[int, ...] = ()
+    info: str = ""
+
+    @property
+    def resolution_ms(self) -> int:
+        """The width of a bucket."""
+        return RESOLUTIONS_MS[self.table]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hours:
+    """How the hours of a request are kept.
+
+    `gone` has the hours that the raw samples and each table have lost, `gone_ms` is until when any samples have gone.
+    """
+
+    due: tuple[int, ...]
+    gone: dict[str, Ints]
+    gone_ms: int
+
+    def is_whole(self, table: str) -> bool:
+        return not len(self.gone[table])
+
+
+class Tiers:
+    """Chooses between samples and buckets, and reads buckets.
+
+    Args:
+        reader: The door to the tables.
+        start_times: Whether rates heed the start times of samples, which buckets do not have.
+    """
+
+    def __init__(self, reader: Reader, *, start_times: bool) -> None:
+        self._reader = reader
+        self._start_times = start_times
+
+    async def choose(self, metrics: TenantMetrics, request: SelectRequest) -> Choice | None:
+        """The buckets to answer a request from, or None for the samples.
+
+        Buckets are taken where they give the same and the step is as wide as they are; and where samples are gone.
+        """
+        if request.moment_ms is None:
+            return None
+        gone = request.start_ms < await self._raw_gone_ms(metrics)
+        wide = request.step_ms >= min(RESOLUTIONS_MS.values()) and request.end_ms - request.start_ms >= _LEAST_SPAN_MS
+        if not gone and not wide:
+            return None
+        exact = [table for table in reversed(RESOLUTIONS_MS) if self._is_exact(request, RESOLUTIONS_MS[table])]
+        ordinals, _ = metrics.select(request.matchers)
+        histograms = metrics.with_histograms(ordinals)
+        if not gone and (not exact or len(histograms) or metrics.windows.hold(ordinals, request.start_ms)):
+            return None
+        hours = await self._hours(metrics, request)
+        if hours.is_whole("raw"):
+            fit = [one for one in exact if request.step_ms >= RESOLUTIONS_MS[one] and hours.is_whole(one)]
+            if wide and fit and not len(histograms) and len(hours.due) <= _MOST_FRESH_HOURS:
+                return Choice(fit[0], _columns(request), hours.due)
+            return None
+        return self._instead(request, hours, exact, (len(ordinals), len(histograms)))
+
+    def _instead(self, request: SelectRequest, hours: _Hours, exact: list[str], series: tuple[int, int]) -> Choice:
+        """What is read where samples are gone; `series` is how many there are and how many have native histograms."""
+        every, with_histograms = series
+        note = f"native histograms before {_moment(hours.gone_ms)} are gone: they are not summed up"
+        if every == with_histograms:
+            return Choice("", info=note if every else "")
+        found = next((one for one in exact if hours.is_whole(one)), None)
+        choice = self._second_best(request, hours) if found is None else Choice(found, _columns(request), hours.due)
+        infos = [choice.info, f"{note}; those since are left out beside floats" if with_histograms else ""]
+        return replace(choice, info="; ".join(filter(None, infos)))
+
+    def _is_exact(self, request: SelectRequest, resolution_ms: int) -> bool:
+        """Whether buckets give what the samples give."""
+        if request.extended or request.function == "start_timestamp":
+            return False
+        if (request.moment_ms or 0) % resolution_ms or request.step_ms % resolution_ms:
+            return False
+        if not request.range_ms:
+            return True
+        if self._start_times and request.function in _BY_START_TIMES:
+            return False
+        return request.function in COLUMNS and not request.range_ms % resolution_ms
+
+    @staticmethod
+    def _second_best(request: SelectRequest, hours: _Hours) -> Choice:
+        """What is nearest to the samples that are gone: the finest buckets that are whole, else the most."""
+        table = min(RESOLUTIONS_MS, key=lambda name: (len(hours.gone[name]), RESOLUTIONS_MS[name]))
+        columns = _columns(request)
+        every = _NAMES[table]
+        resolution_ms = RESOLUTIONS_MS[table]
+        parts = []
+        if (request.moment_ms or 0) % resolution_ms or request.step_ms % resolution_ms:
+            parts.append(f"each step shows what was there up to {every} before it")
+        if request.range_ms and not columns:
+            what = request.function or "the selector"
+            parts.append(f"{what} is computed from the last sample of every {every}")
+        elif request.range_ms % resolution_ms:
+            width = whole_width(request.range_ms, resolution_ms) // resolution_ms
+            parts.append(f"the range is taken as {width} x {every}")
+        text = f"samples before {_moment(hours.gone_ms)} are gone and were read as sums of {every}"
+        return Choice(table, columns, hours.due, f"{text}: {'; '.join(parts)}" if parts else text)
+
+    async def _raw_gone_ms(self, metrics: TenantMetrics) -> int:
+        now = time.monotonic()
+        if now - metrics.raw_gone_read_at > _GONE_SECONDS:
+            rows = await self._reader.rows(metrics.tenant, _RAW_GONE)
+            metrics.raw_gone_ms, metrics.raw_gone_read_at = int(rows[0]["until_ms"]), now
+        return metrics.raw_gone_ms
+
+    async def _hours(self, metrics: TenantMetrics, request: SelectRequest) -> _Hours:
+        first, last = (max(0, at // HOUR_MS * HOUR_MS // 1000) for at in (request.start_ms, request.end_ms))
+        # A range may be taken as wider than it is, by half a bucket, and its end as a bucket earlier.
+        params = {"first_hour": first - 2 * HOUR_MS // 1000, "last_hour": last}
+        due: list[int] = []
+        gone: dict[str, list[Ints]] = {name: [] for name in ("raw", *RESOLUTIONS_MS)}
+        for block in blocks(await self._reader.query(metrics.tenant, _HOURS, fmt="Native", params=params)):
+            hours = block["hour_seconds"].astype(np.int64)
+            due += hours[block["due"] != 0].tolist()
+            for name, found in gone.items():
+                found.append(hours[(block[name] != 0) & (hours >= first)])
+        nothing = np.empty(0, np.int64)
+        return _Hours(
+            tuple(due), {name: np.concatenate([nothing, *found]) for name, found in gone.items()}, metrics.raw_gone_ms
+        )
+
+    async def read(
+        self, metrics: TenantMetrics, request: SelectRequest, choice: Choice, max_samples: int
+    ) -> SelectedSeries:
+        """The buckets of a request.
+
+        Raises:
+            QueryLimit: more than `max_samples`.
+        """
+        ordinals, labels = metrics.select(request.matchers)
+        index = metrics.index
+        width = choice.resolution_ms
+        # Moments are taken back to a bucket's end, and ranges to whole buckets.
+        more_ms = width + max(0, whole_width(request.range_ms, width) - request.range_ms) if choice.info else 0
+        start_ms = request.start_ms - more_ms
+        stretch = Stretch(index, ordinals, start_ms, request.end_ms, max_samples)
+        columns = choice.columns or _LASTS
+        data = await read_chunks(
+            self._reader,
+            metrics.tenant,
+            _text(replace(choice, columns=columns)),
+            stretch,
+            _BYTES_PER_BUCKET,
+            resolution=width,
+        )
+        found = _assembled(data, stretch, columns)
+        first, last = np.zeros(len(ordinals), np.int64), np.zeros(len(ordinals), np.int64)
+        at = np.searchsorted(ordinals, found.owners)
+        first[at], last[at] = found.first, found.last
+        infos = (choice.info,) if choice.info else ()
+        if choice.columns:
+            values = found.columns["count"]
+            selected = SelectedSeries(labels, first, last, found.times_ms, values, infos=infos, resolution_ms=width)
+            selected.buckets = found.columns
+            return selected
+        times = found.times_ms - found.columns["last_before"].astype(np.int64)
+        values = np.where(found.columns["stale"] != 0, _STALE, found.columns["last"])
+        return SelectedSeries(labels, first, last, times, values, infos=infos, resolution_ms=width)
+
+
+def _columns(request: SelectRequest) -> tuple[str, ...]:
+    if not request.range_ms or request.extended:
+        return ()
+    found = COLUMNS.get(request.function)
+    return () if found is None else (*found, "count")
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _text(choice: Choice) -> str:
+    """The statement that reads the columns of a choice."""
+    names = [name for name in choice.columns if name != "count"]
+    rows = _KEPT
+    if choice.fresh_hours:
+        rows += "    UNION ALL\n    " + _FRESH
+    raw_hours = sorted({hour + more for hour in choice.fresh_hours for more in (0, HOUR_MS // 1000)})
+    return (
+        _BUCKETS.replace("/*rows*/", rows)
+        .replace("/*columns*/", "".join(f",\n    groupArray({name}::Float64) AS {name}_list" for name in names))
+        .replace("/*names*/", "".join(f", {name}" for name in names))
+        .replace("/*table*/", choice.table)
+        .replace("/*start_of*/", "toStartOfHour" if choice.resolution_ms < HOUR_MS else "toStartOfDay")
+        .replace("/*raw_hours*/", ",".join(map(str, raw_hours)))
+        .replace("/*hours*/", ",".join(map(str, choice.fresh_hours)))
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """Buckets of some series: those of the ordinal `owners[i]` are ``first[i]:last[i]``, times ascending."""
+
+    owners: Ints
+    first: Ints
+    last: Ints
+    times_ms: Ints
+    columns: dict[str, npt.NDArray[np.float64]]
+
+
+def _assembled(data: bytes, stretch: Stretch, columns: tuple[str, ...]) -> _Found:
+    names = ["counts", *(f"{name}_list" for name in columns if name != "count")]
+    parts: list[tuple[Any, ...]] = []
+    before = 0
+    for block in blocks(data):
+        offsets: Lists = block["offsets"]
+        begins = np.concatenate([[0], offsets.ends[:-1]]).astype(np.int64)
+        lists = [block[name].items for name in ("versions", *names)]
+        owners = stretch.index.ordinals_of(block["series"])
+        bases = block["span_seconds"].astype(np.int64) * 1000
+        parts.append((owners, bases, begins + before, offsets.ends - begins, offsets.items, *lists))
+        before += len(offsets.items)
+        if before > stretch.max_samples:
+            raise too_many(stretch.max_samples)
+    nothing = np.empty(0, np.int64)
+    if not parts:
+        return _Found(nothing, nothing, nothing, nothing, {name: np.empty(0) for name in (*columns, "count")})
+    owners, bases, begins, sizes, offsets_ms, versions, *lists = (
+        np.concatenate(part) for part in zip(*parts, strict=True)
+    )
+    keep = np.flatnonzero(np.isin(owners, stretch.ordinals))
+    order = keep[np.lexsort((bases[keep], owners[keep]))]
+    sizes = sizes[order]
+    at = ranges(begins[order], sizes)
+    owner = np.repeat(owners[order], sizes)
+    times = np.repeat(bases[order], sizes) + offsets_ms[at]
+    same_owner = owner[1:] == owner[:-1]
+    if not (times[1:] > times[:-1])[same_owner].all():
+        # The highest version of each bucket comes last and is kept.
+        sorting = np.lexsort((versions[at], times, owner))
+        at, owner, times = at[sorting], owner[sorting], times[sorting]
+        final = np.append((times[1:] != times[:-1]) | (owner[1:] != owner[:-1]), True)
+        at, owner, times = at[final], owner[final], times[final]
+    unique, first = np.unique(owner, return_index=True)
+    last = np.append(first[1:], len(owner))
+    values = {name: column[at].astype(np.float64) for name, column in zip(("count", *names[1:]), lists, strict=True)}
+    return _Found(unique, first, last, times, {name.removesuffix("_list"): column for name, column in values.items()})

@@ -1,0 +1,6 @@
+-- Mark the hours that a partition, or a part of it, is about to take away.
+INSERT INTO vedette.metric_hours (tenant, hour, /*gone*/)
+SELECT tenant, /*hour*/ AS hour, 1
+FROM vedette.{table:Identifier}
+WHERE _partition_id = {partition:String} AND (_part = {part:String} OR {part:String} = '')
+GROUP BY tenant, hour

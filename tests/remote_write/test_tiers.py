@@ -1,0 +1,253 @@
+"""Samples summed up per 5 minutes and per hour: the same answers while there are samples, and after they are gone."""
+
+from __future__ import annotations
+
+import math
+import time
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from write_requests import ONE, PATH, STALE, histogram, packed, sample, series_one
+
+if TYPE_CHECKING:
+    from real_platform import Platform
+
+HOUR = 3600
+FLAGS = ("--metrics-rollup-delay", "100ms", "--upkeep-interval", "300ms")
+HOURS = 60
+
+
+def _begin() -> int:
+    """The start of an hour six days ago."""
+    return (int(time.time()) // HOUR - 6 * 24) * HOUR
+
+
+def _counter(second: int) -> float:
+    """Grows by a few a minute and starts again about every seven hours, within buckets and between them."""
+    return float((second // 60 * 7 + second % 11) % 3000)
+
+
+def _gauge(second: int) -> float:
+    return 50 + 40 * math.sin(second / 5000) + second % 17
+
+
+def _write(platform: Platform, *series: bytes, tenant: str = "acme") -> None:
+    answer = platform.request(PATH, packed(b"".join(series)), headers=ONE | {"X-Scope-OrgID": tenant})
+    assert answer.status == 204, answer.body
+
+
+def _samples(begin: int, hours: int, step: int, value: Any, shift_ms: int = 0) -> list[tuple[int, bytes]]:
+    return [(2, sample(value(at), (begin + at) * 1000 + shift_ms)) for at in range(0, hours * HOUR + 1, step)]
+
+
+def _ask(platform: Platform, path: str, tenant: str, **parameters: object) -> dict[str, Any]:
+    headers = {"X-Scope-OrgID": tenant}
+    answer = platform.request(f"/prometheus/api/v1/{path}?{urllib.parse.urlencode(parameters)}", headers=headers)
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+def _range(  # noqa: PLR0917 - as the API has them
+    platform: Platform, query: str, start: float, end: float, step: int, tenant: str = "acme"
+) -> tuple[dict[str, Any], list[str]]:
+    """Values by series and time, and the notes."""
+    answer = _ask(platform, "query_range", tenant, query=query, start=start, end=end, step=step)
+    found = {
+        (str(sorted(one["metric"].items())), at): float(value)
+        for one in answer["data"]["result"]
+        for at, value in one["values"]
+    }
+    return found, [text for text in answer.get("infos", ()) if "might not be a counter" not in text]
+
+
+def _moments(platform: Platform, query: str, start: int, end: int, step: int) -> dict[Any, float]:
+    """The same by instant queries, which read samples as long as there are any."""
+    found = {}
+    for at in range(start, end + 1, step):
+        for one in _ask(platform, "query", "acme", query=query, time=at)["data"]["result"]:
+            found[str(sorted(one["metric"].items())), one["value"][0]] = float(one["value"][1])
+    return found
+
+
+def _same(left: dict[Any, float], right: dict[Any, float]) -> None:
+    assert left.keys() == right.keys()
+    for key, value in left.items():
+        assert right[key] == pytest.approx(value, rel=1e-12, nan_ok=True), key
+
+
+EXACT = (
+    "rate(c[1h])",
+    "increase(c[3h])",
+    "delta(g[2h])",
+    "sum_over_time(g[1h])",
+    "avg_over_time(g[2h])",
+    "min_over_time(g[1h])",
+    "max_over_time(g[6h])",
+    "count_over_time({__name__=~'c|g|gap'}[1h])",
+    "last_over_time(g[1h])",
+    "changes(gap[4h])",
+    "resets(c[24h])",
+    "gap",
+    "timestamp(c)",
+    "absent_over_time(gap[1h])",
+    "sum by (odd) (rate(c[1h] offset 2h))",
+    "max_over_time(g[1h:30m])",
+)
+
+
+@pytest.fixture(scope="module")
+def written(new_platform, tmp_path_factory):
+    """Two and a half days of some series."""
+    platform = new_platform(tmp_path_factory.mktemp("tiers") / "data", list(FLAGS)).start()
+    begin = _begin()
+    for i in range(2):
+        labels = [("__name__", "c"), ("i", str(i)), ("odd", str(i % 2))]
+        _write(platform, series_one(labels, *_samples(begin, HOURS, 60, lambda at, i=i: _counter(at + i * 999), i * 7)))
+        labels = [("__name__", "g"), ("i", str(i))]
+        _write(platform, series_one(labels, *_samples(begin, HOURS, 60, lambda at, i=i: _gauge(at + i), i * 1013)))
+    parts = _samples(begin, 8, 45, lambda at: math.nan if at % 7 == 0 else float(at // 900), 1)
+    parts.append((2, sample(STALE, (begin + 8 * HOUR) * 1000 + 46)))
+    parts += _samples(begin + 20 * HOUR, 9, 45, lambda at: -float(at), 1)
+    _write(platform, series_one([("__name__", "gap")], *parts))
+    yield platform
+    platform.stop()
+
+
+@pytest.fixture(scope="module")
+def before(written):
+    """Answers by the hour, and by single moments, while there are samples."""
+    begin, end = _begin(), _begin() + (HOURS - 1) * HOUR
+    _summed_up(written, end, 120)
+    few = {query: _moments(written, query, begin + 5 * HOUR, end, 18 * HOUR) for query in EXACT}
+    hourly = {query: _range(written, query, begin, end, HOUR) for query in EXACT}
+    return few, hourly
+
+
+@pytest.fixture(scope="module")
+def gone(written, before):
+    """The platform when all samples but the newest are gone."""
+    assert before  # asked while there were samples
+    begin, now = _begin(), int(time.time())
+    _write(written, series_one([("__name__", "c")], *_samples(begin, 1, 60, float)), tenant="late")
+    found = {"schema": 0, "count": 3.0, "sum": 5.0, "positive": {1: 3.0}}
+    parts = [(4, histogram(found, (begin + at) * 1000)) for at in range(0, HOUR, 60)]
+    _write(written, series_one([("__name__", "h")], *parts, (4, histogram(found, now * 1000))), tenant="histograms")
+    _write(written, series_one([("__name__", "c")], *_samples(begin, 1, 60, float)), tenant="histograms")
+    # Something new, so that every old day can go.
+    _write(written, series_one([("__name__", "fresh")], (2, sample(1.0, now * 1000))))
+    written.loaded()
+    written.stop()
+    written.flags += ["--metrics-budget", "0"]
+    written.start()
+    written.eventually("SELECT count() FROM samples", 1, "acme")
+    return written
+
+
+def _summed_up(platform: Platform, hour: int, count: int, tenant: str = "acme") -> None:
+    """Wait until an hour of a metric has been summed up, in both tables."""
+    for table in ("samples_5m", "samples_1h"):
+        platform.eventually(
+            f"SELECT sum(count) FROM {table} WHERE time > toDateTime({hour}) AND time <= toDateTime({hour + HOUR}) "
+            "AND series IN (SELECT id FROM series WHERE name = 'c')",
+            count,
+            tenant,
+        )
+
+
+def test_answers_from_sums_are_those_from_samples(before):
+    few, hourly = before
+    for query, (found, notes) in hourly.items():
+        moments = {at for _, at in few[query]}
+        _same(few[query], {key: value for key, value in found.items() if key[1] in moments})
+        assert few[query]
+        assert not notes, query
+
+
+def test_late_samples_are_summed_up_too(written):
+    begin, tenant = _begin(), "twice"
+    _write(written, series_one([("__name__", "c")], *_samples(begin, 1, 60, float)), tenant=tenant)
+    _summed_up(written, begin, 60, tenant)
+    before = written.sql("SELECT time, sum FROM samples_5m ORDER BY time", tenant)
+    late = [(2, sample(1000.0, (begin + 90) * 1000)), (2, sample(1.0, (begin + HOUR - 1) * 1000))]
+    _write(written, series_one([("__name__", "c")], *late), tenant=tenant)
+    _summed_up(written, begin, 62, tenant)
+    after = written.sql("SELECT time, sum FROM samples_5m ORDER BY time", tenant)
+    changed = [(old["sum"], new["sum"]) for old, new in zip(before, after, strict=True) if old != new]
+    assert [new - old for old, new in changed] == [1000.0, 1.0]
+
+
+def test_deleted_samples_leave_the_sums_too(written):
+    begin, tenant = _begin(), "deleted"
+    for name in ("c", "kept"):
+        _write(written, series_one([("__name__", name)], *_samples(begin, 3, 60, float)), tenant=tenant)
+    _summed_up(written, begin + HOUR, 60, tenant)
+    span = urllib.parse.urlencode({"match[]": "c", "start": begin + 1800, "end": begin + 2 * HOUR})
+    path = f"/prometheus/api/v1/admin/tsdb/delete_series?{span}"
+    assert written.request(path, b"", method="POST", headers={"X-Scope-OrgID": tenant}).status == 204
+    ids = "series IN (SELECT id FROM series WHERE name = 'c')"
+    for table in ("samples_5m", "samples_1h"):
+        written.eventually(f"SELECT sum(count) FROM {table} WHERE {ids}", 30 + 60, tenant)
+        assert written.sql(f"SELECT sum(count) AS n FROM {table} WHERE NOT {ids}", tenant)[0]["n"] == 181
+
+
+def test_a_kill_in_the_middle_loses_and_doubles_nothing(written):
+    begin, tenant = _begin(), "killed"
+    _write(written, series_one([("__name__", "c")], *_samples(begin, 48, 60, float)), tenant=tenant)
+    written.loaded()
+    written.kill("worker")
+    written.kill("engine")
+    whole = "SELECT (SELECT sum(count) FROM samples_5m) = 2881 AND (SELECT sum(count) FROM samples_1h) = 2881"
+    written.eventually(whole, 1, tenant)
+    expected = {("[]", at): 60.0 for at in range(begin + HOUR, begin + 48 * HOUR + 1, HOUR)}
+    found, _ = _range(written, "count_over_time(c[1h])", begin + HOUR, begin + 48 * HOUR, HOUR, tenant)
+    _same(expected, found)
+
+
+def test_answers_are_the_same_when_the_samples_are_gone(gone, before):
+    few, hourly = before
+    begin, end = _begin(), _begin() + (HOURS - 1) * HOUR
+    for query in EXACT:
+        found, notes = _range(gone, query, begin, end, HOUR)
+        _same(hourly[query][0], found)
+        assert not notes, query
+    _same(few["rate(c[1h])"], _moments(gone, "rate(c[1h])", begin + 5 * HOUR, end, 18 * HOUR))
+    dropped = "SELECT sum(count) AS n FROM ledger WHERE reason = 'over_budget' AND signal = 'metrics'"
+    assert gone.sql(dropped, "acme")[0]["n"] > HOURS * 60 * 4
+
+
+def test_what_sums_cannot_give_is_answered_from_what_is_there_and_said(gone):
+    platform, begin = gone, _begin()
+    start, end = begin + 10 * HOUR, begin + 12 * HOUR
+    found, notes = _range(platform, 'quantile_over_time(0.5, g{i="0"}[1h])', start, end, 600)
+    assert len(found) == 13
+    assert ["quantile_over_time is computed from the last sample of every 5m" in text for text in notes] == [True]
+    found, notes = _range(platform, 'g{i="0"}', start + 7, end, 60)
+    assert len(found) == 120
+    assert ["each step shows what was there up to 5m before it" in text for text in notes] == [True]
+    for (_, at), value in found.items():
+        assert value == pytest.approx(_gauge(int(at) // 300 * 300 - begin))
+    found, notes = _range(platform, 'increase(c{i="0"}[61m])', start, end, 300)
+    assert ["the range is taken as 12 x 5m" in text for text in notes] == [True]
+    hour = _range(platform, 'increase(c{i="0"}[1h])', start, end, 300)[0]
+    for key, value in hour.items():
+        assert found[key] == pytest.approx(value * 61 / 60)
+
+
+def test_a_late_sample_does_not_replace_what_was_made_of_more(gone):
+    begin, tenant = _begin(), "late"
+    _write(gone, series_one([("__name__", "c")], (2, sample(5000.0, (begin + 91) * 1000))), tenant=tenant)
+    _write(gone, series_one([("__name__", "new")], (2, sample(7.0, (begin + 91) * 1000))), tenant=tenant)
+    ids = "series IN (SELECT id FROM series WHERE name = 'new')"
+    gone.eventually(f"SELECT sum(sum) FROM samples_1h WHERE {ids}", 7, tenant)
+    found, _ = _range(gone, "sum_over_time(c[1h])", begin + HOUR, begin + HOUR, HOUR, tenant)
+    assert found == {("[]", begin + HOUR): sum(range(60, HOUR + 1, 60))}
+
+
+def test_native_histograms_are_not_summed_up_and_that_is_said(gone):
+    begin, tenant = _begin(), "histograms"
+    values, notes = _range(gone, "histogram_count(h)", begin, begin + HOUR, 600, tenant)
+    assert not values
+    assert ["native histograms before" in text for text in notes] == [True]
+    recent = _ask(gone, "query", tenant, query="count_over_time(h[1d])")
+    assert [one["value"][1] for one in recent["data"]["result"]] == ["1"]
