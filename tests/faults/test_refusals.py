@@ -132,6 +132,23 @@ def test_numbers_past_their_width_are_loaded_as_protobuf_reads_them(shared_platf
     ]
 
 
+def test_nested_values_and_plain_ones_in_turns(shared_platform):
+    """The short form refuses nested values; whatever came before, each record is in the tables once."""
+    for number in range(6):
+        request = ExportLogsServiceRequest.FromString(logs(f"line {number}"))
+        if number % 3 != 1:
+            value = request.resource_logs[0].scope_logs[0].log_records[0].attributes.add(key="list").value
+            value.kvlist_value.values.add(key="n").value.int_value = number
+        assert shared_platform.otlp("logs", request.SerializeToString(), X_Tenant_ID="turns").status == 200
+        until(shared_platform, "SELECT count() FROM logs WHERE tenant = 'turns'", number + 1)
+    rows = ask(
+        shared_platform, "SELECT body, attributes['list'] AS list FROM logs WHERE tenant = 'turns' ORDER BY body"
+    )
+    lists = ['{"n":0}', "", '{"n":2}', '{"n":3}', "", '{"n":5}']
+    assert rows == [{"body": f"line {number}", "list": value} for number, value in enumerate(lists)]
+    assert ledger(shared_platform, "turns") == []
+
+
 def move_back(platform, note: dict[str, object]) -> None:
     folder = platform.data_dir / "wal"
     (folder / "quarantine" / f"{note['stem']}.rec").rename(folder / str(note["move_back_as"]))

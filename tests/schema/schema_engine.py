@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.internal.encoder import _VarintBytes
 
+from vedette.errors import EngineError
 from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import by_name
 from vedette.server.engine.migrate import prepare_format
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from google.protobuf.message import Message
+
+    from vedette.server.engine.formats import Format
 
 RECEIVED_NS = 1_790_000_000 * 10**9
 
@@ -71,8 +74,15 @@ class EngineProcess:
         await self.start()
 
     async def load(self, name: str, body: bytes, token: str) -> None:
-        """One INSERT as the loader sends it."""
-        wire = by_name(name)
+        """One INSERT as the loader sends it: in the form that costs least, and whole if that is refused."""
+        if (short := by_name(name).short) is not None:
+            with contextlib.suppress(EngineError):
+                await self.insert(short, body, token)
+                return
+        await self.insert(by_name(name), body, token)
+
+    async def insert(self, wire: Format, body: bytes, token: str) -> None:
+        """One INSERT in one form of a format."""
         if wire.made_on_demand:
             await prepare_format(self.engine, wire)
         settings = {**wire.settings, "insert_deduplication_token": token}

@@ -22,7 +22,7 @@ from vedette.server.engine.formats import LEDGER, by_name
 from vedette.server.engine.migrate import migrate, prepare_format
 from vedette.server.engine.rollups import EdgeRoller
 from vedette.server.engine.rollups.tiers import TierRoller
-from vedette.server.ingest.otlp import canonical, stamped
+from vedette.server.ingest.otlp import canonical, is_nested, stamped
 from vedette.server.ingest.series_limit import SeriesLimits, SeriesRefusals
 from vedette.server.scrape.host import HostCollector
 from vedette.server.scrape.manager import ScrapeManager
@@ -88,6 +88,7 @@ async def work(settings: Settings) -> None:
                 batch_bytes=settings.wal_segment_bytes,
                 settle=partial(sync_filesystem, settings.data_dir / "engine") if embedded else _nothing,
                 canonical=canonical,
+                is_nested=is_nested,
                 prepare=partial(prepare_format, engine, cluster=settings.engine_cluster or None),
                 between_batches=between_batches,
             )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from vedette.errors import EngineError, StartError
 from vedette.server.engine.cluster import created_name, render, stored_tables
-from vedette.server.engine.formats import FORMATS, Format, fragments
+from vedette.server.engine.formats import FORMATS, Format, by_name, fragments
 from vedette.server.engine.fragments import expand, split_statements
 
 if TYPE_CHECKING:
@@ -72,12 +72,13 @@ def load_migrations() -> list[Migration]:
             found.append(Migration(int(match[1]), match[2], statements))
         else:
             views.append(Migration(0, path.name.removesuffix(".sql"), statements))
-    formats = [_of_format(item, shared) for item in sorted(FORMATS.values(), key=lambda item: item.code)]
+    by_code = sorted(FORMATS.values(), key=lambda item: item.code)
+    formats = [_of_format(form, shared) for item in by_code for form in (item.short, item) if form]
     return [*found, *formats, *views]
 
 
 def _of_format(item: Format, shared: Mapping[str, str]) -> Migration:
-    statements = tuple(split_statements(expand(item.tables_sql, shared)))
+    statements = tuple(split_statements(expand(item.tables_sql, {**shared, **item.fragments})))
     return Migration(0, f"format {item.name}", statements, on_demand=item.made_on_demand)
 
 
@@ -106,6 +107,8 @@ async def migrate(engine: Engine, *, cluster: str | None = None) -> None:
 
 async def prepare_format(engine: Engine, item: Format, *, cluster: str | None = None) -> None:
     """Create the tables of a format that is made on demand, if they are not there. Safe to repeat."""
+    if item.through:
+        await prepare_format(engine, by_name(item.through), cluster=cluster)
     migration = _of_format(item, fragments())
     if (await _applied(engine)).get((0, migration.name)) != migration.checksum:
         await _apply(engine, migration, cluster, stored_tables(migration.statements))

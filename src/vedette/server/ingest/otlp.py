@@ -9,11 +9,15 @@ import binascii
 import struct
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from google.protobuf.descriptor_pb2 import EDITION_2023, FeatureSet, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsPartialSuccess,
@@ -26,7 +30,7 @@ from vedette.errors import InvalidInput
 from vedette.server.ingest import otlp_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "LOGS",
@@ -38,6 +42,7 @@ __all__ = [
     "canonical",
     "from_json",
     "from_protobuf",
+    "is_nested",
     "partial_success",
     "stamped",
 ]
@@ -218,7 +223,7 @@ def canonical(format_code: int, tenant: str, record: bytes) -> bytes | None:
     signal = _BY_PROTOBUF_CODE.get(format_code)
     if signal is None:
         return None
-    start = 1 + next((i for i, byte in enumerate(record[:10]) if byte <= 0x7F), len(record))  # noqa: PLR2004 - varint
+    start = _length_size(record)
     end = len(record) - len(_stamp(tenant, 0))
     if start > end:
         return None
@@ -229,6 +234,68 @@ def canonical(format_code: int, tenant: str, record: bytes) -> bytes | None:
     message.DiscardUnknownFields()
     body = message.SerializeToString(deterministic=True)
     return b"".join((_varint(len(body) + len(record) - end), body, record[end:]))
+
+
+def is_nested(format_code: int, record: bytes) -> bool:
+    """Whether a value in a stamped record is a list, or an array of what is no scalar. True if it is no record."""
+    signal = _BY_PROTOBUF_CODE[format_code]
+    try:
+        message = _flat_messages()[signal.name].FromString(record[_length_size(record) :])
+    except DecodeError:
+        return True
+    return not message.IsInitialized()
+
+
+@cache
+def _flat_messages() -> dict[str, type[Any]]:
+    """The requests' messages, but that a list or an array within an array wants a field that nobody sends.
+
+    Which messages lack such a field is found without a loop over them.
+    """
+    pool = DescriptorPool()
+    for file in _with_imports(signal.message.DESCRIPTOR.file for signal in SIGNALS.values()):
+        if file.name.endswith("common/v1/common.proto"):
+            _want_flat_values(file)
+        pool.Add(file)
+    return {
+        name: GetMessageClass(pool.FindMessageTypeByName(signal.message.DESCRIPTOR.full_name))
+        for name, signal in SIGNALS.items()
+    }
+
+
+def _with_imports(files: Iterable[Any]) -> list[FileDescriptorProto]:
+    """Files and what they import, each behind what it imports itself."""
+    found: dict[str, FileDescriptorProto] = {}
+    for file in files:
+        found |= {other.name: other for other in _with_imports(file.dependencies) if other.name not in found}
+        if file.name not in found:
+            found[file.name] = FileDescriptorProto()
+            file.CopyToProto(found[file.name])
+    return list(found.values())
+
+
+def _want_flat_values(file: FileDescriptorProto) -> None:
+    file.syntax, file.edition = "editions", EDITION_2023
+    file.options.features.field_presence = FeatureSet.IMPLICIT
+    nested = file.message_type.add(name="Nested").field.add(
+        name="wanted", number=1000, type=FieldDescriptorProto.TYPE_BOOL, label=FieldDescriptorProto.LABEL_OPTIONAL
+    )
+    nested.options.features.field_presence = FeatureSet.LEGACY_REQUIRED
+    messages = {message.name: message for message in file.message_type}
+    element = file.message_type.add()
+    element.CopyFrom(messages["AnyValue"])
+    element.name = "Element"
+    elements = next(field for field in messages["ArrayValue"].field if field.name == "values")
+    elements.type_name = elements.type_name.replace("AnyValue", "Element")
+    for message, kinds in ((element, {"array_value", "kvlist_value"}), (messages["AnyValue"], {"kvlist_value"})):
+        for field in message.field:
+            if field.name in kinds:
+                field.type_name = f".{file.package}.Nested"
+
+
+def _length_size(record: bytes) -> int:
+    """How many bytes the length before a record takes."""
+    return 1 + next((i for i, byte in enumerate(record[:10]) if byte <= 0x7F), len(record))  # noqa: PLR2004 - varint
 
 
 def _stamp(tenant: str, received_unix_nano: int) -> bytes:

@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vedette.server.wal.segments import Segment, WalFolder
 
     Canonical = Callable[[int, str, bytes], bytes | None]
+    IsNested = Callable[[int, bytes], bool]
     Prepare = Callable[[Format], Awaitable[None]]
 
 __all__ = ["Loader", "LoaderStats"]
@@ -46,6 +47,8 @@ _RETRY_SECONDS = (0.1, 0.3, 1.0, 2.0, 5.0)
 _PATIENCE_SECONDS = 60.0
 """How long a refusal of unclear cause is retried before its records are looked at one by one."""
 _LOG_EVERY_SECONDS = 10.0
+_LOOKS_AFTER_REFUSAL = 100
+"""Inserts of a format whose records are looked at after its short form has refused some."""
 
 
 class _Outcome(enum.Enum):
@@ -91,6 +94,8 @@ class Loader:
         settle: Makes what the engine wrote survive a power cut; called before segments are removed.
         canonical: Writes a record anew as a strict reader wants it, given its wire format, tenant and payload; None
             where it has no other form. Must give the same bytes for the same record.
+        is_nested: Whether the short form of a wire format refuses a record, given the format and the payload. It must
+            say so of all that is refused for values; what is no record at all may go either way.
         prepare: Creates the tables of a format that is made on demand.
         between_batches: Held while segments are loaded; loaders of several logs share one, so that a pause stops all.
     """
@@ -104,6 +109,7 @@ class Loader:
         batch_bytes: int,
         settle: Callable[[], None],
         canonical: Canonical,
+        is_nested: IsNested,
         prepare: Prepare,
         between_batches: asyncio.Lock | None = None,
     ) -> None:
@@ -114,6 +120,8 @@ class Loader:
         self._canonical = canonical
         self._prepare = prepare
         self._prepared: set[str] = set()
+        self._is_nested = is_nested
+        self._look_at: Counter[int] = Counter()
         self._between_batches = between_batches or asyncio.Lock()
         self._logged_at = 0.0
 
@@ -181,7 +189,9 @@ class Loader:
             reason = f"wire format {code} is unknown to this version of Vedette"
             await self._set_aside(identity, parts, f"format{code}", reason)
             return _Outcome.LOADED
-        outcome, reason = await self._attempt(identity, wire_format, parts, stop)
+        outcome, reason = await self._attempt_short(identity, wire_format, parts, stop)
+        if outcome is _Outcome.REFUSED:
+            outcome, reason = await self._attempt(identity, wire_format, parts, stop)
         if outcome is _Outcome.REFUSED:
             # Protobuf's own parsers take some things that the engine's does not, such as a field twice in a oneof.
             parts = await asyncio.to_thread(self._rewritten, parts)
@@ -189,6 +199,27 @@ class Loader:
         if outcome is _Outcome.HALF_LANDED:
             return await self._give_up(identity, wire_format, parts, outcome, reason)
         return outcome
+
+    async def _attempt_short(
+        self, identity: str, wire_format: Format, parts: Sequence[_Part], stop: asyncio.Event
+    ) -> tuple[_Outcome, str]:
+        """Try the form of the format that costs least; REFUSED where there is none or it cannot hold the records.
+
+        The engine knows a repeat only where it goes the same way, so nothing but the records may decide on the form.
+        Who sends nested values sends them often: after a refusal the records are looked at before the form is tried.
+        """
+        code = wire_format.code
+        if wire_format.short is None:
+            return _Outcome.REFUSED, ""
+        if self._look_at[code]:
+            self._look_at[code] -= 1
+            if await asyncio.to_thread(lambda: any(self._is_nested(code, bytes(part.body)) for part in parts)):
+                return _Outcome.REFUSED, ""
+        outcome, reason = await self._attempt(identity, wire_format.short, parts, stop)
+        if outcome is _Outcome.REFUSED:
+            self.stats.last_error = ""
+            self._look_at[code] = _LOOKS_AFTER_REFUSAL
+        return outcome, reason
 
     def _rewritten(self, parts: Sequence[_Part]) -> list[_Part]:
         written = []

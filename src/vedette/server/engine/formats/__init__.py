@@ -1,17 +1,21 @@
 """Wire formats as data: a folder each.
 
 ``format.toml`` gives the code that stands in records of the write-ahead log, ``schema.proto`` what the engine needs to
-decode Protobuf, ``tables.sql`` the Null table that receives the format and the views that flatten it, and
+decode Protobuf, ``tables.sql`` the Null table ``${Table}`` that receives the format and the views that flatten it, and
 ``fragments.sql`` pieces of SQL that the folder shares. Adding a format adds a folder and touches nothing else.
+
+A format with attributes may have a `short` form beside its whole one: the same messages and the same SQL, read with
+``short.proto`` and ``short.sql``, which know scalars and arrays of scalars only and refuse the rest. The whole form then
+stands ready on demand.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vedette.server.engine.fragments import parse_fragments
 
@@ -62,6 +66,8 @@ class Format:
     ``insert_deduplication_token``. `schema_text` is the .proto source, empty for formats that need none, and
     `message_name` the message that one record is. The tables of a format `made_on_demand` are created before its first
     insert and not at the start: those of OTLP/JSON took two thirds of the time of a first start, and few senders use it.
+    The views of a format may lead `through` the table of another one. `fragments` stand for those of the same name that
+    formats share. `short` is the form to be tried first: it costs less and refuses what it cannot hold.
     """
 
     code: int
@@ -73,6 +79,9 @@ class Format:
     tables_sql: str
     settings: Mapping[str, object]
     made_on_demand: bool
+    through: str
+    fragments: Mapping[str, str]
+    short: Format | None
 
 
 def _read(folder: Traversable, name: str) -> str:
@@ -82,10 +91,27 @@ def _read(folder: Traversable, name: str) -> str:
 
 def _load(folder: Traversable) -> Format:
     facts = tomllib.loads(_read(folder, "format.toml"))
+    short = None
+    if facts.pop("short", False):
+        short = _form(folder, facts, f"{folder.name}_short", "short.proto", _overriding("short.sql"))
+        facts["made_on_demand"] = True
+    return replace(_form(folder, facts, folder.name, "nested.proto", {}), short=short)
+
+
+def _overriding(name: str) -> Mapping[str, str]:
+    """What a file of fragments has instead of those that formats share."""
+    shared = _read(_HERE, "common.sql")
+    common = parse_fragments([shared])
+    return {key: text for key, text in parse_fragments([shared, _read(_HERE, name)]).items() if common.get(key) != text}
+
+
+def _form(
+    folder: Traversable, facts: Mapping[str, Any], name: str, values: str, overriding: Mapping[str, str]
+) -> Format:
     proto = _read(folder, "schema.proto")
     settings: dict[str, object] = dict(_EXACTLY_ONCE)
     if proto:
-        proto = _read(_HERE, "common.proto") + proto
+        proto = "\n".join(('syntax = "proto3";', _read(_HERE, values), _read(_HERE, "common.proto"), proto))
         settings |= {
             "input_format_protobuf_oneof_presence": 1,
             "format_schema_source": "string",
@@ -95,14 +121,17 @@ def _load(folder: Traversable) -> Format:
     settings |= facts.get("settings", {})
     return Format(
         code=facts["code"],
-        name=folder.name,
-        table=f"vedette.in_{folder.name}",
+        name=name,
+        table=f"vedette.in_{name}",
         input_format="Protobuf" if proto else "JSONEachRow",
         schema_text=proto,
         message_name=facts.get("message", ""),
         tables_sql=_read(folder, "tables.sql"),
         settings=MappingProxyType(settings),
         made_on_demand=facts.get("made_on_demand", False),
+        through=facts.get("through", ""),
+        fragments=MappingProxyType({**overriding, "Table": f"in_{name}"}),
+        short=None,
     )
 
 

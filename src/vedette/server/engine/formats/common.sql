@@ -42,6 +42,11 @@ Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
 (a -> mapFromArrays(a.k, arrayMap((t, s, i, d, b, y, v) -> multiIf(t = 's', s, t = 'i', toString(i), t = 'd', toString(d), t = 'b', if(b, 'true', 'false'), t = 'y', base64Encode(y), t = 'x', y, json(toJSONString(v))), a.v.t, a.v.s, a.v.i, a.v.d, a.v.b, a.v.y, a.v)::Array(LowCardinality(String)))) AS attribute_texts,
 (a -> mapFromArrays(arrayFilter((k, t) -> t != 's', a.k, a.v.t), arrayMap(t -> transform(t::Int8, [0, 6, 8], [5, 5, 7], t::Int8), arrayFilter(t -> t != 's', a.v.t))::Array(${AttributeType}))) AS attribute_kinds
 
+-- The body of a log record as text, and the number of BodyType that says what it was.
+-- fragment: Body
+(v -> multiIf(v.t = 's', v.s, v.t = 'n', '', v.t = 'd', toString(v.d), v.t = 'y', base64Encode(v.y), v.t = 'x', v.y, json(toJSONString(v)))) AS body_text,
+(v -> transform(v.t::Int8, [0, 6, 8], [1, 5, 7], v.t::Int8)) AS body_kind
+
 -- The parts of a record that stand for all its rows. schema_url and dropped_attributes_count appear where they are set.
 -- fragment: Scopes
 (a -> if(arrayFirst((s, k) -> k = 'service.name', a.v.s, a.k) = '', 'unknown_service', arrayFirst((s, k) -> k = 'service.name', a.v.s, a.k))) AS service_name,

@@ -1,5 +1,5 @@
 -- OTLP logs: one row is one export request. Columns are named for the fields of the message, as in otlp_traces.
-CREATE TABLE vedette.in_otlp_logs
+CREATE TABLE vedette.${Table}
 (
     tenant LowCardinality(String),
     received_unix_nano UInt64,
@@ -25,13 +25,14 @@ CREATE TABLE vedette.in_otlp_logs
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW vedette.in_otlp_logs_to_logs TO vedette.logs AS
+CREATE MATERIALIZED VIEW vedette.${Table}_to_logs TO vedette.logs AS
 WITH
     ${Json},
     ${Attributes},
     ${Scalars},
     ${PartitionDay},
     ${Severity},
+    ${Body},
     `resource_logs.scope_logs.log_records.time_unix_nano` AS event_nano,
     `resource_logs.scope_logs.log_records.observed_time_unix_nano` AS observed_nano,
     `resource_logs.scope_logs.log_records.body` AS value
@@ -48,8 +49,8 @@ SELECT
     severity_of(severity_number, `resource_logs.scope_logs.log_records.severity_text`) AS severity,
     service,
     `resource_logs.scope_logs.log_records.event_name` AS event_name,
-    multiIf(value.t = 's', value.s, value.t = 'n', '', value.t = 'd', toString(value.d), value.t = 'y', base64Encode(value.y), value.t = 'x', value.y, json(toJSONString(value))) AS body,
-    transform(value.t::Int8, [0, 6, 8], [1, 5, 7], value.t::Int8)::${BodyType} AS body_type,
+    body_text(value) AS body,
+    body_kind(value)::${BodyType} AS body_type,
     attribute_texts(`resource_logs.scope_logs.log_records.attributes`) AS attributes,
     attribute_kinds(`resource_logs.scope_logs.log_records.attributes`) AS attribute_types,
     resource,
@@ -75,7 +76,7 @@ FROM
             if(received_unix_nano = 0, toUnixTimestamp64Nano(now64(9))::UInt64, received_unix_nano) AS received,
             service_name(`resource_logs.resource.attributes`)::LowCardinality(String) AS service,
             resource_json(members(`resource_logs.resource.attributes`), extras(`resource_logs.schema_url`, `resource_logs.resource.dropped_attributes_count`))::LowCardinality(String) AS resource
-        FROM vedette.in_otlp_logs
+        FROM vedette.${Table}
         ARRAY JOIN COLUMNS('^resource_logs')
     )
     ARRAY JOIN COLUMNS('^resource_logs')

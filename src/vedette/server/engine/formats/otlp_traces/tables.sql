@@ -1,6 +1,6 @@
 -- OTLP traces: one row is one export request. Columns are named for the fields of the message, one each, as the
 -- engine's query analysis takes time in proportion to the length of a type.
-CREATE TABLE vedette.in_otlp_traces
+CREATE TABLE vedette.${Table}
 (
     tenant LowCardinality(String),
     received_unix_nano UInt64,
@@ -37,7 +37,7 @@ CREATE TABLE vedette.in_otlp_traces
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW vedette.in_otlp_traces_to_spans TO vedette.spans AS
+CREATE MATERIALIZED VIEW vedette.${Table}_to_spans TO vedette.spans AS
 WITH
     ${Json},
     ${Members},
@@ -92,7 +92,7 @@ FROM
             if(received_unix_nano = 0, toUnixTimestamp64Nano(now64(9))::UInt64, received_unix_nano) AS received,
             service_name(`resource_spans.resource.attributes`)::LowCardinality(String) AS service,
             resource_json(members(`resource_spans.resource.attributes`), extras(`resource_spans.schema_url`, `resource_spans.resource.dropped_attributes_count`))::LowCardinality(String) AS resource
-        FROM vedette.in_otlp_traces
+        FROM vedette.${Table}
         ARRAY JOIN COLUMNS('^resource_spans')
     )
     ARRAY JOIN COLUMNS('^resource_spans')
