@@ -377,6 +377,35 @@ def test_a_fork_while_the_threads_are_busy_does_not_hang(programs, collector):
     assert names == Counter(f"child {number}" for number in range(20)), result.stderr
 
 
+def test_a_fork_waits_for_what_the_exporting_thread_loads(programs, collector):
+    """A module that is half loaded when the process forks is never loaded in the child: who asks for it waits for ever."""
+    programs.write("import time\ntime.sleep(2.5)\n", "slow_to_load.py")
+    programs.run(
+        """
+        import os, threading, vedette
+        from opentelemetry import metrics
+        vedette.configure("delivery", process_metrics=False)
+        loading = threading.Event()
+        def read(_):
+            loading.set()
+            import slow_to_load
+            return [metrics.Observation(1)]
+        metrics.get_meter("loading").create_observable_gauge("loaded", [read])
+        threading.Thread(target=vedette.flush, daemon=True).start()
+        loading.wait()
+        pid = os.fork()
+        if pid == 0:
+            with vedette.span("child"):
+                pass
+            vedette.shutdown()
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        """,
+        VEDETTE_SHUTDOWN_TIMEOUT_SECONDS="10",
+    )
+    assert "child" in collector.names()
+
+
 def test_a_spawned_child_configures_itself(programs, collector):
     programs.run(
         """

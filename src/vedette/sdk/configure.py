@@ -250,6 +250,17 @@ def flush(timeout_seconds: float | None = None) -> bool:
         return False
 
 
+def settle() -> None:
+    """Flush, and keep on disk what was not delivered in time, where the process may end without `shutdown`."""
+    active = _runtime
+    if active is None:
+        return
+    try:
+        active.exporter.settle(monotonic() + active.settings.shutdown_timeout_seconds)
+    except Exception as error:  # noqa: BLE001 - never raised into the host
+        fault("flush", error)
+
+
 def shutdown(timeout_seconds: float | None = None) -> None:
     """Flush and stop. What cannot be delivered in time goes to the spool. Happens by itself at the program's end."""
     global _runtime

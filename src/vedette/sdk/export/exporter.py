@@ -22,7 +22,7 @@ __all__ = ["Exporter", "Stage", "Way"]
 
 _TICK_SECONDS = 0.1
 _BREATH_SECONDS = 0.0005  # between two steps: long enough that a waiting thread takes the interpreter
-_FORK_SECONDS = 1.0  # a fork waits this long at most
+_FORK_SECONDS = 10.0  # a fork waits this long at most; a busy machine takes seconds for a step that loads modules
 
 
 class Stage(Protocol):
@@ -138,6 +138,12 @@ class Exporter:
             self._working.release()
         delivered = [outbox.flush(deadline) for outbox in self._outboxes]
         return all(delivered)
+
+    def settle(self, deadline: float) -> None:
+        """Flush, and put on disk what could not be delivered before `deadline` (monotonic)."""
+        if not self.flush(deadline):
+            for outbox in self._outboxes:
+                outbox.shelve()
 
     def close(self, deadline: float) -> None:
         """Flush, stop the threads, and put on disk what could not be sent."""

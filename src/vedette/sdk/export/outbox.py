@@ -197,6 +197,20 @@ class Outbox:
                 self._change.wait(min(left, 0.05))
             return not self._delay
 
+    def shelve(self) -> None:
+        """Put on disk what waits in memory, if there is a spool: the process may end at any moment."""
+        with self._change:
+            if self._open_spool() is not None:
+                self._keep_all()
+
+    def _keep_all(self) -> None:
+        if self._sending is not None:
+            self._waiting.appendleft(self._sending)
+            self._sending = None
+        while self._waiting:
+            self._keep(self._waiting.popleft())
+        self._waiting_bytes = 0
+
     def close(self, deadline: float) -> None:
         """Send what waits until `deadline` (monotonic seconds); the rest goes to the spool."""
         with self._change:
@@ -207,12 +221,7 @@ class Outbox:
             thread.join(max(0.0, deadline - monotonic()))
         with self._change:
             self._closed = True
-            if self._sending is not None:
-                self._waiting.appendleft(self._sending)
-                self._sending = None
-            while self._waiting:
-                self._keep(self._waiting.popleft())
-            self._waiting_bytes = 0
+            self._keep_all()
             if self._spool is not None:
                 self._spool.close()
         self._sender.close()

@@ -147,13 +147,13 @@ class AsgiMiddleware:
 
 def _flushing(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
     """Deliver what is recorded when the server ends: uvicorn ends its process by the signal, without atexit."""
-    from vedette.sdk.configure import flush  # noqa: PLC0415 - loaded with configure
+    from vedette.sdk.configure import settle  # noqa: PLC0415 - loaded with configure
     from vedette.sdk.metrics.workers import leave_workers  # noqa: PLC0415 - loaded with the first application
 
     async def send_and_flush(message: Any) -> None:
         if message["type"].startswith("lifespan.shutdown."):
             await asyncio.to_thread(leave_workers, bequeath=True)
-            await asyncio.to_thread(flush)
+            await asyncio.to_thread(settle)
         await send(message)
 
     return send_and_flush
