@@ -1,6 +1,7 @@
--- The hours that have ended and whose buckets lack something, newest first: those that nothing arrived for of late, or
+-- The hours that have ended and whose buckets lack something, by day, newest first: those that nothing arrived for of
+-- late, or
 -- that keep changing since they were made an hour ago; or all of a partition of the samples, whole or not.
-SELECT toUnixTimestamp(hour) AS hour, groupArray(tenant) AS tenants
+SELECT arraySort(groupUniqArray(toUnixTimestamp(hour))) AS hours, groupUniqArray(tenant) AS tenants
 FROM
 (
     SELECT tenant, hour, max(state.changed) AS changed, max(state.rolled) AS rolled
@@ -13,6 +14,6 @@ FROM
                     OR toYear(rolled) > 1970 AND rolled + INTERVAL 1 HOUR <= now64(3)),
             hour IN (SELECT DISTINCT hour FROM vedette.samples WHERE _partition_id = {partition:String}))
 )
-GROUP BY hour
-ORDER BY hour DESC
-LIMIT 1000
+GROUP BY toDate(hour)
+ORDER BY toDate(hour) DESC
+LIMIT 100

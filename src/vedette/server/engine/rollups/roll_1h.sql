@@ -1,4 +1,4 @@
--- The buckets of one hour of some tenants, from those of 5 minutes, of the series in a range of ids.
+-- The buckets of some hours of some tenants, from those of 5 minutes, of the series in a range of ids.
 INSERT INTO vedette.samples_1h
     (tenant, series, time, version, count, sum, min, max, first, last, first_before, last_before, stale, reset_sum, resets, changes, span, month)
 WITH
@@ -7,7 +7,7 @@ WITH
 SELECT
     tenant,
     series,
-    {hour:DateTime('UTC')} + INTERVAL 1 HOUR AS time,
+    hour + INTERVAL 1 HOUR AS time,
     bitShiftLeft(samples, 32) + toUnixTimestamp(now()) AS version,
     count,
     sum,
@@ -21,13 +21,14 @@ SELECT
     within + arraySum((a, b) -> if(b < a, a, 0), arrayPopBack(lasts), arrayPopFront(firsts)) AS reset_sum,
     resets_within + arrayCount((a, b) -> b < a, arrayPopBack(lasts), arrayPopFront(firsts)) AS resets,
     changes_within + arrayCount((a, b) -> b != a AND NOT (isNaN(a) AND isNaN(b)), arrayPopBack(lasts), arrayPopFront(firsts)) AS changes,
-    toStartOfDay({hour:DateTime('UTC')}) AS span,
-    toStartOfMonth({hour:DateTime('UTC')}) AS month
+    toStartOfDay(hour) AS span,
+    toStartOfMonth(hour) AS month
 FROM
 (
     SELECT
         tenant,
         series,
+        part.span AS hour,
         sum(bitShiftRight(part.version, 32)) AS samples,
         sum(part.count) AS count,
         sumKahanIf(part.sum, part.count > 0) AS sum,
@@ -44,7 +45,7 @@ FROM
         argMax(part.stale, part.time) AS ends_stale
     FROM vedette.samples_5m AS part FINAL
     WHERE tenant IN {tenants:Array(String)}
-        AND span = {hour:DateTime('UTC')}
+        AND part.span IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))
         AND series BETWEEN {low:UInt64} AND {high:UInt64}
-    GROUP BY tenant, series
+    GROUP BY tenant, series, hour
 )

@@ -1,6 +1,6 @@
 """Summaries of samples per 5 minutes and per hour: made of whole hours, once these are quiet, and again when more came.
 
-A statement makes the buckets of one hour and a range of series, so that it is bounded however much there is. What is
+A statement makes the buckets of a day's hours, at most, and a range of series, so that it is bounded however much there is. What is
 made twice counts once (schema/0005_metric_tiers.sql): a crash between making and noting costs the work alone.
 """
 
@@ -77,8 +77,8 @@ class TierRoller:
             while rows := await self._engine.rows(self._sql["due_hours"], params=params):
                 for row in rows:
                     for at in range(0, len(row["tenants"]), _MOST_TENANTS):
-                        await self._make(int(row["hour"]), row["tenants"][at : at + _MOST_TENANTS], margin)
-                count += len(rows)
+                        await self._make(row["hours"], row["tenants"][at : at + _MOST_TENANTS], margin)
+                    count += len(row["hours"])
             if count:
                 log.debug("Summed up the samples of %d hours.", count)
             return count
@@ -90,8 +90,8 @@ class TierRoller:
         await self._engine.execute(self._sql["note_hours"], params=params, settings=_SETTINGS)
         self._noted_ms = int(now)
 
-    async def _make(self, hour: int, tenants: Sequence[str], margin_ms: int) -> None:
-        params: dict[str, object] = {"hour": hour, "tenants": tenants}
+    async def _make(self, hours: Sequence[int], tenants: Sequence[str], margin_ms: int) -> None:
+        params: dict[str, object] = {"hours": hours, "tenants": tenants}
         found = (await self._engine.rows(self._sql["hour_size"], params=params))[0]
         samples, now = int(found["samples"]), int(found["now"])
         for low, high in _ranges(samples):
