@@ -21,6 +21,7 @@ from sqlalchemy import text
 
 from vedette.errors import SettingsError, StartError
 from vedette.server.control import database, schema
+from vedette.server.control.database import available, reading
 from vedette.server.control.models import Base
 from vedette.server.control.store import open_control
 
@@ -146,7 +147,7 @@ def test_a_file_that_others_could_read_is_made_private(sqlite_path: Path) -> Non
 
 
 def test_sqlite_runs_as_a_write_ahead_log_with_foreign_keys(sqlite_path: Path) -> None:
-    with open_control(f"sqlite:///{sqlite_path}") as control, control._reading() as connection:
+    with open_control(f"sqlite:///{sqlite_path}") as control, available(reading, control._engine) as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")
         }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vedette.errors import InvalidInput, NotFound, Unauthenticated, Unavailable
+from vedette.server.control.database import available, writing
 from vedette.server.control.identity import Authenticator
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def test_small_state_is_saved_replaced_and_forgotten(opened: Callable[[], Contro
 
 
 def test_a_foreign_key_without_its_tenant_is_impossible(control: Control) -> None:
-    with pytest.raises(Unavailable, match=r"(?i)foreign key"), control._writing() as connection:
+    with pytest.raises(Unavailable, match=r"(?i)foreign key"), available(writing, control._engine) as connection:
         connection.exec_driver_sql("INSERT INTO api_key_tenants (key_id, tenant) VALUES ('nokey', 'notenant')")
 
 

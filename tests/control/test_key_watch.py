@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from vedette.cli.key import app
 from vedette.errors import Unauthenticated, Unavailable
 from vedette.server.control import watch
+from vedette.server.control.database import available, writing
 from vedette.server.control.identity import Authenticator
 from vedette.server.control.store import open_control
 from vedette.server.control.watch import KeyWatcher
@@ -161,7 +162,7 @@ async def test_a_change_that_left_the_revision_alone_is_noticed_too(
     async with KeyWatcher(control, judge, poll_seconds=0.02):
         judge.identify(scope="ingest", api_key=key.secret)
         await until(lambda: control.list_keys()[0].last_used is not None)
-        with control._writing() as connection:
+        with available(writing, control._engine) as connection:
             connection.exec_driver_sql("DELETE FROM api_key_tenants")
             connection.exec_driver_sql("DELETE FROM api_keys")
         await until(lambda: refused(judge, key.secret))
@@ -174,10 +175,10 @@ async def test_a_table_that_cannot_be_read_does_not_end_the_watch(
     control = opened()
     judge = Authenticator(control.key_table())
     async with KeyWatcher(control, judge, poll_seconds=0.02):
-        with control._writing() as connection:
+        with available(writing, control._engine) as connection:
             connection.exec_driver_sql("INSERT INTO meta (key, value) VALUES ('revision', 'torn')")
         await until(lambda: "Cannot read the keys" in caplog.text)
-        with control._writing() as connection:
+        with available(writing, control._engine) as connection:
             connection.exec_driver_sql("UPDATE meta SET value = '7' WHERE key = 'revision'")
         control.create_key(name="", scopes=["admin"])
         await until(lambda: judge.required)

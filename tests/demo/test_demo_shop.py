@@ -242,7 +242,7 @@ def assert_stops(running: Running, number: signal.Signals) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux'")
 def test_nothing_is_left_when_the_demo_is_killed(tmp_path: Path) -> None:
-    running = start_demo(tmp_path)
+    running = start_demo(tmp_path, "--rate", "1")
     wait_for(lambda: "gateway" in text_of(running), "the first snapshot")
     family = psutil.Process(running.process.pid).children(recursive=True)
     os.kill(running.process.pid, signal.SIGKILL)
@@ -252,7 +252,7 @@ def test_nothing_is_left_when_the_demo_is_killed(tmp_path: Path) -> None:
 
 
 def test_sigint_stops_everything_while_it_starts(tmp_path: Path) -> None:
-    running = start_demo(tmp_path)
+    running = start_demo(tmp_path, "--rate", "1")
     family = psutil.Process(running.process.pid)
     wait_for(lambda: len(family.children(recursive=True)) >= len(SERVICES) + 2, "the processes")
     assert_stops(running, signal.SIGINT)

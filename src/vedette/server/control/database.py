@@ -20,9 +20,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from vedette.errors import SettingsError, StartError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-__all__ = ["DATABASE_ERRORS", "connect", "reading", "shown", "start_error", "unavailable", "writing"]
+__all__ = ["DATABASE_ERRORS", "available", "connect", "reading", "shown", "start_error", "unavailable", "writing"]
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error)
 """What a database that cannot be used raises; `sqlite3`'s own come from preparing a new connection."""
@@ -86,6 +87,20 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     with engine.execution_options(**{_BEGIN: "IMMEDIATE"}).begin() as connection:
         yield connection
+
+
+@contextmanager
+def available(opened: Callable[[Engine], AbstractContextManager[Connection]], engine: Engine) -> Iterator[Connection]:
+    """Give a connection by `reading` or `writing` for a request.
+
+    Raises:
+        Unavailable: the database cannot be used just now.
+    """
+    try:
+        with opened(engine) as connection:
+            yield connection
+    except DATABASE_ERRORS as error:
+        raise unavailable(engine, error) from error
 
 
 def shown(engine: Engine) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import delete, func, select
 
 from vedette.errors import InvalidInput, NotFound
-from vedette.server.control.database import DATABASE_ERRORS, reading, unavailable, writing
+from vedette.server.control.database import available, reading, writing
 from vedette.server.control.models import LogLevelRow
 from vedette.server.control.revision import insert_of, raise_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
 __all__ = ["EVERY_SERVICE", "LEVELS", "LevelTable", "LogLevel", "LogLevels"]
 
@@ -81,7 +80,7 @@ class LogLevels:
         """
         _check(service, logger, level)
         made = LogLevel(service, logger, level, datetime.now(UTC))
-        with self._connection(writing) as connection:
+        with available(writing, self._engine) as connection:
             count = select(func.count()).select_from(LogLevelRow).where(LogLevelRow.tenant == tenant)
             if (connection.scalar(count) or 0) >= _MOST_LEVELS:
                 raise InvalidInput(f"There are {_MOST_LEVELS:,} log levels already; remove some.")
@@ -100,7 +99,7 @@ class LogLevels:
             NotFound: there is none for this service and logger.
         """
         found = (LogLevelRow.tenant == tenant) & (LogLevelRow.service == service) & (LogLevelRow.logger == logger)
-        with self._connection(writing) as connection:
+        with available(writing, self._engine) as connection:
             if not connection.execute(delete(LogLevelRow).where(found)).rowcount:
                 raise NotFound(f"No log level is set for the logger {logger[:100]!a} of the service {service[:100]!a}.")
             raise_revision(connection)
@@ -108,19 +107,11 @@ class LogLevels:
     def _rows(self, *conditions: Any) -> list[tuple[str, LogLevel]]:  # noqa: ANN401 - SQLAlchemy's expressions
         table = LogLevelRow.__table__
         statement = select(table).where(*conditions).order_by(LogLevelRow.service, LogLevelRow.logger)
-        with self._connection(reading) as connection:
+        with available(reading, self._engine) as connection:
             return [
                 (row["tenant"], LogLevel(row["service"], row["logger"], row["level"], row["updated"]))
                 for row in connection.execute(statement).mappings()
             ]
-
-    @contextmanager
-    def _connection(self, opened: Callable[[Engine], Any]) -> Iterator[Connection]:
-        try:
-            with opened(self._engine) as connection:
-                yield connection
-        except DATABASE_ERRORS as error:
-            raise unavailable(self._engine, error) from error
 
 
 def _check(service: str, logger: str, level: str) -> None:

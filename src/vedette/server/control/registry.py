@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -13,14 +12,13 @@ from urllib.parse import parse_qsl, urlsplit
 from sqlalchemy import delete, func, insert, select, update
 
 from vedette.errors import InvalidInput, NotFound
-from vedette.server.control.database import DATABASE_ERRORS, reading, unavailable, writing
+from vedette.server.control.database import available, reading, writing
 from vedette.server.control.models import RegisteredServiceRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
     from sqlalchemy.engine import RowMapping
 
 __all__ = ["MAX_SERVICES", "RegisteredService", "ServiceRegistry"]
@@ -79,7 +77,7 @@ class ServiceRegistry:
         statement = select(RegisteredServiceRow.__table__).where(RegisteredServiceRow.tenant == tenant)
         if name:
             statement = statement.where(RegisteredServiceRow.name == name)
-        with self._connection(reading) as connection:
+        with available(reading, self._engine) as connection:
             ordered = statement.order_by(RegisteredServiceRow.name, RegisteredServiceRow.address)
             return [_service(row) for row in connection.execute(ordered).mappings()]
 
@@ -88,7 +86,7 @@ class ServiceRegistry:
         found: dict[str, list[RegisteredService]] = {}
         row = RegisteredServiceRow
         statement = select(row.__table__).where((row.metrics != "") & (row.seen >= now - _KEPT))
-        with self._connection(reading) as connection:
+        with available(reading, self._engine) as connection:
             for entry in connection.execute(statement.order_by(row.name, row.address)).mappings():
                 service = _service(entry)
                 if service.is_up(now):
@@ -107,7 +105,7 @@ class ServiceRegistry:
         row = RegisteredServiceRow
         same = (row.tenant == tenant) & (row.name == name) & (row.address == address)
         facts = {"metrics": metrics, "labels": json.dumps(dict(labels)), "ttl_seconds": ttl_seconds, "seen": now}
-        with self._connection(writing) as connection:
+        with available(writing, self._engine) as connection:
             connection.execute(delete(row).where((row.tenant == tenant) & (row.seen < now - _KEPT)))
             if not connection.execute(update(row).where(same).values(**facts)).rowcount:
                 count = select(func.count()).select_from(row).where(row.tenant == tenant)
@@ -124,7 +122,7 @@ class ServiceRegistry:
             NotFound: the tenant has no such service; it must register again.
         """
         found = (RegisteredServiceRow.tenant == tenant) & (RegisteredServiceRow.id == service_id)
-        with self._connection(writing) as connection:
+        with available(writing, self._engine) as connection:
             noted = update(RegisteredServiceRow).where(found).values(seen=datetime.now(UTC))
             if not connection.execute(noted).rowcount:
                 raise _missing(service_id)
@@ -137,17 +135,9 @@ class ServiceRegistry:
             NotFound: the tenant has no such service.
         """
         found = (RegisteredServiceRow.tenant == tenant) & (RegisteredServiceRow.id == service_id)
-        with self._connection(writing) as connection:
+        with available(writing, self._engine) as connection:
             if not connection.execute(delete(RegisteredServiceRow).where(found)).rowcount:
                 raise _missing(service_id)
-
-    @contextmanager
-    def _connection(self, opened: Callable[[Engine], AbstractContextManager[Connection]]) -> Iterator[Connection]:
-        try:
-            with opened(self._engine) as connection:
-                yield connection
-        except DATABASE_ERRORS as error:
-            raise unavailable(self._engine, error) from error
 
 
 def _missing(service_id: str) -> NotFound:

@@ -7,7 +7,6 @@ notice it (see `watch`).
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
@@ -16,7 +15,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from vedette.errors import InvalidInput, NotFound
-from vedette.server.control.database import DATABASE_ERRORS, connect, reading, shown, unavailable, writing
+from vedette.server.control.database import available, connect, reading, shown, writing
 from vedette.server.control.keys import KEY_PREFIX, SCOPES, KeyEntry, KeyTable, digest_key, key_id_of, mint_key
 from vedette.server.control.log_levels import LogLevels
 from vedette.server.control.models import ApiKeyRow, ApiKeyTenantRow, MetaRow, TenantRow
@@ -27,7 +26,7 @@ from vedette.server.control.tenants import DEFAULT_TENANT, check_tenant_name
 from vedette.server.control.views import SavedViews
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -167,7 +166,7 @@ class Control:
             revoked=None,
             last_used=None,
         )
-        with self._writing() as connection:
+        with available(writing, self._engine) as connection:
             _add_tenants(connection, names, now)
             connection.execute(
                 insert(ApiKeyRow).values(
@@ -187,7 +186,7 @@ class Control:
 
     def list_keys(self) -> list[ApiKey]:
         """Return every key, revoked and expired ones included, oldest first."""
-        with self._reading() as connection, Session(bind=connection) as session:
+        with available(reading, self._engine) as connection, Session(bind=connection) as session:
             rows = session.scalars(select(ApiKeyRow).order_by(ApiKeyRow.created, ApiKeyRow.id))
             return [_api_key(row) for row in rows]
 
@@ -204,7 +203,7 @@ class Control:
         missing = NotFound(f"There is no API key {key_id[:40]!a}; `vedette key list --all` shows the ids of all.")
         if not (key_id.isalnum() and key_id.isascii()):
             raise missing
-        with self._writing() as connection:
+        with available(writing, self._engine) as connection:
             revoked = connection.execute(
                 update(ApiKeyRow)
                 .where(ApiKeyRow.id == key_id, ApiKeyRow.revoked.is_(None))
@@ -226,7 +225,7 @@ class Control:
         """Note when keys were last used: Unix seconds by key id."""
         if not used:
             return
-        with self._writing() as connection:
+        with available(writing, self._engine) as connection:
             for key_id, seconds in used.items():
                 when = datetime.fromtimestamp(seconds, UTC)
                 newer = ApiKeyRow.last_used.is_(None) | (ApiKeyRow.last_used < when)
@@ -236,12 +235,12 @@ class Control:
 
     def revision(self) -> int:
         """Return a number that rises with every change of a key, a tenant or a log level: cheap to ask for often."""
-        with self._reading() as connection:
+        with available(reading, self._engine) as connection:
             return revision_of(connection)
 
     def key_table(self) -> KeyTable:
         """Return all keys and tenants, as an `Authenticator` needs them."""
-        with self._reading() as connection, Session(bind=connection) as session:
+        with available(reading, self._engine) as connection, Session(bind=connection) as session:
             revision = revision_of(connection)
             entries = tuple(_entry(row) for row in session.scalars(select(ApiKeyRow)))
             tenants = frozenset(session.scalars(select(TenantRow.name)))
@@ -251,7 +250,7 @@ class Control:
 
     def list_tenants(self) -> list[Tenant]:
         """Return every tenant, by name."""
-        with self._reading() as connection:
+        with available(reading, self._engine) as connection:
             rows = connection.execute(select(TenantRow.name, TenantRow.first_seen).order_by(TenantRow.name))
             return [Tenant(name, first_seen) for name, first_seen in rows]
 
@@ -262,7 +261,7 @@ class Control:
             InvalidInput: a name is malformed; none is made then.
         """
         wanted = sorted({check_tenant_name(name) for name in names})
-        with self._writing() as connection:
+        with available(writing, self._engine) as connection:
             if _add_tenants(connection, wanted, datetime.now(UTC)):
                 raise_revision(connection)
 
@@ -270,31 +269,15 @@ class Control:
 
     def get_meta(self, key: str) -> str | None:
         """Return the value saved under `key`, or None."""
-        with self._reading() as connection:
+        with available(reading, self._engine) as connection:
             return connection.scalar(select(MetaRow.value).where(MetaRow.key == key))
 
     def set_meta(self, key: str, value: str | None) -> None:
         """Save `value` under `key`; None forgets it."""
         if key == REVISION_KEY:
             raise InvalidInput("The key 'revision' is the control state's own; use another.")
-        with self._writing() as connection:
+        with available(writing, self._engine) as connection:
             _save(connection, key, value)
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with reading(self._engine) as connection:
-                yield connection
-        except DATABASE_ERRORS as error:
-            raise unavailable(self._engine, error) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        try:
-            with writing(self._engine) as connection:
-                yield connection
-        except DATABASE_ERRORS as error:
-            raise unavailable(self._engine, error) from error
 
 
 def _check_key(

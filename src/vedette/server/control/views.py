@@ -13,13 +13,13 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vedette.errors import InvalidInput, NotFound
-from vedette.server.control.database import DATABASE_ERRORS, reading, unavailable, writing
+from vedette.server.control.database import available, reading, writing
 from vedette.server.control.models import SavedViewRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
     from sqlalchemy.engine import RowMapping
 
 __all__ = ["MAX_NAME_CHARACTERS", "MAX_STATE_BYTES", "MAX_VIEWS", "SavedView", "SavedViews"]
@@ -53,7 +53,7 @@ class SavedViews:
         statement = select(SavedViewRow.__table__).where(SavedViewRow.tenant == tenant)
         if page:
             statement = statement.where(SavedViewRow.page == page)
-        with self._connection(reading) as connection:
+        with available(reading, self._engine) as connection:
             rows = connection.execute(statement.order_by(SavedViewRow.page, SavedViewRow.name)).mappings()
             return [_view(row) for row in rows]
 
@@ -67,7 +67,7 @@ class SavedViews:
         now = datetime.now(UTC)
         made = SavedView(secrets.token_hex(8), page, name, dict(state), now, now)
         row = {"tenant": tenant, "id": made.id, "page": page, "name": name, "state": text, "created": now}
-        with self._connection(writing) as connection, _unique(name):
+        with available(writing, self._engine) as connection, _unique(name):
             count = select(func.count()).select_from(SavedViewRow).where(SavedViewRow.tenant == tenant)
             if (connection.scalar(count) or 0) >= MAX_VIEWS:
                 raise InvalidInput(f"There are {MAX_VIEWS:,} saved views already; delete some that nobody uses.")
@@ -83,7 +83,7 @@ class SavedViews:
         """
         text = _checked(name, state)
         found = (SavedViewRow.tenant == tenant) & (SavedViewRow.id == view_id)
-        with self._connection(writing) as connection, _unique(name):
+        with available(writing, self._engine) as connection, _unique(name):
             changed = connection.execute(
                 update(SavedViewRow).where(found).values(page=page, name=name, state=text, updated=datetime.now(UTC))
             )
@@ -98,17 +98,9 @@ class SavedViews:
             NotFound: the tenant has no such view.
         """
         found = (SavedViewRow.tenant == tenant) & (SavedViewRow.id == view_id)
-        with self._connection(writing) as connection:
+        with available(writing, self._engine) as connection:
             if not connection.execute(delete(SavedViewRow).where(found)).rowcount:
                 raise _missing(view_id)
-
-    @contextmanager
-    def _connection(self, opened: Callable[[Engine], Any]) -> Iterator[Connection]:
-        try:
-            with opened(self._engine) as connection:
-                yield connection
-        except DATABASE_ERRORS as error:
-            raise unavailable(self._engine, error) from error
 
 
 @contextmanager
