@@ -96,9 +96,11 @@ def main() -> None:
         for name, path, form, often in _questions(end, given.hours):
             rows.append({"query": name, **_measure(peers, resting, path, form, often)})
             print(rows[-1], flush=True)
-        spent = {peer.name: _rules(peer, resting, end, given.rules) for peer in peers}
-        rows.append({"query": f"{given.rules:,} rule-like, s", **_row(spent, 1.0)})
-        print(rows[-1], flush=True)
+        # Rules come in rounds; only the first one has expressions that were never seen.
+        for which in ("first round", "next round"):
+            spent = {peer.name: _rules(peer, resting, end, given.rules) for peer in peers}
+            rows.append({"query": f"{given.rules:,} rule-like, {which}, s", **_row(spent, 1.0)})
+            print(rows[-1], flush=True)
         size: dict[str, float] = {}
         for peer in peers:
             peer.settle()

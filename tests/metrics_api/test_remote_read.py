@@ -120,6 +120,137 @@ def test_every_sample_comes_as_it_was_written(filled):
     assert [dict(_fields(content))[1] for n, content in few if n == 2] == [0.0, 1.5, 3.0]
 
 
+def _streamed(body: bytes) -> list[tuple[int, list[list[bytes]], list[tuple[int, bytes]]]]:
+    """Frames as (query, labels, samples as times and the bits of values)."""
+    at, found = 0, []
+    while at < len(body):
+        size = shift = 0
+        while True:
+            byte, at = body[at], at + 1
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        message = body[at + 4 : at + 4 + size]
+        crc = 0xFFFFFFFF
+        for byte in message:
+            crc ^= byte
+            for _ in range(8):
+                crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        assert crc ^ 0xFFFFFFFF == int.from_bytes(body[at : at + 4], "big")
+        at += 4 + size
+        fields = list(_fields(message))
+        query = dict(fields).get(2, 0)
+        for series in (content for kind, content in fields if kind == 1):
+            inner = list(_fields(series))
+            labels = [[text for _, text in _fields(label)] for number, label in inner if number == 1]
+            chunks = [dict(_fields(chunk)) for number, chunk in inner if number == 2]
+            assert {chunk[3] for chunk in chunks} == {1}
+            samples = [one for chunk in chunks for one in _of_chunk(chunk[4])]
+            assert (chunks[0][1], chunks[-1][2]) == (samples[0][0], samples[-1][0])
+            found.append((query, labels, samples))
+    return found
+
+
+def _of_chunk(data: bytes) -> list[tuple[int, bytes]]:
+    """A chunk by the description in Prometheus' documentation."""
+    bits = "".join(f"{byte:08b}" for byte in data)
+    at = 16
+
+    def take(count: int) -> int:
+        nonlocal at
+        at += count
+        return int(bits[at - count : at], 2) if count else 0
+
+    def uvarint() -> int:
+        value = shift = 0
+        while True:
+            byte = take(8)
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    zigzag = uvarint()
+    time_ms, value = (zigzag >> 1) ^ -(zigzag & 1), take(64)
+    samples, step, leading, significant = [(time_ms, struct.pack(">Q", value))], 0, 0, 0
+    for place in range(1, int.from_bytes(data[:2], "big")):
+        if place == 1:
+            step = uvarint()
+        else:
+            ones = 0
+            while ones < 4 and take(1):
+                ones += 1
+            width = (0, 14, 17, 20, 64)[ones]
+            change = take(width)
+            step += change - (1 << width) if width and change > 1 << (width - 1) else change
+        time_ms += step
+        if take(1):
+            if take(1):
+                leading, significant = take(5), take(6) or 64
+            value ^= take(significant) << (64 - leading - significant)
+        samples.append((time_ms, struct.pack(">Q", value)))
+    return samples
+
+
+def _chunked(path: str, query: bytes, wanted: bytes = b"\x12\x02\x01\x00") -> Any:
+    headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf", "X-Scope-OrgID": TENANT}
+    request = urllib.request.Request(path, bytes(cramjam.snappy.compress_raw(field(1, query) + wanted)), headers)
+    with urllib.request.urlopen(request) as answer:
+        return answer.headers["content-type"], answer.read()
+
+
+def test_chunks_are_streamed_as_a_real_prometheus_streams_them(filled, tmp_path):
+    """The same samples in both: hard ones, with steps and values of every size."""
+    values = [0.0, -0.0, 1.0, 1.0, 1e300, 5e-324, -1.5, 123456.789, float("inf"), STALE, 2.0**53, 0.1]
+    steps = [1, 1, 15_000, 15_000, 15_001, 14_000, 8_192 + 14_000, 70_000, 3, 600_000, 15_000, 15_000]
+    points, at = [], BEGIN_MS
+    for turn in range(30):
+        for value, step in zip(values, steps, strict=True):
+            at += step
+            points.append((2, sample(value * (1 + turn % 3), at)))
+    body = series_one([("__name__", "hard"), ("job", "j")], *points)
+    assert filled.request(PATH, packed(body), headers=ONE | {"X-Scope-OrgID": TENANT}).status == 204
+    query = _range(_matcher(2, "__name__", "hard|read_total"), _matcher(2, "job", "[aj]"), end=at)
+    while True:
+        kind, streamed = _chunked(filled.url + READ, query)
+        assert kind == "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse"
+        ours = _streamed(streamed)
+        if len(ours) == 2 and len(ours[0][2]) == len(points):
+            break
+        time.sleep(0.1)
+    assert [labels for _, labels, _ in ours] == [
+        [[b"__name__", b"hard"], [b"job", b"j"]], [[b"__name__", b"read_total"], [b"job", b"a"]],
+    ]  # fmt: skip
+    assert [len(samples) for _, _, samples in ours] == [len(points), COUNT]
+    # Who likes samples better, or asks for native histograms too, gets a message as a whole.
+    assert _chunked(filled.url + READ, query, b"\x10\x00\x10\x01")[0] == "application/x-protobuf"
+    native = _range(_matcher(0, "__name__", "read_sizes"))
+    assert _chunked(filled.url + READ, native)[0] == "application/x-protobuf"
+    if PROMETHEUS is None:
+        pytest.skip("Debian's prometheus is not installed")
+    (tmp_path / "prometheus.yml").write_text("{}")
+    port = free_port()
+    command = [PROMETHEUS, f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/db"]
+    command += ["--web.enable-remote-write-receiver", f"--web.listen-address=127.0.0.1:{port}"]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        while True:
+            write = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/write", packed(body), ONE)
+            try:
+                with urllib.request.urlopen(write) as answer:
+                    assert answer.status == 204
+                    break
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        theirs = _streamed(_chunked(f"http://127.0.0.1:{port}/api/v1/read", query)[1])
+        assert theirs == ours[:1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def test_what_is_wrong_is_said(filled):
     for query, message in (
         (_range(), "at least one matcher"),

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from vedette.server.query.promql.engine import Limits, evaluate, format_query, parse
+from vedette.server.query.promql.engine import (
+    DEFAULT_LOOKBACK_MS,
+    Limits,
+    Options,
+    evaluate,
+    format_query,
+    parse,
+)
 from vedette.server.query.promql.errors import EvaluationError, ParseError, QueryTimeout, TooManySamples
+from vedette.server.query.promql.planner import QueryTimes, Requests, prepare
 from vedette.server.query.promql.source import SelectedSeries, SelectRequest
 
 if TYPE_CHECKING:
@@ -46,6 +54,28 @@ class GridSource:
             np.tile(np.arange(self.samples, dtype=np.int64) * 1000, count),
             np.arange(count * self.samples, dtype=np.float64),
         )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'm + rate(m[5m] offset 1m) > m{i="1"}',
+        "sum by (i) (m) / on () group_left () sum(m offset -3m)",
+        "rate(m[2m] anchored) + m smoothed",
+        "m @ 60 + m",
+        "max_over_time(rate(m[1m])[10m:1m] offset 7s)",
+        "rate(m[range() + 1m]) + m @ end()",
+        "m + m",
+    ],
+)
+async def test_what_is_read_depends_on_the_times_alone(text: str) -> None:
+    """Not on what was asked before: what an expression needs is kept and moved."""
+    for times in ((400_000, 400_000, 0), (430_007, 470_007, 10_000), (500_000, 500_000, 0), (410_000, 450_000, 10_000)):
+        source = GridSource()
+        await evaluate(text, *times, source, "acme")
+        collected = Requests(DEFAULT_LOOKBACK_MS, Options().subquery_step_ms)
+        collected.collect(prepare(parse(text), QueryTimes(*times)), QueryTimes(*times))
+        assert source.asked[0][1] == collected.requests
 
 
 async def test_all_selectors_are_read_in_one_call() -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from write_requests import ONE, PATH, TWO, Symbols, packed, sample, series_one, series_two
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "metrics_storage"))
+from otlp_requests import DELTA, histogram, request, total
 
 LIMIT = 20
 NOW = time.time_ns() // 1_000_000
@@ -75,6 +81,34 @@ def test_known_series_are_kept_and_new_ones_refused(limited):
     limited.eventually("SELECT sum(count) FROM ledger WHERE reason = 'too_many_series'", 11, tenant="acme")
     found = limited.request("/api/v1/cardinality", headers={"X-Scope-OrgID": "acme"}).json()
     assert found["max_series"] == LIMIT
+
+
+def _otlp(platform: Any, *metrics: Any, **headers: str) -> ExportMetricsServiceResponse:
+    body = request(*metrics, resource={"service.name": "till", "zone": "eu"}).SerializeToString()
+    answer = platform.otlp("metrics", body, X_Scope_OrgID="otlp", **headers)
+    assert answer.status == 200, answer.body
+    return ExportMetricsServiceResponse.FromString(answer.body)
+
+
+def test_points_of_new_series_are_refused_by_partial_success(limited):
+    def counters(names: range, step: int, **more: Any) -> list[Any]:
+        return [total(f"c{i}", 1, time=(NOW + step) * 1_000_000, i=i, **more) for i in names]
+
+    # With target_info, 16 of 20; a histogram of four series more fits, and nothing else does.
+    assert not _otlp(limited, *counters(range(15), 0)).HasField("partial_success")
+    wait = histogram("wait", [1, 2], [1.0], time_unix_nano=NOW * 1_000_000)
+    assert not _otlp(limited, wait).HasField("partial_success")
+    partial = _otlp(limited, *counters(range(10, 20), 1), wait).partial_success
+    assert partial.rejected_data_points == 5
+    assert "5 new series with 5 samples were refused" in partial.error_message
+    # Deltas are new series like any others, and known ones go on.
+    partial = _otlp(limited, *counters(range(14, 17), 2, temporality=DELTA)).partial_success
+    assert partial.rejected_data_points == 2
+    limited.eventually("SELECT uniqExact(id) FROM series", LIMIT, tenant="otlp")
+    limited.eventually(
+        "SELECT count() FROM samples WHERE series IN (SELECT id FROM series WHERE name = 'c14_total')", 3, tenant="otlp"
+    )
+    limited.eventually("SELECT sum(count) FROM ledger WHERE reason = 'too_many_series'", 7, tenant="otlp")
 
 
 def test_known_series_are_known_after_a_restart(limited):

@@ -18,6 +18,7 @@ class Scraping:
     def of(self, jobs: list[dict[str, Any]]) -> Any:
         """Scrape these jobs and no others; the platform follows in a moment."""
         config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+        config["scrape_config_files"] = ["more/*.json"]
         (self.folder / "prometheus.new").write_text(json.dumps(config))
         (self.folder / "prometheus.new").rename(self.folder / "prometheus.yml")
         return self.platform

@@ -131,6 +131,16 @@ def test_relabeling_limits_and_discovery_by_file(scraping, exporter):
     assert [target["discoveredLabels"]["__address__"] for target in dropped] == ["127.0.0.1:9"]
     (scraping.folder / "groups.json").write_text("[]")  # the target goes, and its series end
     _wait(platform, "count({job='kept'}) or vector(0)", [0])
+    # Files that the configuration names are followed as it is itself.
+    included = scraping.folder / "more" / "one.json"
+    included.parent.mkdir()
+    for name in ("added", "renamed"):
+        job = {"job_name": name, "static_configs": [{"targets": [exporter.address]}]}
+        included.write_text(json.dumps({"scrape_configs": [job]}))
+        _wait(platform, f"up{{job='{name}'}}", [1])
+    _wait(platform, "count(up{job='added'}) or vector(0)", [0])
+    included.unlink()
+    _wait(platform, "count(up{job='renamed'}) or vector(0)", [0])
 
 
 def test_openmetrics_of_prometheus_client(scraping, exporter):

@@ -33,7 +33,7 @@ from vedette.server.ingest.delta_sums import (
 )
 from vedette.server.ingest.key_table import place
 from vedette.server.ingest.protobuf_kernel import BYTES, PADDED, copy, field, fixed64, put_length
-from vedette.server.ingest.series_ids import siphash
+from vedette.server.ingest.stream_hashes import fields_hash, metric_hash, mixed, resource_hash, scope_hash
 
 __all__ = ["FULL", "LATE", "OUT_BYTES", "POINTS", "STREAMS", "WORDS", "compact", "convert", "survey"]
 
@@ -48,43 +48,6 @@ _POINT_BYTES = 96
 _EXPONENTIAL_BYTES = 4096
 
 _part = partial(compiled, no_cpython_wrapper=True)
-
-
-@_part
-def _mixed(a: Any, b: Any) -> Any:
-    words = np.empty(16, np.uint8)
-    for i in range(8):
-        words[i] = (a >> np.uint64(8 * i)) & np.uint64(255)
-        words[8 + i] = (b >> np.uint64(8 * i)) & np.uint64(255)
-    return siphash(words, 0, 16)
-
-
-@_part
-def _fields_hash(data: Any, at: int, end: int, wanted: int) -> Any:
-    """A hash of the fields of bytes with one number, whatever their order."""
-    total = np.uint64(0)
-    while at < end:
-        number, kind, begin, at, _ = field(data, at, end)
-        if number == wanted and kind == BYTES:
-            total += siphash(data, begin, at)
-    return total
-
-
-@_part
-def _resource_hash(data: Any, at: int, end: int) -> Any:
-    """A hash of the attributes of the resource of a ResourceMetrics, whatever their order."""
-    total = np.uint64(0)
-    while at < end:
-        number, kind, begin, at, _ = field(data, at, end)
-        if number == 1 and kind == BYTES:
-            total += _fields_hash(data, begin, at, 1)
-    return total
-
-
-@_part
-def _scope_hash(data: Any, at: int, end: int) -> Any:
-    """A hash of a ScopeMetrics' scope and the URL of its schema."""
-    return _mixed(_fields_hash(data, at, end, 1), _fields_hash(data, at, end, 3))
 
 
 @_part
@@ -103,24 +66,9 @@ def _delta_kind(data: Any, at: int, end: int) -> int:
 
 
 @_part
-def _metric_hash(data: Any, at: int, end: int, points: int) -> Any:
-    """A hash of a metric's name, unit and kind."""
-    monotonic = np.uint64(points)
-    scan = at
-    while scan < end:
-        number, kind, begin, scan, _ = field(data, scan, end)
-        if number == _SUMS and kind == BYTES:
-            while begin < scan:
-                part, _, _, begin, value = field(data, begin, scan)
-                if part == 3:
-                    monotonic = np.uint64(points) + np.uint64(16 if value else 0)
-    return _mixed(_mixed(_fields_hash(data, at, end, 1), _fields_hash(data, at, end, 3)), monotonic)
-
-
-@_part
 def _point_key(data: Any, at: int, end: int, metric: Any, points: int) -> Any:
     wanted = 7 if points == _SUMS else 9 if points == _HISTOGRAMS else 1
-    key = _mixed(metric, _fields_hash(data, at, end, wanted))
+    key = mixed(metric, fields_hash(data, at, end, wanted))
     return key if key else np.uint64(1)
 
 
@@ -140,19 +88,19 @@ def survey(data: Any, tenant: Any, keys: Any, begins: Any, words: Any, facts: An
         number, kind, resource, at, _ = field(data, at, end)
         if number != 1 or kind != BYTES:
             continue
-        target = _mixed(tenant, _resource_hash(data, resource, at))
+        target = mixed(tenant, resource_hash(data, resource, at))
         while resource < at:
             number, kind, scope, resource, _ = field(data, resource, at)
             if number != 2 or kind != BYTES:
                 continue
-            within = _mixed(target, _scope_hash(data, scope, resource))
+            within = mixed(target, scope_hash(data, scope, resource))
             while scope < resource:
                 number, kind, metric, scope, _ = field(data, scope, resource)
                 if number != 2 or kind != BYTES:
                     continue
                 points = _delta_kind(data, metric, scope)
                 if points:
-                    name = _mixed(within, _metric_hash(data, metric, scope, points))
+                    name = mixed(within, metric_hash(data, metric, scope, points))
                     _survey_metric(data, metric, scope, points, name, keys, begins, words, facts)
 
 
@@ -194,7 +142,7 @@ def convert(
         if number != 1 or kind != BYTES:
             to = copy(out, to, data, begin, at)
             continue
-        target = _mixed(tenant, _resource_hash(data, resource, at))
+        target = mixed(tenant, resource_hash(data, resource, at))
         out[to] = 0x0A
         resource_length = to + 1
         to += 1 + PADDED
@@ -204,7 +152,7 @@ def convert(
             if number != 2 or kind != BYTES:
                 to = copy(out, to, data, begin, resource)
                 continue
-            within = _mixed(target, _scope_hash(data, scope, resource))
+            within = mixed(target, scope_hash(data, scope, resource))
             out[to] = 0x12
             scope_length = to + 1
             to += 1 + PADDED
@@ -215,7 +163,7 @@ def convert(
                 if points == 0:
                     to = copy(out, to, data, begin, scope)
                     continue
-                name = _mixed(within, _metric_hash(data, metric, scope, points))
+                name = mixed(within, metric_hash(data, metric, scope, points))
                 out[to] = 0x12
                 length = to + 1
                 to = _convert_metric(

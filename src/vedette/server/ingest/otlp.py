@@ -43,6 +43,7 @@ __all__ = [
     "from_json",
     "from_protobuf",
     "is_nested",
+    "metrics_message",
     "partial_success",
     "stamped",
 ]
@@ -205,6 +206,13 @@ def _protobuf_json(node: Any) -> Any:  # noqa: ANN401 - any JSON
         else _protobuf_json(value)
         for key, value in node.items()
     }
+
+
+def metrics_message(payload: Payload) -> Any:  # noqa: ANN401
+    """The message of a checked metrics request, whichever encoding it came in."""
+    if payload.format_code == METRICS.json_code:
+        return _metrics_of_json(payload.pieces[1])
+    return METRICS.message.FromString(payload.pieces[1])
 
 
 def partial_success(points: int, reason: str) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vedette.errors import RequestError, TooManyRequests, Unauthenticated, Unavailable, VedetteError
-from vedette.server.ingest.otlp import METRICS, SIGNALS, Payload, from_json, stamped
+from vedette.server.ingest.otlp import METRICS, SIGNALS, Payload, from_json, metrics_message, stamped
 
 if TYPE_CHECKING:
     from vedette.server.control.identity import Identity
@@ -79,17 +79,22 @@ class Ingest:
             TooManyRequests: The tenant is over its rate.
             Unavailable: The log is full or the disk refuses. Sent again, deltas are not counted twice.
         """
-        if payload.deltas is None:
-            await self.submit(tenant, payload)
-            return Rejected()
-        found = await self._deltas.cumulative(tenant, payload.deltas)
-        pieces, rows = stamped(tenant, found.message), payload.rows - found.rows
-        payload = replace(payload, format_code=METRICS.protobuf_code, rows=rows, pieces=pieces, deltas=None)
+        left_out: list[tuple[str, int, str]] = []
+        if payload.deltas is not None:
+            found = await self._deltas.cumulative(tenant, payload.deltas)
+            payload = _rewritten(payload, tenant, found.message, found.rows)
+            left_out += [("late_delta", found.late, found.reason()), ("too_many_deltas", found.refused, found.reason())]
+        if payload.signal is METRICS and payload.rows and self.series_limits.limit:
+            admitted = await self.series_limits.admit_points(tenant, metrics_message(payload), payload.rows)
+            if admitted.rows:
+                payload = _rewritten(payload, tenant, admitted.message, admitted.rows)
+                left_out.append(("too_many_series", admitted.rows, self.series_limits.reason(tenant, admitted)))
         await self.submit(tenant, payload)
-        for reason, count in (("late_delta", found.late), ("too_many_deltas", found.refused)):
-            if count:
-                self.ledger.refused(tenant, "metrics", reason, count=count, detail=found.reason())
-        return Rejected(found.rows, found.reason())
+        left_out = [one for one in left_out if one[1]]
+        for reason, count, detail in left_out:
+            self.ledger.refused(tenant, "metrics", reason, count=count, detail=detail)
+        sentences = dict.fromkeys(detail for _, _, detail in left_out)
+        return Rejected(sum(count for _, count, _ in left_out), " ".join(sentences))
 
     async def submit_otlp_json(self, identity: Identity, signal: str, payload: bytes) -> None:
         """Keep an OTLP/JSON document that a route of ours made."""
@@ -139,6 +144,11 @@ class Ingest:
         if len(self._buckets) > _MAX_TENANTS:
             self._buckets.clear()
         self._buckets[tenant] = (allowance - size, now)
+
+
+def _rewritten(payload: Payload, tenant: str, message: bytes, left_out: int) -> Payload:
+    pieces, rows = stamped(tenant, message), payload.rows - left_out
+    return replace(payload, format_code=METRICS.protobuf_code, rows=rows, pieces=pieces, deltas=None)
 
 
 def _reason(error: VedetteError) -> str:

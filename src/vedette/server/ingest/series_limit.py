@@ -12,12 +12,14 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vedette.errors import VedetteError
+from vedette.server.ingest import points_kernel
 from vedette.server.ingest import series_kernel as kernel
+from vedette.server.ingest.otlp_series import RequestSeries
 from vedette.server.ingest.series_ids import label_hash
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ _REMEMBERED_SECONDS = 7200.0
 _REFUSALS_SECONDS = 5.0
 _LEAST_TABLE = 1 << 12
 _MOST_TENANTS = 10_000
+_MOST_STREAMS = 1 << 16
+_STREAMS_SECONDS = 86_400.0
 _LEAST_SERIES_BYTES = 16
 _THREAD_BYTES = 64 << 10
 _ACTIVE = "SELECT DISTINCT id FROM vedette.series WHERE tenant = {tenant:String} AND day >= toDate(now('UTC')) - 1"
@@ -64,6 +68,10 @@ class _Tenant:
     table: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(_LEAST_TABLE, np.uint64))
     count: int = 0
     looked_at: float = float("-inf")
+    streams: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(_LEAST_TABLE, np.uint64))
+    """Hashes of OTLP's streams whose series were let in, so that their labels are not looked at again."""
+    stream_count: int = 0
+    streams_since: float = 0.0
     recent: deque[tuple[float, npt.NDArray[np.uint64]]] = field(default_factory=deque)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -80,17 +88,21 @@ class SeriesLimits:
         """Take the new series over the limit out of a checked message of remote write 1.0."""
         if not self.limit:
             return Admitted(message)
-        known = self._tenants.get(tenant)
-        if known is None:
-            if len(self._tenants) >= _MOST_TENANTS:
-                self._tenants.clear()
-            known = self._tenants[tenant] = _Tenant(np.uint64(label_hash("__tenant__", tenant)))
+        known = self._known(tenant)
         async with known.lock:
             if time.monotonic() - known.looked_at > _LOOK_SECONDS:
                 await self._look(tenant, known)
             if len(message) > _THREAD_BYTES:
                 return await asyncio.to_thread(self._select, known, message)
             return self._select(known, message)
+
+    async def admit_points(self, tenant: str, message: Any, points: int) -> Admitted:  # noqa: ANN401 - generated
+        """Take the points of new series over the limit out of an ``ExportMetricsServiceRequest`` of so many points."""
+        known = self._known(tenant)
+        async with known.lock:
+            if time.monotonic() - known.looked_at > _LOOK_SECONDS:
+                await self._look(tenant, known)
+            return await asyncio.to_thread(self._select_points, known, tenant, message, points)
 
     async def known_samples(self, tenant: str, message: bytes) -> Admitted:
         """Take the samples of series that were not let in out of a message that names series by their ids.
@@ -117,6 +129,14 @@ class SeriesLimits:
             f"of {self.limit} series (tenant_max_series). Known series are kept; GET /api/v1/cardinality tells "
             "where they come from."
         )
+
+    def _known(self, tenant: str) -> _Tenant:
+        known = self._tenants.get(tenant)
+        if known is None:
+            if len(self._tenants) >= _MOST_TENANTS:
+                self._tenants.clear()
+            known = self._tenants[tenant] = _Tenant(np.uint64(label_hash("__tenant__", tenant)))
+        return known
 
     async def _look(self, tenant: str, known: _Tenant) -> None:
         """Ask the tables which series there are."""
@@ -148,6 +168,71 @@ class SeriesLimits:
             known.recent.append((time.monotonic(), added[:new].copy()))
         series, samples, histograms, exemplars = map(int, facts[:4])
         return Admitted(out[:size].tobytes() if series else message, series, samples, histograms, exemplars)
+
+    def _select_points(self, known: _Tenant, tenant: str, message: Any, points: int) -> Admitted:  # noqa: ANN401
+        message.DiscardUnknownFields()
+        plain = bytes(message.SerializeToString())
+        data = np.frombuffer(plain, np.uint8)
+        keys, places = np.empty(points, np.uint64), np.empty((points, 4), np.int64)
+        count = int(points_kernel.list_points(data, keys, places))
+        fresh = np.flatnonzero(~kernel.contains(known.streams, keys[:count]))
+        if not len(fresh):
+            return Admitted(plain)
+        # Of each new stream one point tells which series it has.
+        streams, firsts, of_points = np.unique(keys[fresh], return_index=True, return_inverse=True)
+        series = RequestSeries(message, tenant)
+        found = [series.of(tuple(places[place].tolist())) for place in fresh[firsts]]
+        admitted, over = self._let_in(known, found, np.argsort(firsts))
+        _note_streams(known, streams[admitted], most=max(4 * self.limit, _MOST_STREAMS))
+        refused = np.zeros(count, np.bool_)
+        refused[fresh] = ~admitted[of_points]
+        left = int(refused.sum())
+        if not left:
+            return Admitted(plain)
+        out = np.empty(2 * len(data) + 64, np.uint8)
+        size = int(points_kernel.without(data, refused, out))
+        return Admitted(out[:size].tobytes(), over, left)
+
+    def _let_in(
+        self, known: _Tenant, found: list[set[int]], order: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.bool_], int]:
+        """Which of some streams, given by their series, are let in in an order; and how many series are not."""
+        ids = np.array(sorted(set().union(*found)), np.uint64)
+        new = set(ids[~kernel.contains(known.table, ids)].tolist())
+        room = max(0, self.limit - known.count) if known.looked_at > 0 else len(new)
+        admitted = np.ones(len(found), np.bool_)
+        over: set[int] = set()
+        let_in: set[int] = set()
+        for stream in order.tolist():
+            wanted = (found[stream] & new) - let_in
+            if len(let_in) + len(wanted) <= room:
+                let_in |= wanted
+            else:
+                admitted[stream] = False
+                over |= wanted
+        if let_in:
+            added = np.array(sorted(let_in), np.uint64)
+            if 2 * (known.count + len(added)) > len(known.table):
+                _build(known, known.table[known.table != 0], more=len(added))
+            known.count += int(kernel.fill(known.table, added))
+            known.recent.append((time.monotonic(), added))
+        return admitted, len(over - let_in)
+
+
+def _note_streams(known: _Tenant, streams: npt.NDArray[np.uint64], *, most: int) -> None:
+    """Remember streams that were let in, for a day and within a bound; what is forgotten is looked at again."""
+    now = time.monotonic()
+    before = known.streams[known.streams != 0]
+    if known.stream_count + len(streams) > most or now - known.streams_since > _STREAMS_SECONDS:
+        before, known.streams_since = before[:0], now
+    if 2 * (len(before) + len(streams)) > len(known.streams) or len(before) < known.stream_count:
+        size = _LEAST_TABLE
+        while size < 4 * (len(before) + len(streams)):
+            size *= 2
+        known.streams = np.zeros(size, np.uint64)
+        kernel.fill(known.streams, before)
+    kernel.fill(known.streams, streams)
+    known.stream_count = len(before) + len(streams)
 
 
 def _columns(message: bytes) -> list[npt.NDArray[np.int64]]:

@@ -15,7 +15,7 @@ from vedette.server.scrape.discovery.config import DISCOVERY_FIELDS, DISCOVERY_R
 from vedette.server.scrape.relabel import ACTIONS, Rule
 from vedette.server.scrape.section import Section
 
-__all__ = ["PROTOCOLS", "Job", "ScrapeConfig", "load_config", "parse_config"]
+__all__ = ["PROTOCOLS", "Job", "ScrapeConfig", "included_files", "load_config", "parse_config"]
 
 PROTOCOLS = {
     "PrometheusProto": "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
@@ -122,6 +122,16 @@ def load_config(path: Path) -> ScrapeConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
     return parse_config(text, path.parent)
+
+
+def included_files(path: Path) -> list[str]:
+    """The patterns of other files that a configuration names under ``scrape_config_files``, whatever else is in it."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return []  # reading it for good says what is wrong
+    patterns = document.get("scrape_config_files") if isinstance(document, dict) else None
+    return [str(path.parent / str(pattern)) for pattern in patterns] if isinstance(patterns, list) else []
 
 
 def parse_config(text: str, folder: Path) -> ScrapeConfig:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import glob
 import logging
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedette.errors import SettingsError
-from vedette.server.scrape.config import load_config
+from vedette.server.scrape.config import included_files, load_config
 from vedette.server.scrape.pool import Pool
 from vedette.server.scrape.showing import show
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vedette.server.scrape.config import Job
     from vedette.server.scrape.loop import Write
 
@@ -24,6 +24,8 @@ __all__ = ["ScrapeManager"]
 log = logging.getLogger(__name__)
 
 _RELOAD_SECONDS = 2.0
+
+_Stamp = tuple[str, int, int]
 _SECRET = re.compile(r"password|credentials|bearer_token|client_secret|secrets|\bkey\b")
 
 
@@ -46,21 +48,30 @@ class ScrapeManager:
         self._dns_server = dns_server
         self._pools: dict[Job, Pool] = {}
         self._text = ""
+        self._own: list[_Stamp] = []
+        self._included: list[str] = []
 
     async def run(self) -> None:
         """Scrape until cancelled. A configuration that cannot be read is said, and the last good one goes on."""
-        stamp: tuple[int, int] | None = None
+        stamp: list[_Stamp] = []
         try:
             while True:
-                with contextlib.suppress(OSError):
-                    facts = self._path.stat()
-                    if (facts.st_mtime_ns, facts.st_size) != stamp:
-                        stamp = facts.st_mtime_ns, facts.st_size
-                        await self._load()
+                seen = await asyncio.to_thread(self._stamp)
+                if seen and seen != stamp:
+                    stamp = seen
+                    await self._load()
                 await asyncio.to_thread(self._show)
                 await asyncio.sleep(_RELOAD_SECONDS)
         finally:
             await asyncio.gather(*(pool.close() for pool in self._pools.values()))
+
+    def _stamp(self) -> list[_Stamp]:
+        """What changes when a file of the configuration does; nothing while it is not there."""
+        own = _stamps([str(self._path)])
+        if own and own != self._own:
+            self._own, self._included = own, included_files(self._path)
+        names = [name for pattern in self._included for name in sorted(glob.glob(pattern))]  # noqa: PTH207 - absolute
+        return [*own, *_stamps(names)] if own else []
 
     async def _load(self) -> None:
         try:
@@ -80,3 +91,13 @@ class ScrapeManager:
         pools = list(self._pools.values())
         config = self._text if _SECRET.search(self._text) is None else ""
         show(self._state, config, {self._tenant: pools})
+
+
+def _stamps(names: list[str]) -> list[_Stamp]:
+    """Name, time of change and size of the files that are there."""
+    found = []
+    for name in names:
+        with contextlib.suppress(OSError):
+            facts = Path(name).stat()
+            found.append((name, facts.st_mtime_ns, facts.st_size))
+    return found

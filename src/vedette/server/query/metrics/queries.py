@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from vedette.server.engine.rollups.tiers import RESOLUTIONS_MS
 from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, Limits, Options, evaluate, requests_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from vedette.server.engine.client import Engine
     from vedette.server.query.metrics.store import MetricStore
@@ -78,8 +77,12 @@ class MetricQueries:
         limits = self.limits
         if timeout_seconds is not None:
             limits = replace(limits, timeout_seconds=min(timeout_seconds, limits.timeout_seconds))
-        async with self._turn(tenant):
-            return await evaluate(text, *times_ms, self.store, tenant, limits, lookback_ms, self._options)
+        turn = self._turn(tenant)
+        try:
+            async with turn:
+                return await evaluate(text, *times_ms, self.store, tenant, limits, lookback_ms, self._options)
+        finally:
+            self._leave(tenant)
 
     async def evaluate_rule(self, tenant: str, text: str, at_ms: int, source: SampleSource) -> QueryResult:
         """Evaluate a rule's expression at one moment. Rules do not stand in the queue of those who ask.
@@ -121,20 +124,21 @@ class MetricQueries:
         await self._engine.execute(_CHANGED, params={"tenant": tenant, "start": start_ms, "end": end_ms})
         metrics.windows.drop(ordinals)
 
-    @asynccontextmanager
-    async def _turn(self, tenant: str) -> AsyncIterator[None]:
+    def _turn(self, tenant: str) -> asyncio.Semaphore:
+        """What to wait for; whoever was given it leaves in the end."""
         if self._admitted[tenant] >= self._concurrency * (1 + _QUEUE_LENGTHS):
             raise TooManyRequests(
                 f"Tenant {tenant!r} already has {self._admitted[tenant]} queries running or waiting; "
                 "ask again when some have finished."
             )
         self._admitted[tenant] += 1
-        turn = self._running.setdefault(tenant, asyncio.Semaphore(self._concurrency))
-        try:
-            async with turn:
-                yield
-        finally:
-            self._admitted[tenant] -= 1
-            if not self._admitted[tenant]:
-                del self._admitted[tenant]
-                del self._running[tenant]
+        found = self._running.get(tenant)
+        if found is None:
+            found = self._running[tenant] = asyncio.Semaphore(self._concurrency)
+        return found
+
+    def _leave(self, tenant: str) -> None:
+        self._admitted[tenant] -= 1
+        if not self._admitted[tenant]:
+            del self._admitted[tenant]
+            del self._running[tenant]

@@ -84,6 +84,8 @@ class TenantMetrics:
 
     def with_histograms(self, ordinals: Ordinals) -> Ordinals:
         """Those of some series that have native histograms."""
+        if not len(self._histograms):
+            return self._histograms
         return np.intersect1d(ordinals, self._histograms, assume_unique=True)
 
     async def _load(self) -> None:

@@ -54,6 +54,8 @@ class Annotations:
 
     def texts(self, prefix: str) -> list[str]:
         """All warnings (`WARNING`) or notes (`INFO`)."""
+        if not self._places and not self._foreign:
+            return []
         shown = [text for text in self._foreign if text.startswith(prefix)]
         for message, start in self._places.items():
             if message.startswith(prefix):

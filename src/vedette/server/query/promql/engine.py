@@ -19,7 +19,7 @@ from vedette.server.query.promql.evaluator import Evaluator
 from vedette.server.query.promql.histogram import Histogram
 from vedette.server.query.promql.names import finish_names
 from vedette.server.query.promql.parser import parse as parse_text
-from vedette.server.query.promql.planner import QueryTimes, Requests, depends_on_times, prepare, walk
+from vedette.server.query.promql.planner import QueryTimes, Requests, depends_on_times, moves_with_times, prepare, walk
 from vedette.server.query.promql.printer import format_expr
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ __all__ = [
 
 Kind = Literal["scalar", "string", "vector", "matrix"]
 _INLINE_SAMPLES: Final = 100_000
+_MOST_FORMS: Final = 8
 
 
 @lru_cache(maxsize=20_000)
@@ -60,13 +61,33 @@ class _Plan:
 
     tree: Node | None
     has_info: bool
+    is_movable: bool
+    """Whether what the tree needs is the same at any times, moved."""
+    requests: dict[tuple[int, int, int], Requests] = field(default_factory=dict)
+    """What the tree needs of a query from 0 to 0, by step, lookback and the step of subqueries."""
+
+    def requests_of(self, tree: Node, times: QueryTimes, lookback_ms: int, subquery_step_ms: int) -> Requests:
+        """What a tree of this plan needs at some times."""
+        if not self.is_movable:
+            found = Requests(lookback_ms, subquery_step_ms)
+            found.collect(tree, times)
+            return found
+        form = times.step_ms, lookback_ms, subquery_step_ms
+        known = self.requests.get(form)
+        if known is None:
+            known = Requests(lookback_ms, subquery_step_ms)
+            known.collect(tree, QueryTimes(0, 0, times.step_ms))
+            if len(self.requests) < _MOST_FORMS:
+                self.requests[form] = known
+        return known.moved(times)
 
 
 @lru_cache(maxsize=20_000)
 def _plan(text: str) -> _Plan:
     parsed = parse(text)
     tree = None if depends_on_times(parsed) else prepare(parsed, QueryTimes(0, 0, 0))
-    return _Plan(tree, any(isinstance(one, Call) and one.function.name == "info" for one in walk(parsed)))
+    has_info = any(isinstance(one, Call) and one.function.name == "info" for one in walk(parsed))
+    return _Plan(tree, has_info, tree is not None and moves_with_times(tree))
 
 
 def format_query(text: str) -> str:
@@ -117,9 +138,8 @@ def requests_of(text: str, at_ms: int, options: Options | None = None) -> list[S
         ParseError: the text is no expression.
     """
     times, plan = QueryTimes(at_ms, at_ms, 0), _plan(text)
-    requests = Requests(DEFAULT_LOOKBACK_MS, (options or Options()).subquery_step_ms)
-    requests.collect(plan.tree if plan.tree is not None else prepare(parse(text), times), times)
-    return requests.requests
+    tree = plan.tree if plan.tree is not None else prepare(parse(text), times)
+    return plan.requests_of(tree, times, DEFAULT_LOOKBACK_MS, (options or Options()).subquery_step_ms).requests
 
 
 async def evaluate(
@@ -154,8 +174,7 @@ async def evaluate(
     times = QueryTimes(start_ms, end_ms, step_ms)
     plan = _plan(text)
     tree = plan.tree if plan.tree is not None else prepare(parsed, times)
-    requests = Requests(lookback_ms, options.subquery_step_ms)
-    requests.collect(tree, times)
+    requests = plan.requests_of(tree, times, lookback_ms, options.subquery_step_ms)
     context = Context(Annotations(text), limits, options, lookback_ms, began + limits.timeout_seconds)
     steps = Steps(start_ms, step_ms or 1, (end_ms - start_ms) // step_ms + 1 if step_ms else 1)
     if requests.requests:

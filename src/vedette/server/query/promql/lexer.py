@@ -33,6 +33,7 @@ EOF: Final = "end of input"
 ERROR: Final = "error"
 
 _SPACE: Final = " \t\n\r"
+_SKIPPED: Final = frozenset(_SPACE + "#")
 _SKIP: Final = re.compile(r"(?:[ \t\n\r]+|#[^\r\n]*)+")
 _WORD: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -81,14 +82,15 @@ class Lexer:
 
     def next(self) -> Token:
         """The next token; after an `ERROR`, whose text is the message, nothing more may be asked."""
-        skipped = _SKIP.match(self.text, self.pos)
-        if skipped:
-            self.pos = skipped.end()
+        char = self.text[self.pos : self.pos + 1]
+        if char in _SKIPPED:
+            skipped = _SKIP.match(self.text, self.pos)
+            self.pos = skipped.end() if skipped else self.pos
+            char = self.text[self.pos : self.pos + 1]
         if self._in_braces:
             return self._inside_braces()
-        if self.pos >= len(self.text):
+        if not char:
             return self._end()
-        char = self.text[self.pos]
         if "0" <= char <= "9" or (char == "." and self._is_digit(self.pos + 1)):
             self._duration_first = False
             return self._number_or_duration()

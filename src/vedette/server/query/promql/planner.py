@@ -92,6 +92,17 @@ def depends_on_times(node: Node) -> bool:
     return False
 
 
+def moves_with_times(node: Node) -> bool:
+    """Tell whether all that a prepared tree looks at lies as far from a query's times whatever these are.
+
+    Not so where a selector has a time of its own; and the moments of a subquery are the multiples of its step.
+    """
+    return not any(
+        isinstance(one, SubqueryExpr) or (isinstance(one, VectorSelector) and one.at_ms is not None)
+        for one in walk(node)
+    )
+
+
 class _Resolver:
     def __init__(self, times: QueryTimes) -> None:
         self._times = times
@@ -291,6 +302,25 @@ class Requests:
         self.requests: list[SelectRequest] = []
         self.places: dict[int, int] = {}
         self._known: dict[SelectRequest, int] = {}
+
+    def moved(self, times: QueryTimes) -> Requests:
+        """What was collected for the times from 0 to 0, for others. The tree must be one that `moves_with_times`."""
+        found = Requests(self._lookback_ms, self._default_step_ms)
+        found.places = self.places
+        found.requests = [
+            SelectRequest(
+                one.matchers,
+                one.start_ms + times.start_ms,
+                one.end_ms + times.end_ms,
+                step_ms=one.step_ms,
+                range_ms=one.range_ms,
+                function=one.function,
+                moment_ms=None if one.moment_ms is None else one.moment_ms + times.start_ms,
+                extended=one.extended,
+            )
+            for one in self.requests
+        ]
+        return found
 
     def collect(self, node: Node, times: QueryTimes) -> None:
         """Collect the requests of a tree; `places` then maps a selector's `id()` to its request's number."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import zstandard
 from fastapi import Response
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 
@@ -57,7 +58,7 @@ class PrometheusRoute(APIRoute):
                 answer = await inner(request)
             except VedetteError as error:
                 answer = failure(error)
-            return compressed(request, answer)
+            return answer if isinstance(answer, StreamingResponse) else compressed(request, answer)
 
         return handler
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vedette.server.query.promql.labels import Matcher
 
-__all__ = ["LONG_AGO_MS", "Parameters", "parameters", "parse_duration_ms", "unescaped_name"]
+__all__ = ["LONG_AGO_MS", "Parameters", "parameters", "parse_duration_ms", "parse_parameters", "unescaped_name"]
 
 LONG_AGO_MS = 0
 FAR_AHEAD_MS = 4_291_747_199_999
@@ -107,10 +107,17 @@ class Parameters:
 
 async def parameters(request: Request) -> Parameters:
     """The parameters of a request; those of the body come first."""
-    pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    if request.method == "POST":
-        body = (await request.body()).decode("utf-8", "replace")
-        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=10_000) + pairs
+    body = await request.body() if request.method == "POST" else b""
+    return parse_parameters(request.scope["query_string"], body)
+
+
+def parse_parameters(query_string: bytes, form: bytes) -> Parameters:
+    """The parameters of a URL and of a form in a body, either may be empty."""
+    pairs = []
+    if form:
+        pairs += parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10_000)
+    if query_string:
+        pairs += parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
     return Parameters(pairs)
 
 

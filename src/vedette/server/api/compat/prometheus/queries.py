@@ -22,9 +22,10 @@ from vedette.server.query.promql.printer import to_tree
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vedette.server.api.context import Services
     from vedette.server.query.promql.engine import QueryResult
 
-__all__ = ["router"]
+__all__ = ["answer_query", "answer_query_range", "router"]
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"], route_class=PrometheusRoute)
 
@@ -38,16 +39,32 @@ _MOST_EXEMPLAR_SERIES: Final = 20_000
 @router.post("/query", summary="Evaluate an expression at one moment", name="query_by_form")
 async def query(request: Request, caller: Caller) -> Response:
     """`query`, `time`, `timeout`, `limit`, `lookback_delta`, `stats`; as a form, too."""
-    given = await parameters(request)
-    at = given.time_ms("time", now_ms())
-    return await _evaluated(request, caller.tenant, given, (at, at, 0))
+    return await answer_query(services_of(request), caller.tenant, await parameters(request))
 
 
 @router.get("/query_range", summary="Evaluate an expression over a range of time")
 @router.post("/query_range", summary="Evaluate an expression over a range of time", name="query_range_by_form")
 async def query_range(request: Request, caller: Caller) -> Response:
     """`query`, `start`, `end`, `step`, `timeout`, `limit`, `lookback_delta`, `stats`; as a form, too."""
-    given = await parameters(request)
+    return await answer_query_range(services_of(request), caller.tenant, await parameters(request))
+
+
+async def answer_query(services: Services, tenant: str, given: Parameters) -> Response:
+    """Evaluate at one moment.
+
+    Raises:
+        VedetteError: a parameter or the expression is wrong, or a limit is exceeded.
+    """
+    at = given.time_ms("time", now_ms())
+    return await _evaluated(services, tenant, given, (at, at, 0))
+
+
+async def answer_query_range(services: Services, tenant: str, given: Parameters) -> Response:
+    """Evaluate over a range of time.
+
+    Raises:
+        VedetteError: a parameter or the expression is wrong, or a limit is exceeded.
+    """
     start, end = given.time_ms("start"), given.time_ms("end")
     if end < start:
         raise InvalidInput('invalid parameter "end": end timestamp must not be before start time')
@@ -62,10 +79,10 @@ async def query_range(request: Request, caller: Caller) -> Response:
             "exceeded maximum resolution of 11,000 points per timeseries. "
             "Try decreasing the query resolution (?step=XX)"
         )
-    return await _evaluated(request, caller.tenant, given, (start, end, step))
+    return await _evaluated(services, tenant, given, (start, end, step))
 
 
-async def _evaluated(request: Request, tenant: str, given: Parameters, times_ms: tuple[int, int, int]) -> Response:
+async def _evaluated(services: Services, tenant: str, given: Parameters, times_ms: tuple[int, int, int]) -> Response:
     lookback, limit = DEFAULT_LOOKBACK_MS, given.limit()
     if given.text("lookback_delta"):
         lookback = given.duration_ms("lookback_delta")
@@ -74,9 +91,7 @@ async def _evaluated(request: Request, tenant: str, given: Parameters, times_ms:
     timeout = given.duration_ms("timeout") / 1000 if given.text("timeout") else None
     text = given.text("query")
     try:
-        result = await services_of(request).metrics.evaluate(
-            tenant, text, times_ms, lookback_ms=lookback, timeout_seconds=timeout
-        )
+        result = await services.metrics.evaluate(tenant, text, times_ms, lookback_ms=lookback, timeout_seconds=timeout)
     except ParseError as error:
         raise InvalidInput(f'invalid parameter "query": {error}', position=error.position) from error
     warnings = list(result.warnings)

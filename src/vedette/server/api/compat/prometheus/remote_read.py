@@ -1,7 +1,7 @@
 """Prometheus' remote read: the samples of series, for another Prometheus that evaluates on them.
 
-https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/. Answers are of the type SAMPLES, which every
-client takes.
+https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/. A client that takes STREAMED_XOR_CHUNKS gets the
+series one by one as chunks; others, and those who ask for native histograms, get SAMPLES, a message as a whole.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 import cramjam
 import numpy as np
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 from vedette.errors import InvalidInput, QueryLimit, UnsupportedMedia
 from vedette.server.api.compat.prometheus.answers import PrometheusRoute
 from vedette.server.api.context import Caller, services_of
 from vedette.server.ingest.remote_write import unpack_snappy
-from vedette.server.query.metrics import prompb
+from vedette.server.query.metrics import prompb, xor_chunks
 from vedette.server.query.promql.labels import InvalidRegex, Matcher
 from vedette.server.query.promql.source import SelectRequest
 
@@ -38,6 +39,8 @@ _MOST_QUERIES: Final = 1_000
 _MOST_REQUEST_BYTES: Final = 1 << 20
 _OPERATORS: Final = ("=", "!=", "=~", "!~")
 _TYPE: Final = "application/x-protobuf"
+_STREAM_TYPE: Final = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse"
+_SAMPLES_TYPE, _CHUNKS_TYPE = 0, 1
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SAMPLE_BYTES: Final = 18
 _TIME_BYTES: Final = 6
@@ -49,12 +52,16 @@ async def read(request: Request, caller: Caller) -> Response:
     """A snappy block with a `prometheus.ReadRequest`; the answer is one with a `prometheus.ReadResponse`."""
     if request.headers.get("content-encoding", "snappy").strip().lower() != "snappy":
         raise UnsupportedMedia("Remote read is snappy: send Content-Encoding: snappy.")
-    queries = _decoded(unpack_snappy(await request.body(), _MOST_REQUEST_BYTES))
+    message = unpack_snappy(await request.body(), _MOST_REQUEST_BYTES)
+    queries = _decoded(message)
     store = services_of(request).metrics.store
     try:
         answers = await store.select(caller.tenant, queries, max_samples=_MOST_SAMPLES)
     except QueryLimit as error:
         raise InvalidInput(f"exceeded sample limit ({_MOST_SAMPLES}): read less time, or fewer series") from error
+    if _wants_chunks(message) and all(answer.histograms is None for answer in answers):
+        # In a thread, a series at a time: what is written is not held in memory.
+        return StreamingResponse(_frames(answers), media_type=_STREAM_TYPE)
     body = await asyncio.to_thread(_encoded, answers)
     return Response(body, media_type=_TYPE, headers={"Content-Encoding": "snappy"})
 
@@ -64,12 +71,26 @@ def _encoded(answers: Sequence[SelectedSeries]) -> bytes:
     return bytes(cramjam.snappy.compress_raw(results))
 
 
+def _frames(answers: Sequence[SelectedSeries]) -> Iterator[bytes]:
+    """Every series as a frame of its own."""
+    for query, answer in enumerate(answers):
+        for place, first, last in _ordered(answer):
+            points = b"".join(xor_chunks.chunks(answer.times_ms[first:last], answer.values[first:last]))
+            yield xor_chunks.frame(prompb.series(prompb.labels(answer.labels[place]), points), query)
+
+
 def _series(answer: SelectedSeries) -> Iterator[bytes]:
-    """The series of a result in the order of their labels; those without samples are left out."""
+    """The series of a result."""
+    for place, first, last in _ordered(answer):
+        yield prompb.series(prompb.labels(answer.labels[place]), _points(answer, first, last))
+
+
+def _ordered(answer: SelectedSeries) -> Iterator[tuple[int, int, int]]:
+    """The places of series and of their samples, in the order of their labels; those without samples are left out."""
     for place in sorted(range(len(answer.labels)), key=answer.labels.__getitem__):
         first, last = int(answer.first[place]), int(answer.last[place])
         if first < last:
-            yield prompb.series(prompb.labels(answer.labels[place]), _points(answer, first, last))
+            yield place, first, last
 
 
 def _points(answer: SelectedSeries, first: int, last: int) -> bytes:
@@ -114,6 +135,16 @@ def _decoded(body: bytes) -> list[SelectRequest]:
         if all(matcher.matches("") for matcher in query.matchers):
             raise InvalidInput("A query must contain at least one matcher that does not match the empty text.")
     return [SelectRequest(tuple(query.matchers), query.start_ms, query.end_ms) for query in found]
+
+
+def _wants_chunks(body: bytes) -> bool:
+    """Whether a request likes STREAMED_XOR_CHUNKS better than SAMPLES: types come in the order of preference."""
+    liked: list[int] = []
+    for number, content in _fields(body):
+        if number == 2:  # noqa: PLR2004 - of the message
+            liked += [content] if isinstance(content, int) else list(content)
+    known = [kind for kind in liked if kind in {_SAMPLES_TYPE, _CHUNKS_TYPE}]
+    return known[:1] == [_CHUNKS_TYPE]
 
 
 def _query(body: bytes) -> _Query:
