@@ -44,6 +44,19 @@ def test_an_error_stands_at_its_character(visitor):
     visitor.complaints[:] = [text for text in visitor.complaints if "400" not in text and "403" not in text]
 
 
+def test_what_is_selected_is_typed_over_before_the_editor_has_heard_of_the_selection(visitor):
+    hush = "addEventListener('selectionchange', event => event.stopImmediatePropagation(), true)"
+    visitor.page.add_init_script(hush)
+    page = visitor.open("/sql", sql="SELECT service FROM spans WHERE (time > now()\nGROUP BY service")
+    expect(page.locator(".cm-lintRange-error")).to_have_text("G")
+    field = page.get_by_label("SQL statement")
+    for statement in ("SELECT name FROM spans", "SELECT kind\nFROM spans", "SELECT 1"):
+        field.fill(statement)
+        expect(field.locator(".cm-line")).to_have_text(statement.split("\n"))
+    # Nothing was written as an inline style: that would be a complaint of the policy.
+    visitor.complaints[:] = [text for text in visitor.complaints if "400" not in text]
+
+
 def test_the_schema_is_browsed_and_put_into_the_statement(visitor):
     page = visitor.open("/sql")
     schema = page.get_by_role("region", name="Schema")

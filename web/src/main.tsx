@@ -1,5 +1,6 @@
+import "./boot";
 import "@fontsource-variable/inter";
-import "@mantine/core/styles.css";
+import "./mantine.css";
 import "./style.css";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";

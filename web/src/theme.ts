@@ -43,7 +43,6 @@ export const theme = createTheme({
     Autocomplete: { defaultProps: { size: "xs" } },
     SegmentedControl: { defaultProps: { size: "xs" } },
     Table: { defaultProps: { horizontalSpacing: 10, verticalSpacing: 5, fz: "sm", highlightOnHover: true } },
-    Tooltip: { defaultProps: { openDelay: 350, fz: "xs", withArrow: true } },
     Badge: { defaultProps: { radius: 3, variant: "light", tt: "none", fw: 500 } },
     Tabs: { defaultProps: { keepMounted: false } },
   },

@@ -62,6 +62,31 @@ export type GetData<P extends GetPath> = NonNullable<
   FetchResponse<paths[P]["get"] & Record<string | number, unknown>, object, "application/json">["data"]
 >;
 
+/** A GET of the API: its path and parameters. */
+export type Ask<P extends GetPath = GetPath> = [path: P, init: GetInit<P>];
+
+/** Puts a GET down, so that whoever asks it and whoever asks it ahead say the same. */
+export function ask<P extends GetPath>(path: P, init: GetInit<P>): Ask<P> {
+  return [path, init];
+}
+
+/** How long an answer that was asked ahead is as good as a new one, in milliseconds. */
+const AHEAD_MS = 10_000;
+const ahead = new Map<string, Promise<unknown>>();
+
+function aheadKey(path: string, init: object, tenant: string | undefined): string {
+  return JSON.stringify([tenant ?? "", path, init]);
+}
+
+/** Ask now what the page is going to ask; the first `apiGet` of the same takes this answer. */
+export function askAhead([path, init]: Ask, tenant: string | undefined): void {
+  const key = aheadKey(path, init as object, tenant);
+  const answer = apiGet(path, init, tenant);
+  answer.catch(() => undefined); // it is told to whoever takes it
+  ahead.set(key, answer);
+  setTimeout(() => ahead.delete(key), AHEAD_MS);
+}
+
 /** One GET of the API as the OpenAPI document describes it. Rejects with `ApiProblem`. */
 export async function apiGet<P extends GetPath>(
   path: P,
@@ -69,6 +94,12 @@ export async function apiGet<P extends GetPath>(
   tenant: string | undefined,
   signal?: AbortSignal,
 ): Promise<GetData<P>> {
+  const key = aheadKey(path, init as object, tenant);
+  const asked = ahead.get(key);
+  if (asked !== undefined) {
+    ahead.delete(key);
+    return asked as Promise<GetData<P>>;
+  }
   const ask = client.GET as unknown as (
     path: string,
     init: object,

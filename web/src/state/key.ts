@@ -1,4 +1,3 @@
-import { useSyncExternalStore } from "react";
 import { readStored, writeStored } from "../lib/storage";
 
 /** The API key of this tab. It is kept for the tab's life only, and never part of an address. */
@@ -16,12 +15,8 @@ export function setApiKey(key: string | null): void {
   for (const listener of listeners) listener();
 }
 
-export function useApiKey(): string | null {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => current,
-  );
+/** Tells `listener` of every change; what it returns ends that. */
+export function onKeyChange(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }

@@ -2,10 +2,8 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from "react";
 import { iso, isRelative, parseTime, spanLabel } from "../lib/time";
+import { DEFAULT_FROM, DEFAULT_TO, type Moments, OPENED_MS, rangeAt } from "./range";
 import type { GlobalSearch } from "./search";
-
-export const DEFAULT_FROM = "now-1h";
-export const DEFAULT_TO = "now";
 
 export interface TimeRange {
   /** As the address has it, or the default. */
@@ -13,8 +11,7 @@ export interface TimeRange {
   to: string;
   fromMs: number;
   toMs: number;
-  /** What the API is asked with: moments, so that all parts of a page speak of the same range. */
-  query: { from: string; to: string };
+  query: Moments;
   /** Whether the end moves with the clock. */
   live: boolean;
   label: string;
@@ -36,7 +33,7 @@ const Context = createContext<TimeRange | null>(null);
 export function TimeRangeProvider({ children }: { children: ReactNode }): ReactNode {
   const search = useSearch({ strict: false }) as GlobalSearch;
   const navigate = useNavigate();
-  const [now, setNow] = useState(() => Date.now());
+  const [now, setNow] = useState(OPENED_MS);
   const [former, setFormer] = useState<{ from: string; to: string }[]>([]);
   const from = search.from ?? DEFAULT_FROM;
   const to = search.to ?? DEFAULT_TO;
@@ -65,10 +62,8 @@ export function TimeRangeProvider({ children }: { children: ReactNode }): ReactN
   }, [refreshSeconds, refresh]);
 
   const value = useMemo<TimeRange>(() => {
-    const parsedTo = parseTime(to, now, "end") ?? now;
-    const parsedFrom = parseTime(from, now) ?? parsedTo - 3_600_000;
-    const fromMs = parsedFrom < parsedTo ? parsedFrom : parsedTo - 3_600_000;
-    const live = isRelative(to) && Math.abs(parsedTo - now) < 1_000;
+    const { from: fromIso, to: toIso, fromMs, toMs } = rangeAt({ from, to }, now);
+    const live = isRelative(to) && Math.abs(toMs - now) < 1_000;
     const move = (nextFrom: string, nextTo: string): void => {
       go({
         from: nextFrom === DEFAULT_FROM && nextTo === DEFAULT_TO ? undefined : nextFrom,
@@ -80,10 +75,10 @@ export function TimeRangeProvider({ children }: { children: ReactNode }): ReactN
       from,
       to,
       fromMs,
-      toMs: parsedTo,
-      query: { from: iso(fromMs), to: iso(parsedTo) },
+      toMs,
+      query: { from: fromIso, to: toIso },
       live,
-      label: live && from.startsWith("now-") && !from.includes("/") ? `Last ${from.slice(4)}` : spanLabel(parsedTo - fromMs),
+      label: live && from.startsWith("now-") && !from.includes("/") ? `Last ${from.slice(4)}` : spanLabel(toMs - fromMs),
       set: (nextFrom, nextTo) => {
         setFormer([]);
         setNow(Date.now());
@@ -96,8 +91,8 @@ export function TimeRangeProvider({ children }: { children: ReactNode }): ReactN
       },
       zoomOut: () => {
         setFormer((stack) => [...stack.slice(-19), { from, to }]);
-        const half = (parsedTo - fromMs) / 2;
-        move(iso(fromMs - half), iso(Math.min(parsedTo + half, Math.max(now, parsedTo))));
+        const half = (toMs - fromMs) / 2;
+        move(iso(fromMs - half), iso(Math.min(toMs + half, Math.max(now, toMs))));
       },
       back:
         former.length === 0

@@ -2,11 +2,13 @@
 
 Every file but the document carries a hash of its content in its name and may be kept forever. The document is small
 and never kept: it carries a nonce that is new for every answer, which is what the style sheets that components make at
-run time need under the content security policy. No script runs that is not one of these files.
+run time need under the content security policy. No script runs that is not one of these files. The document also names
+the files of the page that is asked for, so that the browser fetches them together with those of every page.
 """
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import secrets
 from functools import lru_cache
@@ -30,6 +32,9 @@ _NOT_PAGES: Final = frozenset(
 """First parts of paths that are no page: what is not found under them is not found."""
 
 _NONCE_MARK: Final = b"__NONCE__"
+_HEAD_END: Final = b"</head>"
+_PAGES: Final = "pages.json"
+"""Which files each page has besides those of all pages: a list by path, where a part that begins with `$` is any."""
 _ENCODINGS: Final = ((b"br", ".br"), (b"gzip", ".gz"))
 _COMMON_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -61,10 +66,13 @@ class Pages:
     def __init__(self, otherwise: Callable[[Any, Any, Any], Awaitable[None]], folder: Path = STATIC_FOLDER) -> None:
         self._otherwise = otherwise
         self._folder = folder
+        self._pages = _pages(folder)
         self._files = {
             f"/{path.relative_to(folder).as_posix()}"
             for path in folder.rglob("*")
-            if path.is_file() and path.suffix not in {".br", ".gz"} and path.name not in {"index.html", ".stamp"}
+            if path.is_file()
+            and path.suffix not in {".br", ".gz"}
+            and path.name not in {"index.html", ".stamp", _PAGES}
         }
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
@@ -76,7 +84,7 @@ class Pages:
         if path in self._files:
             headers, body = self._file(path, _accepted(scope))
         elif path.split("/", 2)[1] not in _NOT_PAGES:
-            headers, body = self._document()
+            headers, body = self._document(path)
         else:
             await self._otherwise(scope, receive, send)
             return
@@ -99,15 +107,34 @@ class Pages:
                 return [*headers, (b"content-encoding", name)], packed
         return headers, _read(self._folder / path[1:]) or b""
 
-    def _document(self) -> tuple[Headers, bytes]:
+    def _document(self, path: str) -> tuple[Headers, bytes]:
         nonce = secrets.token_urlsafe(18)
         document = _read(self._folder / "index.html") or _MISSING
+        parts = path.rstrip("/").split("/")
+        links = next((links for page, links in self._pages if _fits(page, parts)), b"")
         headers: Headers = [
             (b"content-type", b"text/html; charset=utf-8"),
             (b"cache-control", b"no-store"),
             (b"content-security-policy", _policy(nonce)),
         ]
-        return headers, document.replace(_NONCE_MARK, nonce.encode())
+        return headers, document.replace(_HEAD_END, links + _HEAD_END).replace(_NONCE_MARK, nonce.encode())
+
+
+def _pages(folder: Path) -> list[tuple[list[str], bytes]]:
+    """Every page's path in parts, and what names its files in a document."""
+    listed = json.loads(_read(folder / _PAGES) or b"{}")
+    return [(path.rstrip("/").split("/"), "".join(map(_link, files)).encode()) for path, files in listed.items()]
+
+
+def _link(file: str) -> str:
+    relation = "stylesheet" if file.endswith(".css") else "modulepreload"
+    return f'<link rel="{relation}" crossorigin href="/{file}">'
+
+
+def _fits(page: list[str], parts: list[str]) -> bool:
+    return len(page) == len(parts) and all(
+        own == asked or own.startswith("$") for own, asked in zip(page, parts, strict=True)
+    )
 
 
 def _accepted(scope: MutableMapping[str, Any]) -> frozenset[bytes]:

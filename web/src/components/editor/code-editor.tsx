@@ -139,15 +139,21 @@ const complete: Command = (view) => {
 
 /**
  * Typing over a selection. By itself, Chromium would keep the look of what is replaced by an inline style, which the
- * content security policy forbids.
+ * content security policy forbids. What is replaced is asked of the document: the editor hears of a new selection only
+ * some time after it was made, and may still believe that there is none.
  */
 function replaceSelected(event: InputEvent, view: EditorView): boolean {
-  const { main } = view.state.selection;
-  if (event.inputType !== "insertText" || event.data === null || main.empty || view.composing) return false;
+  if (event.inputType !== "insertText" || event.data === null || view.composing) return false;
+  const selection = view.contentDOM.ownerDocument.getSelection();
+  const range = selection === null || selection.rangeCount === 0 ? null : selection.getRangeAt(0);
+  if (range === null || range.collapsed || !view.contentDOM.contains(range.commonAncestorContainer)) return false;
   const text = event.data;
-  const insert = (): Transaction => view.state.update(view.state.replaceSelection(text), { userEvent: "input.type" });
+  const from = view.posAtDOM(range.startContainer, range.startOffset);
+  const to = view.posAtDOM(range.endContainer, range.endOffset);
+  const insert = (): Transaction =>
+    view.state.update({ changes: { from, to, insert: text }, selection: { anchor: from + text.length }, userEvent: "input.type" });
   event.preventDefault();
-  const handled = view.state.facet(EditorView.inputHandler).some((handler) => handler(view, main.from, main.to, text, insert));
+  const handled = view.state.facet(EditorView.inputHandler).some((handler) => handler(view, from, to, text, insert));
   if (!handled) view.dispatch(insert());
   return true;
 }

@@ -3,6 +3,7 @@ import { SQLDialect, sql } from "@codemirror/lang-sql";
 import { type ReactNode, useMemo } from "react";
 import type { Schemas } from "../../api/client";
 import { useGet } from "../../api/use-get";
+import { sqlAsks } from "../../pages/sql/asks";
 import { CodeEditor } from "./code-editor";
 import type { EditorProps } from "./editor";
 
@@ -41,7 +42,7 @@ type Tables = Schemas["SqlSchema"]["tables"];
 
 /** A statement in the engine's SQL, completed with the tables and columns that the tenant has. */
 export function SqlEditor(props: EditorProps): ReactNode {
-  const { data } = useGet("/api/v1/sql/schema", {});
+  const { data } = useGet(...sqlAsks().schema);
   const language = useMemo(() => {
     const tables = data?.tables ?? [];
     const schema = Object.fromEntries(tables.map((table) => [table.name, table.columns.map(column)]));

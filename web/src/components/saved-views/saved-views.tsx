@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Menu, Modal, TextInput, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Group, Menu, Modal, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { IconBookmark, IconTrash } from "@tabler/icons-react";
 import { type FormEvent, type ReactNode, useState } from "react";
@@ -89,11 +89,9 @@ function ViewItem({ view, onOpen, onDelete }: { view: View; onOpen: () => void; 
       <Menu.Item onClick={onOpen} className={classes["open"]}>
         {view.name}
       </Menu.Item>
-      <Tooltip label="Delete for everybody">
-        <ActionIcon onClick={onDelete} aria-label={`Delete the view ${view.name}`}>
-          <IconTrash size={14} />
-        </ActionIcon>
-      </Tooltip>
+      <ActionIcon title="Delete for everybody" onClick={onDelete} aria-label={`Delete the view ${view.name}`}>
+        <IconTrash size={14} />
+      </ActionIcon>
     </div>
   );
 }

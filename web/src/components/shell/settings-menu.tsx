@@ -3,7 +3,8 @@ import { IconDotsVertical } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useGet } from "../../api/use-get";
-import { setApiKey, useApiKey } from "../../state/key";
+import { setApiKey } from "../../state/key";
+import { useApiKey } from "../../state/use-key";
 import { setPreferences, usePreferences } from "../../state/preferences";
 import { openOverlay } from "./palette-state";
 

@@ -1,4 +1,4 @@
-import { ActionIcon, AppShell, Burger, Tooltip, UnstyledButton } from "@mantine/core";
+import { ActionIcon, Burger, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand, IconSearch } from "@tabler/icons-react";
 import { Link, Outlet } from "@tanstack/react-router";
@@ -24,63 +24,56 @@ export function Shell(): ReactNode {
       <a className="skip-link" href="#content">
         Skip to the page
       </a>
-      <AppShell
-        header={{ height: { base: 84, sm: 46 } }}
-        navbar={{ width: narrow ? 50 : 152, breakpoint: "sm", collapsed: { mobile: !open } }}
-        transitionDuration={0}
-        classNames={{ header: classes["header"], navbar: classes["navbar"], main: classes["main"] }}
-      >
-        <AppShell.Header>
-          <div className={classes["brand"]}>
-            <Burger opened={open} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Navigation" />
-            <Link to="/" className={classes["logo"]} aria-label="Vedette: overview">
-              <img src="/favicon.svg" alt="" width={22} height={22} />
-              <span>Vedette</span>
+      <header className={classes["header"]}>
+        <div className={classes["brand"]}>
+          <Burger opened={open} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Navigation" />
+          <Link to="/" className={classes["logo"]} aria-label="Vedette: overview">
+            <img src="/favicon.svg" alt="" width={22} height={22} />
+            <span>Vedette</span>
+          </Link>
+        </div>
+        <UnstyledButton className={classes["search"]} onClick={openPalette}>
+          <IconSearch size={14} />
+          <span>Go to…</span>
+          <kbd>Ctrl K</kbd>
+        </UnstyledButton>
+        <div className={classes["controls"]}>
+          <TenantSwitch />
+          <TimeControls />
+          <SettingsMenu />
+        </div>
+      </header>
+      <div className={classes["navbar"]} data-narrow={narrow || undefined} data-open={open || undefined}>
+        <nav aria-label="Pages" className={classes["nav"]}>
+          {NAVIGATION.map(({ to, label, icon: Icon, key }) => (
+            <Link
+              key={to}
+              to={to}
+              className={classes["navLink"]}
+              activeOptions={{ exact: to === "/", includeSearch: false }}
+              onClick={close}
+              aria-label={label}
+              title={narrow ? `${label} (g ${key})` : undefined}
+            >
+              <Icon size={17} stroke={1.6} />
+              <span>{label}</span>
             </Link>
-          </div>
-          <UnstyledButton className={classes["search"]} onClick={openPalette}>
-            <IconSearch size={14} />
-            <span>Go to…</span>
-            <kbd>Ctrl K</kbd>
-          </UnstyledButton>
-          <div className={classes["controls"]}>
-            <TenantSwitch />
-            <TimeControls />
-            <SettingsMenu />
-          </div>
-        </AppShell.Header>
-        <AppShell.Navbar>
-          <nav aria-label="Pages" className={classes["nav"]} data-narrow={narrow || undefined}>
-            {NAVIGATION.map(({ to, label, icon: Icon, key }) => (
-              <Tooltip key={to} label={`${label} (g ${key})`} position="right" disabled={!narrow}>
-                <Link
-                  to={to}
-                  className={classes["navLink"]}
-                  activeOptions={{ exact: to === "/", includeSearch: false }}
-                  onClick={close}
-                  aria-label={label}
-                >
-                  <Icon size={17} stroke={1.6} />
-                  <span>{label}</span>
-                </Link>
-              </Tooltip>
-            ))}
-          </nav>
-          <ActionIcon
-            className={classes["narrow"]}
-            visibleFrom="sm"
-            onClick={() => setPreferences({ navigationNarrow: !narrow })}
-            aria-label={narrow ? "Widen the navigation" : "Narrow the navigation"}
-          >
-            {narrow ? <IconLayoutSidebarLeftExpand size={16} /> : <IconLayoutSidebarLeftCollapse size={16} />}
-          </ActionIcon>
-        </AppShell.Navbar>
-        <AppShell.Main id="content" tabIndex={-1}>
-          <AccessGate>
-            <Outlet />
-          </AccessGate>
-        </AppShell.Main>
-      </AppShell>
+          ))}
+        </nav>
+        <ActionIcon
+          className={classes["narrow"]}
+          visibleFrom="sm"
+          onClick={() => setPreferences({ navigationNarrow: !narrow })}
+          aria-label={narrow ? "Widen the navigation" : "Narrow the navigation"}
+        >
+          {narrow ? <IconLayoutSidebarLeftExpand size={16} /> : <IconLayoutSidebarLeftCollapse size={16} />}
+        </ActionIcon>
+      </div>
+      <main id="content" tabIndex={-1} className={classes["main"]}>
+        <AccessGate>
+          <Outlet />
+        </AccessGate>
+      </main>
       <CommandPalette />
       <ShortcutKeys />
     </TimeRangeProvider>

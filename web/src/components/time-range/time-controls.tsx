@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, Popover, Select, TextInput, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Menu, Popover, Select, TextInput } from "@mantine/core";
 import { IconArrowBackUp, IconClock, IconRefresh, IconZoomOut } from "@tabler/icons-react";
 import { useIsFetching } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
@@ -16,18 +16,14 @@ export function TimeControls(): ReactNode {
   return (
     <div className={classes["controls"]}>
       {range.back && (
-        <Tooltip label="Back to the range before (b)">
-          <ActionIcon onClick={range.back} aria-label="Back to the range before">
-            <IconArrowBackUp size={16} />
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon title="Back to the range before (b)" onClick={range.back} aria-label="Back to the range before">
+          <IconArrowBackUp size={16} />
+        </ActionIcon>
       )}
       <RangeButton />
-      <Tooltip label="Zoom out (z)">
-        <ActionIcon onClick={range.zoomOut} aria-label="Zoom out">
-          <IconZoomOut size={16} />
-        </ActionIcon>
-      </Tooltip>
+      <ActionIcon title="Zoom out (z)" onClick={range.zoomOut} aria-label="Zoom out">
+        <IconZoomOut size={16} />
+      </ActionIcon>
       <RefreshButton />
     </div>
   );
@@ -136,11 +132,9 @@ function RefreshButton(): ReactNode {
   const chosen = REFRESHES.find(([seconds]) => seconds === range.refreshSeconds)?.[1] ?? `${range.refreshSeconds} s`;
   return (
     <Button.Group>
-      <Tooltip label="Refresh (r)">
-        <Button variant="default" px={8} onClick={range.refresh} aria-label="Refresh" data-asking={asking || undefined}>
-          <IconRefresh size={15} className={asking ? classes["asking"] : undefined} />
-        </Button>
-      </Tooltip>
+      <Button title="Refresh (r)" variant="default" px={8} onClick={range.refresh} aria-label="Refresh" data-asking={asking || undefined}>
+        <IconRefresh size={15} className={asking ? classes["asking"] : undefined} />
+      </Button>
       <Menu position="bottom-end" transitionProps={{ duration: 0 }}>
         <Menu.Target>
           <Button variant="default" px={8} aria-label={`Refresh by itself: ${chosen}`}>

@@ -1,7 +1,7 @@
 import { SegmentedControl } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { useGet } from "../../api/use-get";
-import { useApiKey } from "../../state/key";
+import { useApiKey } from "../../state/use-key";
 import { useTenant } from "../../state/tenant";
 import { Copy } from "./copy";
 import classes from "./view.module.css";

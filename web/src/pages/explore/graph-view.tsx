@@ -1,7 +1,8 @@
 import { Button } from "@mantine/core";
 import { type ReactNode, useMemo, useState } from "react";
 import type { PrometheusAnswer, RangeData } from "../../api/prometheus";
-import { type ChartSeries, TimeChart } from "../../components/charts/time-chart";
+import { LaterChart } from "../../components/charts/later";
+import type { ChartSeries } from "../../components/charts/time-chart";
 import { Empty } from "../../components/view/empty";
 import { useScheme } from "../../components/view/service-name";
 import { exactCount, inUnit, plural } from "../../lib/format";
@@ -63,7 +64,7 @@ export function GraphView(props: {
   const focus = focused === null ? -1 : drawn.findIndex(({ name }) => name === focused);
   return (
     <>
-      <TimeChart
+      <LaterChart
         times={grid.times}
         series={series}
         format={(value) => inUnit(value, unit)}

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Tooltip } from "@mantine/core";
+import { ActionIcon, Button } from "@mantine/core";
 import { IconCopy, IconEye, IconEyeOff, IconX } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import type { ApiProblem } from "../../api/client";
@@ -72,21 +72,15 @@ export function QueryRow(props: {
         )}
       </div>
       <div className={classes["queryActions"]}>
-        <Tooltip label={off ? "Show" : "Leave out"}>
-          <ActionIcon aria-label={`${off ? "Show" : "Leave out"} query ${letter}`} aria-pressed={off} onClick={onOff}>
-            {off ? <IconEyeOff size={16} /> : <IconEye size={16} />}
-          </ActionIcon>
-        </Tooltip>
-        <Tooltip label="Duplicate">
-          <ActionIcon aria-label={`Duplicate query ${letter}`} onClick={onCopy}>
-            <IconCopy size={16} />
-          </ActionIcon>
-        </Tooltip>
-        <Tooltip label="Remove">
-          <ActionIcon aria-label={`Remove query ${letter}`} onClick={onRemove} disabled={alone && text === ""}>
-            <IconX size={16} />
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon title={off ? "Show" : "Leave out"} aria-label={`${off ? "Show" : "Leave out"} query ${letter}`} aria-pressed={off} onClick={onOff}>
+          {off ? <IconEyeOff size={16} /> : <IconEye size={16} />}
+        </ActionIcon>
+        <ActionIcon title="Duplicate" aria-label={`Duplicate query ${letter}`} onClick={onCopy}>
+          <IconCopy size={16} />
+        </ActionIcon>
+        <ActionIcon title="Remove" aria-label={`Remove query ${letter}`} onClick={onRemove} disabled={alone && text === ""}>
+          <IconX size={16} />
+        </ActionIcon>
       </div>
     </li>
   );

@@ -1,4 +1,4 @@
-import { ActionIcon, Autocomplete, CloseButton, Tooltip, UnstyledButton } from "@mantine/core";
+import { ActionIcon, Autocomplete, CloseButton, UnstyledButton } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconColumnInsertRight, IconMinus } from "@tabler/icons-react";
 import { type ReactNode, useState } from "react";
@@ -7,24 +7,23 @@ import { QueryView } from "../../components/view/query-view";
 import { count, exactCount, share } from "../../lib/format";
 import { fieldIs, fieldIsNot, hasTerm, withoutTerm, withTerm } from "../../lib/lucene";
 import { useTimeRange } from "../../state/time-range";
+import { facetFields, facetsAsk, isCommon } from "./asks";
 import classes from "./logs.module.css";
+import type { LogsSearch } from "./search";
 
-const COMMON = ["service", "severity"] as const;
-const VALUES = 8;
 const MOST_FACETS = 8;
 
 /** Values of fields with how many lines have them, to narrow the search by. */
 export function Facets(props: {
-  q: string;
-  chosen: readonly string[];
+  search: LogsSearch;
   onChosen: (fields: string[]) => void;
   onQuery: (q: string) => void;
   onColumn: (name: string) => void;
 }): ReactNode {
-  const { q, chosen, onChosen, onQuery, onColumn } = props;
+  const { search, onChosen, onQuery, onColumn } = props;
+  const { q = "", facets: chosen = [] } = search;
   const range = useTimeRange();
-  const field = [...COMMON, ...chosen];
-  const query = useGet("/api/v1/logs/facets", { params: { query: { ...range.query, q, field, limit: VALUES } } });
+  const query = useGet(...facetsAsk(search, range.query));
   return (
     <aside className={classes["facets"]} aria-label="Facets">
       <QueryView query={query} lines={10}>
@@ -37,13 +36,11 @@ export function Facets(props: {
                     {facet.field}
                   </h3>
                   <small>{facet.distinct > facet.values.length ? `${count(facet.distinct)} values` : ""}</small>
-                  {(COMMON as readonly string[]).includes(facet.field) ? null : (
+                  {isCommon(facet.field) ? null : (
                     <>
-                      <Tooltip label="Show as a column">
-                        <ActionIcon size={18} onClick={() => onColumn(facet.field)} aria-label={`Show ${facet.field} as a column`}>
-                          <IconColumnInsertRight size={13} />
-                        </ActionIcon>
-                      </Tooltip>
+                      <ActionIcon title="Show as a column" size={18} onClick={() => onColumn(facet.field)} aria-label={`Show ${facet.field} as a column`}>
+                        <IconColumnInsertRight size={13} />
+                      </ActionIcon>
                       <CloseButton
                         size={18}
                         onClick={() => onChosen(chosen.filter((name) => name !== facet.field))}
@@ -90,7 +87,7 @@ export function Facets(props: {
         <FieldPicker
           placeholder="Count a field…"
           label="Count the values of a field"
-          without={field}
+          without={facetFields(search)}
           onPick={(name) => onChosen([...chosen, name])}
         />
       )}

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, CloseButton, SegmentedControl, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, CloseButton, SegmentedControl } from "@mantine/core";
 import { IconColumnInsertRight, IconFilter, IconFilterOff } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
@@ -178,11 +178,9 @@ function Pairs(props: {
 
 function Act({ label, onClick, children }: { label: string; onClick: () => void; children: ReactNode }): ReactNode {
   return (
-    <Tooltip label={label}>
-      <ActionIcon size={20} onClick={onClick} aria-label={label}>
-        {children}
-      </ActionIcon>
-    </Tooltip>
+    <ActionIcon title={label} size={20} onClick={onClick} aria-label={label}>
+      {children}
+    </ActionIcon>
   );
 }
 

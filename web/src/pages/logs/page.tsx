@@ -14,6 +14,7 @@ import { exactCount, plural } from "../../lib/format";
 import { withTerm } from "../../lib/lucene";
 import { iso } from "../../lib/time";
 import { useTimeRange } from "../../state/time-range";
+import { histogramAsk } from "./asks";
 import { Facets, FieldPicker } from "./facets";
 import { LineDrawer } from "./line-drawer";
 import { LineList } from "./line-list";
@@ -33,7 +34,6 @@ export function LogsPage(): ReactNode {
   const range = useTimeRange();
   const [paused, setPaused] = useState(false);
   const q = search.q ?? "";
-  const order = search.oldest ? "oldest" : "newest";
   const live = search.live ?? false;
   const patterns = search.patterns === true && !live;
   const columns = search.columns ?? NO_FIELDS;
@@ -43,15 +43,12 @@ export function LogsPage(): ReactNode {
   const setColumns = (next: string[]): void => change({ columns: next.length === 0 ? undefined : next });
   const addColumn = (name: string): void => setColumns([...new Set([...columns, name])]);
 
-  const { query, lines } = useLines(q, order, !live && !patterns);
+  const { query, lines } = useLines(search, !live && !patterns);
   const tail = useTail(q, live, paused);
-  const histogram = useGet("/api/v1/logs/histogram", { params: { query: { ...range.query, q, buckets: 80 } } }, { enabled: !live });
+  const histogram = useGet(...histogramAsk(search, range.query), { enabled: !live });
   const shift = range.compareMs ?? 0;
-  const former = useGet(
-    "/api/v1/logs/histogram",
-    { params: { query: { from: iso(range.fromMs - shift), to: iso(range.toMs - shift), q, buckets: 80 } } },
-    { enabled: !live && shift > 0 },
-  );
+  const before = { from: iso(range.fromMs - shift), to: iso(range.toMs - shift) };
+  const former = useGet(...histogramAsk(search, before), { enabled: !live && shift > 0 });
   const failure = live ? tail.problem : (query.error ?? histogram.error);
   const queryProblem = failure instanceof ApiProblem && failure.status === 400 ? failure : null;
   const total = histogram.data?.total;
@@ -100,8 +97,7 @@ export function LogsPage(): ReactNode {
         >
           {!live && (
             <Facets
-              q={q}
-              chosen={search.facets ?? NO_FIELDS}
+              search={search}
               onChosen={(facets) => change({ facets: facets.length === 0 ? undefined : facets })}
               onQuery={ask}
               onColumn={addColumn}
@@ -111,7 +107,7 @@ export function LogsPage(): ReactNode {
             <ListHead
               columns={columns}
               setColumns={setColumns}
-              order={live ? null : order}
+              order={live ? null : search.oldest ? "oldest" : "newest"}
               onOldest={(oldest) => change({ oldest })}
               note={live ? `the newest ${exactCount(TAIL_LINES)} are kept` : total === undefined ? "" : `${exactCount(total)} lines`}
             />

@@ -10,6 +10,7 @@ import { ServiceName } from "../../components/view/service-name";
 import { When } from "../../components/view/when";
 import { change, count, exactCount, share } from "../../lib/format";
 import { useTimeRange } from "../../state/time-range";
+import { patternsAsk } from "./asks";
 import classes from "./logs.module.css";
 
 type Pattern = Schemas["LogPattern"];
@@ -17,7 +18,7 @@ type Pattern = Schemas["LogPattern"];
 /** Lines that say the same, taken together. */
 export function Patterns({ q, onQuery }: { q: string; onQuery: (q: string) => void }): ReactNode {
   const range = useTimeRange();
-  const query = useGet("/api/v1/logs/patterns", { params: { query: { ...range.query, q, limit: 100, buckets: 40 } } });
+  const query = useGet(...patternsAsk({ q }, range.query));
   return (
     <QueryView query={query} lines={12}>
       {(data) => (

@@ -4,26 +4,26 @@ import { type ChartSeries, TimeChart } from "../../components/charts/time-chart"
 import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
 import { bytes, count, exactCount } from "../../lib/format";
-import { iso } from "../../lib/time";
 import { useTimeRange } from "../../state/time-range";
+import { dayOf, overviewAsks } from "./asks";
 import classes from "./overview.module.css";
 
 const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
 const COLORS: Record<string, string> = { traces: "--v-chart-1", logs: "--v-chart-3", metrics: "--v-chart-2" };
 
 /** What was kept and what was not, over the day that ends with the range. */
 export function Ingest(): ReactNode {
   const range = useTimeRange();
-  const query = { from: iso(Math.min(range.fromMs, range.toMs - DAY)), to: range.query.to };
-  const usage = useGet("/api/v1/usage", { params: { query } });
-  const ledger = useGet("/api/v1/ledger", { params: { query } });
+  const whole = { ...range.query, fromMs: range.fromMs, toMs: range.toMs };
+  const asks = overviewAsks(whole);
+  const usage = useGet(...asks.usage);
+  const ledger = useGet(...asks.ledger);
   return (
     <div className={classes["ingest"]}>
       <Panel title="Kept, rows an hour" flush>
         <QueryView query={usage}>
           {({ usage: hours }) => {
-            const first = Math.floor(Date.parse(query.from) / HOUR) * HOUR;
+            const first = Math.floor(Date.parse(dayOf(whole).from) / HOUR) * HOUR;
             const times = Array.from({ length: Math.ceil((range.toMs - first) / HOUR) }, (_, index) => first + index * HOUR);
             const signals = [...new Set(hours.map(({ signal }) => signal))].toSorted();
             const series: ChartSeries[] = signals.map((signal) => {

@@ -13,6 +13,7 @@ import { change, count, durationMs, plural, share } from "../../lib/format";
 import { toneOf } from "../../lib/health";
 import { condition } from "../../lib/query-text";
 import { useTimeRange } from "../../state/time-range";
+import { overviewAsks } from "./asks";
 import { Ingest } from "./ingest";
 import classes from "./overview.module.css";
 import { Pulse } from "./pulse";
@@ -21,8 +22,9 @@ const SHOWN = 8;
 
 export function OverviewPage(): ReactNode {
   const range = useTimeRange();
-  const overview = useGet("/api/v1/overview", { params: { query: range.query } });
-  const services = useGet("/api/v1/services", { params: { query: range.query } });
+  const asks = overviewAsks({ ...range.query, fromMs: range.fromMs, toMs: range.toMs });
+  const overview = useGet(...asks.overview);
+  const services = useGet(...asks.services);
   const nothing = services.data?.services.length === 0 && overview.data?.loud.length === 0;
   return (
     <Page title="Overview" note={services.data && headline(services.data.services, overview.data)}>

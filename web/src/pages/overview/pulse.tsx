@@ -9,6 +9,7 @@ import { serviceColor } from "../../lib/color";
 import { count, durationMs, rate } from "../../lib/format";
 import { iso } from "../../lib/time";
 import { useTimeRange } from "../../state/time-range";
+import { trendsAsk } from "./asks";
 import classes from "./overview.module.css";
 
 const SHOWN = 6;
@@ -19,13 +20,9 @@ type Trend = Schemas["ServiceTrend"];
 export function Pulse({ services }: { services: Schemas["ServiceFigures"][] }): ReactNode {
   const range = useTimeRange();
   const scheme = useScheme();
-  const trends = useGet("/api/v1/service-trends", { params: { query: { ...range.query, points: 60 } } });
+  const trends = useGet(...trendsAsk(range.query));
   const shift = range.compareMs ?? 0;
-  const before = useGet(
-    "/api/v1/service-trends",
-    { params: { query: { from: iso(range.fromMs - shift), to: iso(range.toMs - shift), points: 60 } } },
-    { enabled: shift > 0 },
-  );
+  const before = useGet(...trendsAsk({ from: iso(range.fromMs - shift), to: iso(range.toMs - shift) }), { enabled: shift > 0 });
   const busiest = services
     .toSorted((a, b) => b.rate - a.rate)
     .slice(0, SHOWN)

@@ -8,15 +8,14 @@ import { type Column, SortableTable } from "../../components/view/sortable";
 import { durationMs, rate } from "../../lib/format";
 import { condition } from "../../lib/query-text";
 import { useTimeRange } from "../../state/time-range";
+import { operationsAsk } from "./asks";
 
 type Operation = Schemas["OperationFigures"];
 
 /** What the service does; a name narrows the charts to it. */
 export function Operations({ service }: { service: string }): ReactNode {
   const range = useTimeRange();
-  const operations = useGet("/api/v1/services/{service}/operations", {
-    params: { path: { service }, query: range.query },
-  });
+  const operations = useGet(...operationsAsk(service, range.query));
   const columns: Column<Operation>[] = [
     {
       key: "name",

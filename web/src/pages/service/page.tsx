@@ -11,6 +11,7 @@ import { ServiceName } from "../../components/view/service-name";
 import { durationMs, rate, share } from "../../lib/format";
 import { condition } from "../../lib/query-text";
 import { useTimeRange } from "../../state/time-range";
+import { heatAsk, serviceAsks, spansOf } from "./asks";
 import { Dependencies } from "./dependencies";
 import { ErrorKinds } from "./error-kinds";
 import { Instances } from "./instances";
@@ -34,13 +35,11 @@ export function ServicePage(): ReactNode {
   const search = useSearch({ from: "/services/$service" });
   const navigate = useNavigate({ from: "/services/$service" });
   const range = useTimeRange();
-  const services = useGet("/api/v1/services", { params: { query: range.query } });
+  const asks = serviceAsks(service, search, range.query);
+  const services = useGet(...asks.services);
   const figures = services.data?.services.find((one) => one.service === service);
   const tab = search.tab ?? "operations";
-  const q = [
-    condition("service", service),
-    ...(search.operation === undefined ? [] : [condition("name", search.operation)]),
-  ].join(" ");
+  const q = spansOf(service, search.operation);
   return (
     <Page
       title={service}
@@ -122,7 +121,7 @@ export function ServicePage(): ReactNode {
 
 function LatencyMap({ q }: { q: string }): ReactNode {
   const range = useTimeRange();
-  const heat = useGet("/api/v1/traces/heatmap", { params: { query: { ...range.query, q, columns: 100 } } });
+  const heat = useGet(...heatAsk(q, range.query));
   return (
     <Panel title="Latency" side="all spans" flush>
       <QueryView query={heat}>

@@ -7,6 +7,7 @@ import { QueryView } from "../../components/view/query-view";
 import { durationMs, rate, share } from "../../lib/format";
 import { iso } from "../../lib/time";
 import { useTimeRange } from "../../state/time-range";
+import { redAsk } from "./asks";
 import classes from "./service.module.css";
 
 type Point = Schemas["RedPoint"];
@@ -14,15 +15,10 @@ type Point = Schemas["RedPoint"];
 /** Rate, errors and durations over time, with the range before if one is compared. */
 export function RedCharts({ service, operation }: { service: string; operation: string | undefined }): ReactNode {
   const range = useTimeRange();
-  const path = { service };
-  const query = operation === undefined ? {} : { operation };
-  const red = useGet("/api/v1/services/{service}/red", { params: { path, query: { ...query, ...range.query } } });
+  const red = useGet(...redAsk(service, operation, range.query));
   const shift = range.compareMs ?? 0;
-  const before = useGet(
-    "/api/v1/services/{service}/red",
-    { params: { path, query: { ...query, from: iso(range.fromMs - shift), to: iso(range.toMs - shift) } } },
-    { enabled: shift > 0 },
-  );
+  const former = { from: iso(range.fromMs - shift), to: iso(range.toMs - shift) };
+  const before = useGet(...redAsk(service, operation, former), { enabled: shift > 0 });
   return (
     <div className={classes["charts"]}>
       <QueryView query={red}>

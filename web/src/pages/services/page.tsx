@@ -13,6 +13,7 @@ import { ServiceName } from "../../components/view/service-name";
 import { type Column, SortableTable } from "../../components/view/sortable";
 import { count, durationMs, rate } from "../../lib/format";
 import { useTimeRange } from "../../state/time-range";
+import { servicesAsks } from "./asks";
 import { SERVICE_ORDERS } from "./search";
 
 type Service = Schemas["ServiceFigures"];
@@ -22,8 +23,9 @@ export function ServicesPage(): ReactNode {
   const search = useSearch({ from: "/services" });
   const navigate = useNavigate({ from: "/services" });
   const range = useTimeRange();
-  const services = useGet("/api/v1/services", { params: { query: range.query } });
-  const trends = useGet("/api/v1/service-trends", { params: { query: { ...range.query, points: 40 } } });
+  const asks = servicesAsks(range.query);
+  const services = useGet(...asks.services);
+  const trends = useGet(...asks.trends);
   const byName = useMemo(
     () => new Map((trends.data?.services ?? []).map((trend) => [trend.service, trend])),
     [trends.data],

@@ -1,5 +1,6 @@
 import { type ReactNode, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { type ChartSeries, TimeChart } from "../../components/charts/time-chart";
+import { LaterChart } from "../../components/charts/later";
+import type { ChartSeries } from "../../components/charts/time-chart";
 import { Empty } from "../../components/view/empty";
 import { useScheme } from "../../components/view/service-name";
 import { lineColor } from "../../lib/color";
@@ -92,7 +93,7 @@ export function ResultChart({ result, kind }: { result: SqlResult; kind: "line" 
   if (picture.times !== null) {
     const series = picture.series.map((one, index) => ({ ...one, kind, color: lineColor(index, scheme) }));
     return (
-      <TimeChart
+      <LaterChart
         label="The result over time"
         times={picture.times}
         series={series}

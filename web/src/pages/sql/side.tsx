@@ -2,13 +2,14 @@ import { Button, TextInput, UnstyledButton } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { useGet } from "../../api/use-get";
 import { QueryView } from "../../components/view/query-view";
+import { sqlAsks } from "./asks";
 import { forgetAll, useHistory } from "./history";
 import classes from "./sql.module.css";
 
 /** The tables and their columns; a click puts a name into the statement. */
 export function SchemaBrowser({ onInsert }: { onInsert: (text: string) => void }): ReactNode {
   const [wanted, setWanted] = useState("");
-  const query = useGet("/api/v1/sql/schema", {});
+  const query = useGet(...sqlAsks().schema);
   const looked = wanted.trim().toLowerCase();
   return (
     <section aria-label="Schema" className={classes["schema"]}>

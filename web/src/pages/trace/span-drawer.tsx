@@ -1,4 +1,4 @@
-import { ActionIcon, CloseButton, Tooltip } from "@mantine/core";
+import { ActionIcon, CloseButton } from "@mantine/core";
 import { IconFilter } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useState } from "react";
@@ -155,24 +155,23 @@ function Pairs({ pairs, prefix }: { pairs: Record<string, unknown>; prefix: stri
               <td>{text}</td>
               <td>
                 {prefix !== null && (
-                  <Tooltip label="Find traces with this">
-                    <ActionIcon
-                      size={22}
-                      aria-label={`Find traces with this ${name}`}
-                      renderRoot={(rest) => (
-                        <Link
-                          {...rest}
-                          to="/traces"
-                          search={(before) => ({
-                            ...before,
-                            q: prefix === "" ? attributeCondition(name, text) : condition(`${prefix}${name}`, text),
-                          })}
-                        />
-                      )}
-                    >
-                      <IconFilter size={13} />
-                    </ActionIcon>
-                  </Tooltip>
+                  <ActionIcon
+                    title="Find traces with this"
+                    size={22}
+                    aria-label={`Find traces with this ${name}`}
+                    renderRoot={(rest) => (
+                      <Link
+                        {...rest}
+                        to="/traces"
+                        search={(before) => ({
+                          ...before,
+                          q: prefix === "" ? attributeCondition(name, text) : condition(`${prefix}${name}`, text),
+                        })}
+                      />
+                    )}
+                  >
+                    <IconFilter size={13} />
+                  </ActionIcon>
                 )}
                 <Copy value={text} what={name} />
               </td>

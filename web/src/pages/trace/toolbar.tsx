@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, SegmentedControl, Switch, TextInput, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Menu, SegmentedControl, Switch, TextInput } from "@mantine/core";
 import {
   IconArrowsMaximize,
   IconChevronDown,
@@ -69,16 +69,12 @@ export function Toolbar(props: {
             checked={search.critical === true}
             onChange={(event) => change({ critical: event.currentTarget.checked || undefined })}
           />
-          <Tooltip label="Collapse all">
-            <ActionIcon onClick={() => onFold(true)} aria-label="Collapse all">
-              <IconFoldUp size={16} />
-            </ActionIcon>
-          </Tooltip>
-          <Tooltip label="Expand all">
-            <ActionIcon onClick={() => onFold(false)} aria-label="Expand all">
-              <IconFoldDown size={16} />
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon title="Collapse all" onClick={() => onFold(true)} aria-label="Collapse all">
+            <IconFoldUp size={16} />
+          </ActionIcon>
+          <ActionIcon title="Expand all" onClick={() => onFold(false)} aria-label="Expand all">
+            <IconFoldDown size={16} />
+          </ActionIcon>
           {narrowed && (
             <Button variant="default" leftSection={<IconArrowsMaximize size={14} />} onClick={onWhole}>
               Whole time

@@ -8,7 +8,7 @@ import { at, type Segment, type TraceModel } from "./model";
 import classes from "./trace.module.css";
 
 export const ROW_HEIGHT = 23;
-const OVERSCAN = 8;
+const OVERSCAN = 4;
 const INDENT = 13;
 const TICKS = 5;
 
@@ -64,8 +64,8 @@ export function Waterfall(props: WaterfallProps): ReactNode {
 
   const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - OVERSCAN);
   const last = Math.min(rows.length, Math.ceil((top + height) / ROW_HEIGHT) + OVERSCAN);
-  // Rows that leave the sight are used again for those that come: cheaper than making new ones.
-  const pool = Math.ceil(height / ROW_HEIGHT) + 2 * OVERSCAN + 1;
+  // Rows that leave the sight are used again for those that come, and none is moved within the document.
+  const slots = Math.ceil(height / ROW_HEIGHT) + 2 * OVERSCAN + 1;
   const onKey = (event: KeyboardEvent): void => {
     const index = selected === null ? -1 : rows.indexOf(selected);
     const step = event.key === "ArrowDown" || event.key === "j" ? 1 : event.key === "ArrowUp" || event.key === "k" ? -1 : 0;
@@ -107,17 +107,19 @@ export function Waterfall(props: WaterfallProps): ReactNode {
         onKeyDown={onKey}
       >
         <div className={classes["grid"]} style={{ height: rows.length * ROW_HEIGHT }} role="presentation">
-          {rows.slice(first, last).map((row, offset) => {
-            const index = first + offset;
+          {Array.from({ length: slots }, (_, slot) => {
+            const index = first + ((slots + slot - (first % slots)) % slots);
+            if (index >= last) return null;
+            const row = at(rows, index);
             if (row < 0) {
               const line = logs[-1 - row];
               return line === undefined ? null : (
-                <LogRow key={index % pool} line={line} trace={trace} y={index * ROW_HEIGHT} index={index} shown={shown} />
+                <LogRow key={slot} line={line} trace={trace} y={index * ROW_HEIGHT} index={index} shown={shown} />
               );
             }
             return (
               <SpanRow
-                key={index % pool}
+                key={slot}
                 trace={trace}
                 span={row}
                 index={index}
@@ -192,22 +194,19 @@ const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
       onClick={() => props.onSelect(span)}
     >
       <div className={classes["name"]} role="gridcell" style={{ paddingLeft: 4 + depth * INDENT }}>
-        {kids > 0 ? (
-          <button
-            type="button"
-            tabIndex={-1}
-            className={classes["fold"]}
-            aria-label={collapsed ? `Show the ${kids} spans below ${name}` : `Hide the ${kids} spans below ${name}`}
-            onClick={(event) => {
-              event.stopPropagation();
-              props.onToggle(span);
-            }}
-          >
-            {collapsed ? `+${kids}` : "−"}
-          </button>
-        ) : (
-          <span className={classes["leaf"]} />
-        )}
+        {/* The same element for spans with and without others below, as rows are used again. */}
+        <span
+          role={kids > 0 ? "button" : undefined}
+          className={kids > 0 ? classes["fold"] : classes["leaf"]}
+          aria-label={kids > 0 ? `${collapsed ? "Show" : "Hide"} the ${kids} spans below ${name}` : undefined}
+          onClick={(event) => {
+            if (kids === 0) return;
+            event.stopPropagation();
+            props.onToggle(span);
+          }}
+        >
+          {kids > 0 && (collapsed ? `+${kids}` : "−")}
+        </span>
         <span className={classes["stripe"]} style={{ background: color }} />
         <span className={classes["service"]}>{service}</span>
         <span className={classes["operation"]} data-failed={failed || undefined} title={`${service} ${name}`}>

@@ -15,7 +15,8 @@ export function GroupBy(props: { value: string | undefined; onChange: (by: strin
   const { value, onChange } = props;
   const range = useTimeRange();
   const [typed, setTyped] = useState(value ?? "");
-  const keys = useGet("/api/v1/traces/attributes", { params: { query: { ...range.query, limit: 200 } } });
+  const [open, setOpen] = useState(false);
+  const keys = useGet("/api/v1/traces/attributes", { params: { query: { ...range.query, limit: 200 } } }, { enabled: open });
   const names = [...COMMON, ...(keys.data?.attributes ?? []).map(({ key }) => key)];
   return (
     <Autocomplete
@@ -26,6 +27,7 @@ export function GroupBy(props: { value: string | undefined; onChange: (by: strin
       limit={60}
       value={typed}
       onChange={setTyped}
+      onFocus={() => setOpen(true)}
       onOptionSubmit={(key) => onChange(key)}
       onKeyDown={(event) => {
         if (event.key === "Enter" && names.includes(typed)) onChange(typed);

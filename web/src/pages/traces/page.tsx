@@ -16,14 +16,13 @@ import { withCondition } from "../../lib/query-text";
 import { iso } from "../../lib/time";
 import { useTenant } from "../../state/tenant";
 import { useTimeRange } from "../../state/time-range";
+import { tracesAsk } from "./asks";
 import { Deltas } from "./deltas";
 import { GroupBy } from "./group-by";
 import { Scatter } from "./scatter";
-import { formatPick, parsePick, type Pick, validateTracesSearch } from "./search";
+import { formatPick, parsePick, type Pick, type TracesSearch, validateTracesSearch } from "./search";
 import { TraceList } from "./trace-list";
 import classes from "./traces.module.css";
-
-const PAGE = 200;
 
 export function TracesPage(): ReactNode {
   const search = useSearch({ from: "/traces" });
@@ -31,7 +30,7 @@ export function TracesPage(): ReactNode {
   const range = useTimeRange();
   const change = (changed: Partial<typeof search>): void =>
     void navigate({ search: (before) => ({ ...before, ...changed }) });
-  const found = useTraces(search.q ?? "", search.order ?? "newest");
+  const found = useTraces(search);
   const traces = useMemo(() => found.data?.pages.flatMap((page) => page.traces) ?? [], [found.data]);
   const pick = useMemo(() => parsePick(search.pick), [search.pick]);
   const add = (added: string): void => change({ q: withCondition(search.q, added) });
@@ -115,22 +114,15 @@ function sinceMs(traces: Schemas["TraceSummary"][], fromMs: number, cut: boolean
   return cut ? Math.max(fromMs, Math.min(...traces.map((trace) => Date.parse(trace.start_time)))) : fromMs;
 }
 
-function useTraces(
-  q: string,
-  order: "newest" | "slowest",
-): ReturnType<typeof useInfiniteQuery<Schemas["TracePage"], ApiProblem>> {
+function useTraces(search: TracesSearch): ReturnType<typeof useInfiniteQuery<Schemas["TracePage"], ApiProblem>> {
   const tenant = useTenant();
   const range = useTimeRange();
-  const query = { ...range.query, q, order, limit: PAGE };
   return useInfiniteQuery<Schemas["TracePage"], ApiProblem>({
-    queryKey: [tenant ?? "", "traces", query],
-    queryFn: ({ pageParam, signal }) =>
-      apiGet(
-        "/api/v1/traces",
-        { params: { query: { ...query, ...(typeof pageParam === "string" ? { cursor: pageParam } : {}) } } },
-        tenant,
-        signal,
-      ),
+    queryKey: [tenant ?? "", "traces", tracesAsk(search, range.query)],
+    queryFn: ({ pageParam, signal }) => {
+      const cursor = typeof pageParam === "string" ? pageParam : undefined;
+      return apiGet(...tracesAsk(search, range.query, cursor), tenant, signal);
+    },
     initialPageParam: null,
     getNextPageParam: (last) => last.next_cursor,
     staleTime: Number.POSITIVE_INFINITY,
