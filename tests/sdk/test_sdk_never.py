@@ -54,6 +54,55 @@ def test_an_endpoint_that_holds_its_answers_does_not_hold_the_program(programs, 
     assert len([record for record in collector.logs if record.event_name == "audit"]) == 6
 
 
+HALF_AN_ANSWER = """
+import os, socket, sys, threading, traceback, vedette
+listener = socket.create_server(("127.0.0.1", 0))
+held = []
+def serve():
+    while True:
+        connection, _ = listener.accept()
+        connection.recv(1 << 16)
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 10\\r\\n\\r\\nhalf")
+        held.append(connection)
+threading.Thread(target=serve, daemon=True).start()
+vedette.configure("half", endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}", log_format="none",
+                  export_interval_seconds=0.01, metrics_interval_seconds=3600, process_metrics=False)
+with vedette.span("work"):
+    pass
+def reads_the_body():
+    thread = next((thread for thread in threading.enumerate() if thread.name == "vedette-send"), None)
+    frame = sys._current_frames().get(thread.ident) if thread else None
+    names = {found.name for found in traceback.extract_stack(frame)} if frame else set()
+    return {"read", "readinto"} <= names and "begin" not in names
+while not reads_the_body():
+    pass
+"""
+
+
+def test_a_fork_while_an_answer_is_read_leaves_a_child_that_lives(programs):
+    """The reading thread holds its reader's lock; in the child nobody will release it."""
+    result = programs.run(
+        HALF_AN_ANSWER
+        + """
+pid = os.fork()
+if not pid:
+    with vedette.span("child"):
+        pass
+    print("child", flush=True)
+    os._exit(0)
+print(os.waitpid(pid, 0)[1])
+""",
+        VEDETTE_SHUTDOWN_TIMEOUT_SECONDS="0.5",
+    )
+    assert result.stdout.split() == ["child", "0"]
+
+
+def test_an_endpoint_that_answers_half_does_not_hold_up_the_end(programs):
+    times = {"VEDETTE_TIMEOUT_SECONDS": "100000", "VEDETTE_SHUTDOWN_TIMEOUT_SECONDS": "0.5"}
+    result = programs.run(HALF_AN_ANSWER + "print('done', flush=True)", **times)
+    assert result.stdout.split() == ["done"]
+
+
 def test_kills_at_random_moments_leave_nothing_torn_doubled_or_lost(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

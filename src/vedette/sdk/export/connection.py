@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import contextlib
 import http.client
+import os
+import socket
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ __all__ = ["BROKEN", "Answer", "Connection"]
 BROKEN = (OSError, http.client.HTTPException, ValueError)
 """What `Connection.post` raises when there is no answer."""
 
+_abandoned: list[http.client.HTTPConnection] = []
 _CLOSED = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 
 
@@ -43,6 +46,7 @@ class Connection:
         self._timeout = timeout_seconds
         self._headers = {"User-Agent": f"vedette-python/{vedette.__version__}", **headers}
         self._open: http.client.HTTPConnection | None = None
+        self._pid = 0  # of the process that opened it
         # Loaded by the first connection otherwise; a child that is forked while a thread imports waits for it for ever.
         codecs.lookup("idna")
 
@@ -79,7 +83,7 @@ class Connection:
                 connection = http.client.HTTPSConnection(self.host, self._port, timeout=timeout, context=context)
             else:
                 connection = http.client.HTTPConnection(self.host, self._port, timeout=timeout)
-            self._open = connection
+            self._open, self._pid = connection, os.getpid()
         if connection.sock is not None:
             connection.sock.settimeout(timeout)
         connection.request("POST", self._base + path, body=body, headers={**self._headers, **headers})
@@ -90,8 +94,30 @@ class Connection:
         return Answer(answer.status, answer.headers, said)
 
     def close(self) -> None:
-        """Close the connection; the next post opens another."""
+        """Close the connection; the next post opens another. One that a fork copied is left to the parent.
+
+        Another thread may be reading from it: it is woken.
+        """
         connection, self._open = self._open, None
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.close()
+        if connection is None:
+            return
+        if self._pid != os.getpid():
+            _abandon(connection)
+            return
+        with contextlib.suppress(OSError):
+            if connection.sock is not None:  # a reading thread holds a lock that closing waits for
+                connection.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            connection.close()
+
+
+def _abandon(connection: http.client.HTTPConnection) -> None:
+    """Give up the copy of a connection that the parent goes on using.
+
+    Neither closing nor freeing it will do: a thread of the parent may have been reading, and the lock that it held then
+    is held for ever here. So the copied descriptor is closed beneath it, and the object is kept.
+    """
+    _abandoned.append(connection)
+    if connection.sock is not None:
+        with contextlib.suppress(OSError):
+            os.close(connection.sock.detach())

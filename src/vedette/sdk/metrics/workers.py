@@ -15,6 +15,7 @@ import struct
 import sys
 import threading
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,8 @@ class _Desk:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(f"\0{group}{self.pid}")
         self._listener.listen(16)
-        threading.Thread(target=self._serve, name="vedette-workers", daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, name="vedette-workers", daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
         while True:
@@ -59,6 +61,7 @@ class _Desk:
                     other.settimeout(_TIMEOUT_SECONDS)
                     if _is_ours(other):
                         self._answer(other)
+                    other.shutdown(socket.SHUT_WR)  # closing alone says nothing while a forked child has a copy
                 except (OSError, ValueError) as error:
                     tell("workers", f"a sibling worker could not be answered: {error}")
 
@@ -81,8 +84,15 @@ class _Desk:
         names = [line.rsplit(" ", 1)[-1] for line in Path("/proc/net/unix").read_text().splitlines()]
         return sorted({name for name in names if name.startswith(f"@{self.group}") and name != own})
 
-    def close(self) -> None:
-        """Answer no more."""
+    def leave(self) -> None:
+        """Answer no more. What siblings that end leave here until then is held when this returns."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake a thread that accepts
+        self._thread.join(_TIMEOUT_SECONDS)
+        self._listener.close()
+
+    def abandon(self) -> None:
+        """Close a forked child's copy; the parent goes on answering."""
         self._listener.close()
 
 
@@ -136,7 +146,7 @@ def after_fork() -> None:
     """Join as a process of its own, if the parent had been asked to (a server that loads the application first)."""
     global _desk  # noqa: PLW0603 - one socket per process
     if _desk is not None:
-        _desk.close()
+        _desk.abandon()
         _desk = None
     if _service is not None:
         join_workers(_service)
@@ -148,7 +158,7 @@ def leave_workers(*, bequeath: bool) -> None:
     desk, _desk = _desk, None
     if desk is None or desk.pid != os.getpid():
         return
-    desk.close()
+    desk.leave()
     if not bequeath:
         return
     for parts in desk.all_parts():
