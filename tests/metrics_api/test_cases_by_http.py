@@ -17,13 +17,19 @@ _FEATURES = {
     "exp:type_and_unit": "type-and-unit-labels",
     "flag:st": "use-start-timestamps",
 }
-_GROUPS = sorted({frozenset(FLAGS & set(case["tags"])) for case in cases()}, key=sorted)
 
 
-@pytest.fixture(scope="module", params=_GROUPS, ids=lambda flags: ",".join(sorted(flags)) or "stable")
+def _flags(case: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted(FLAGS & set(case["tags"])))
+
+
+_PARTS = sorted({(_flags(case), case["file"]) for case in cases()})
+
+
+@pytest.fixture(scope="module")
 def group(request: Any, tmp_path_factory: Any) -> Iterator[tuple[Platform, list[dict[str, Any]]]]:
     """A platform whose switches are those of some cases, with their data."""
-    chosen = [case for case in cases() if FLAGS & set(case["tags"]) == request.param]
+    chosen = [case for case in cases() if _flags(case) == request.param]
     switches = ",".join(sorted(_FEATURES[flag] for flag in request.param))
     flags = ["--promql-features", switches] if switches else []
     platform = Platform(tmp_path_factory.mktemp("cases") / "data", flags).start()
@@ -94,8 +100,16 @@ def _as_a_range(platform: Platform, case: dict[str, Any]) -> list[str]:
     return [f"as a range: {one}" for one in _differences(expected_points(case), points(document["data"], [at]))]
 
 
-def test_the_answers_are_prometheus_own(group: tuple[Platform, list[dict[str, Any]]]) -> None:
-    platform, chosen = group
+@pytest.mark.parametrize(
+    ("group", "file"),
+    _PARTS,
+    indirect=["group"],
+    ids=[f"{','.join(flags) or 'stable'} {file}" for flags, file in _PARTS],
+    scope="module",
+)
+def test_the_answers_are_prometheus_own(group: tuple[Platform, list[dict[str, Any]]], file: str) -> None:
+    platform, of_the_group = group
+    chosen = [case for case in of_the_group if case["file"] == file]
     failures = []
     for case in chosen:
         problems = _problems(platform, case)
