@@ -1,5 +1,5 @@
 # What is compiled takes positional arguments and constants as they are.
-# ruff: noqa: ANN401, C901, PLR0912, PLR0915, PLR0917, PLR2004
+# ruff: noqa: ANN401, PLR0917, PLR2004
 # mypy: disable-error-code="arg-type,assignment,call-overload,no-any-return,return-value"
 """Series of remote write that the log was told of: their samples go on by id, without labels.
 
@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from vedette.server.compiled import compiled
-from vedette.server.ingest.protobuf_kernel import field
-from vedette.server.ingest.series_ids import label_hash, pair_hash
+from vedette.server.ingest.key_table import place
+from vedette.server.ingest.protobuf_kernel import copy, field, fixed64
+from vedette.server.ingest.series_ids import label_hash, label_message_hash
 
 __all__ = ["KnownSeries", "Split"]
 
@@ -39,27 +40,61 @@ def _epoch(id_: Any, time_ms: int) -> int:
     return (time_ms // 1000 + turn) // _HOUR_SECONDS * (1 << 20) + time_ms // _DAY_MS + 1
 
 
-@_part
-def _slot(ids: Any, epochs: Any, id_: Any) -> int:
-    """Where a series stands in the table, or would; an epoch of 0 is an empty place."""
-    mask = np.uint64(len(ids) - 1)
-    at = (id_ ^ (id_ >> np.uint64(32))) & mask
-    while epochs[at] != 0 and ids[at] != id_:
-        at = (at + np.uint64(1)) & mask
-    return np.int64(at)
-
-
 @compiled
 def _remember(ids: Any, epochs: Any, new_ids: Any, new_epochs: Any) -> int:
     """Put series into the table, which has room. Returns how many were not there."""
     count = 0
     for i in range(len(new_ids)):
-        at = _slot(ids, epochs, new_ids[i])
+        at = place(ids, new_ids[i])
         if epochs[at] == 0:
             count += 1
             ids[at] = new_ids[i]
         epochs[at] = new_epochs[i]
     return count
+
+
+@_part
+def _take_sample(data: Any, at: int, end: int, times: Any, values: Any, place: int) -> bool:
+    """Put a sample into columns. False if it has more than a value and a time."""
+    time = np.int64(0)
+    bits = np.uint64(0)
+    while at < end:
+        number, _, begin, at, integer = field(data, at, end)
+        if number == 1:
+            bits = fixed64(data, begin)
+        elif number == 2:
+            time = integer
+        else:
+            return False
+    times[place], values[place] = time, bits
+    return True
+
+
+@_part
+def _take_series(data: Any, at: int, end: int, tenant: Any, times: Any, values: Any, count: int) -> tuple[Any, int]:
+    """The id of a series, and how many samples are in the columns with its own; -1 if it has more than samples."""
+    id_ = tenant
+    while at < end:
+        number, _, begin, at, _ = field(data, at, end)
+        if number == 1:
+            id_ += label_message_hash(data, begin, at)
+        elif number == 2 and _take_sample(data, begin, at, times, values, count):
+            count += 1
+        else:
+            return id_, -1
+    return id_, count
+
+
+@_part
+def _common_epoch(id_: Any, times: Any, first: int, last: int) -> int:
+    """The epoch of all samples of a series, 0 if they have several or there are none."""
+    if first == last:
+        return 0
+    epoch = _epoch(id_, times[first])
+    for i in range(first + 1, last):
+        if _epoch(id_, times[i]) != epoch:
+            return 0
+    return epoch
 
 
 @compiled
@@ -86,58 +121,19 @@ def _split(
         number, _, begin, at, _ = field(data, at, len(data))
         if number < 0:
             break
-        count = facts[0]
-        simple = number == 1
-        id_ = tenant
-        newest = np.int64(0)
-        inner = begin
-        while simple and inner < at:
-            part, _, part_begin, inner, _ = field(data, inner, at)
-            if part == 1:
-                name = name_end = value = value_end = part_begin
-                place = part_begin
-                while place < inner:
-                    which, _, text, place, _ = field(data, place, inner)
-                    if which == 1:
-                        name, name_end = text, place
-                    elif which == 2:
-                        value, value_end = text, place
-                if value < value_end:
-                    id_ += pair_hash(data, name, name_end, value, value_end)
-            elif part == 2:
-                time = np.int64(0)
-                bits = np.uint64(0)
-                place = part_begin
-                while place < inner:
-                    which, _, text, place, integer = field(data, place, inner)
-                    if which == 1:
-                        bits = np.uint64(0)
-                        for i in range(8):
-                            bits |= np.uint64(data[text + i]) << np.uint64(8 * i)
-                    elif which == 2:
-                        time = integer
-                    else:
-                        simple = False
-                found_times[count], found_values[count] = time, bits
-                newest = max(newest, time)
-                count += 1
-            else:
-                simple = False
-        if simple and count > facts[0]:
-            epoch = _epoch(id_, newest)
-            same = True
-            for i in range(facts[0], count):
-                same = same and _epoch(id_, found_times[i]) == epoch
-            if same and epochs[_slot(ids, epochs, id_)] == epoch:
-                found_ids[facts[0] : count] = id_
-                facts[0] = count
+        if number == 1:
+            first = facts[0]
+            id_, last = _take_series(data, begin, at, tenant, found_times, found_values, first)
+            epoch = _common_epoch(id_, found_times, first, last) if last >= 0 else np.int64(0)
+            if epoch != 0 and epochs[place(ids, id_)] == epoch:
+                for i in range(first, last):
+                    found_ids[i] = id_
+                facts[0] = last
                 continue
-            if same:
+            if epoch != 0:
                 new_ids[facts[1]], new_epochs[facts[1]] = id_, epoch
                 facts[1] += 1
-        for i in range(tag, at):
-            out[to] = data[i]
-            to += 1
+        to = copy(out, to, data, tag, at)
     return to
 
 
@@ -183,17 +179,21 @@ class KnownSeries:
         if not fresh:
             return
         if 2 * (self._count + fresh) > len(self._tables[0]):
-            ids, epochs = self._tables
-            used = epochs != 0
-            size = 1 << (4 * (self._count + fresh)).bit_length()
-            if self._count + fresh > _MOST_SERIES:
-                used, size, self._count = np.zeros(len(ids), bool), _LEAST_TABLE + (1 << (4 * fresh).bit_length()), 0
-                size = 1 << size.bit_length()
-            # Threads that split have the table of before.
-            tables = np.zeros(size, np.uint64), np.zeros(size, np.int64)
-            _remember(*tables, ids[used], epochs[used])
-            self._tables = tables
+            self._make_room(fresh)
         self._count += int(_remember(*self._tables, split.new_ids, split.new_epochs))
+
+    def _make_room(self, more: int) -> None:
+        """Tables with room for more series, with those of before unless they are too many."""
+        ids, epochs = self._tables
+        kept = epochs != 0
+        if self._count + more > _MOST_SERIES:
+            kept[:] = False
+        self._count = int(kept.sum())
+        size = max(_LEAST_TABLE, 1 << (4 * (self._count + more)).bit_length())
+        # Threads that split meanwhile have the tables of before.
+        tables = np.zeros(size, np.uint64), np.zeros(size, np.int64)
+        _remember(*tables, ids[kept], epochs[kept])
+        self._tables = tables
 
 
 def _samples(ids: Any, times_ms: Any, values: Any) -> bytes:

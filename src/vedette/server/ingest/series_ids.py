@@ -1,5 +1,5 @@
 # What is compiled takes positional arguments and constants as they are.
-# ruff: noqa: ANN401
+# ruff: noqa: ANN401, PLR2004
 # mypy: disable-error-code="arg-type,assignment,call-overload,no-any-return,return-value"
 """The id of a series as the engine computes it: see ``engine/schema/0002_metrics.sql``.
 
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vedette.server.compiled import compiled
+from vedette.server.ingest.protobuf_kernel import field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["label_hash", "series_id"]
+__all__ = ["label_hash", "label_message_hash", "pair_hash", "series_id", "siphash"]
 
 _part = partial(compiled, no_cpython_wrapper=True)
 
@@ -74,6 +75,19 @@ def pair_hash(data: Any, name: int, name_end: int, value: int, value_end: int) -
         words[i] = (first >> np.uint64(8 * i)) & np.uint64(255)
         words[8 + i] = (second >> np.uint64(8 * i)) & np.uint64(255)
     return siphash(words, 0, 16)
+
+
+@_part
+def label_message_hash(data: Any, at: int, end: int) -> Any:
+    """What a label of a remote write message adds to the id of its series; nothing if its value is empty."""
+    name = name_end = value = value_end = at
+    while at < end:
+        number, _, begin, at, _ = field(data, at, end)
+        if number == 1:
+            name, name_end = begin, at
+        elif number == 2:
+            value, value_end = begin, at
+    return pair_hash(data, name, name_end, value, value_end) if value < value_end else np.uint64(0)
 
 
 @compiled

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from vedette.server.compiled import compiled
-from vedette.server.ingest.protobuf_kernel import field
-from vedette.server.ingest.series_ids import pair_hash
+from vedette.server.ingest.key_table import place
+from vedette.server.ingest.protobuf_kernel import copy, field
+from vedette.server.ingest.series_ids import label_message_hash
 
 __all__ = ["EXEMPLARS", "HISTOGRAMS", "NEW", "SAMPLES", "SERIES", "contains", "fill", "select"]
 
@@ -26,22 +27,12 @@ SERIES, SAMPLES, HISTOGRAMS, EXEMPLARS, NEW = range(5)
 _part = partial(compiled, no_cpython_wrapper=True)
 
 
-@_part
-def _place(table: Any, key: Any) -> int:
-    """Where a key is in a table of open addresses, or where it would be; zero is an empty place."""
-    mask = np.uint64(len(table) - 1)
-    at = (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20) & mask
-    while table[at] != key and table[at] != 0:
-        at = (at + np.uint64(1)) & mask
-    return np.int64(at)
-
-
 @compiled
 def fill(table: Any, ids: Any) -> int:
     """Add ids to a table that has room for them. Returns how many are new."""
     count = 0
     for i in range(len(ids)):
-        at = _place(table, ids[i])
+        at = place(table, ids[i])
         if table[at] == 0:
             table[at] = ids[i]
             count += 1
@@ -53,7 +44,7 @@ def contains(table: Any, ids: Any) -> Any:
     """Which ids are in a table."""
     found = np.zeros(len(ids), np.bool_)
     for i in range(len(ids)):
-        found[i] = table[_place(table, ids[i])] == ids[i]
+        found[i] = table[place(table, ids[i])] == ids[i]
     return found
 
 
@@ -64,16 +55,7 @@ def _series_id(data: Any, at: int, end: int, tenant: Any, facts: Any) -> Any:
     while at < end:
         number, _, begin, at, _ = field(data, at, end)
         if number == 1:
-            name = name_end = value = value_end = 0
-            inner = begin
-            while inner < at:
-                part, _, part_begin, inner, _ = field(data, inner, at)
-                if part == 1:
-                    name, name_end = part_begin, inner
-                elif part == 2:
-                    value, value_end = part_begin, inner
-            if value < value_end:
-                found += pair_hash(data, name, name_end, value, value_end)
+            found += label_message_hash(data, begin, at)
         elif number == 2:
             facts[SAMPLES] += 1
         elif number == 3:
@@ -99,16 +81,14 @@ def select(data: Any, tenant: Any, table: Any, room: int, facts: Any, added: Any
         if number == 1:
             own[:] = 0
             key = _series_id(data, begin, at, tenant, own)
-            place = _place(table, key)
-            if table[place] == 0:
+            where = place(table, key)
+            if table[where] == 0:
                 if facts[NEW] >= room:
                     facts[:4] += own[:4]
                     facts[SERIES] += 1
                     continue
-                table[place] = key
+                table[where] = key
                 added[facts[NEW]] = key
                 facts[NEW] += 1
-        for i in range(tag, at):
-            out[to] = data[i]
-            to += 1
+        to = copy(out, to, data, tag, at)
     return to
