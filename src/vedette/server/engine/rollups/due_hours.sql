@@ -1,6 +1,5 @@
 -- The hours that have ended and whose buckets lack something, by day, newest first: those that nothing arrived for of
--- late, or
--- that keep changing since they were made an hour ago; or all of a partition of the samples, whole or not.
+-- late, or that keep changing since they were made an hour ago; or all of a partition of the samples, whole or not.
 SELECT arraySort(groupUniqArray(toUnixTimestamp(hour))) AS hours, groupUniqArray(tenant) AS tenants
 FROM
 (
