@@ -194,9 +194,11 @@ const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
       onClick={() => props.onSelect(span)}
     >
       <div className={classes["name"]} role="gridcell" style={{ paddingLeft: 4 + depth * INDENT }}>
-        {/* The same element for spans with and without others below, as rows are used again. */}
+        {/* The same element for spans with and without others below, as rows are used again; without, nobody meets it. */}
         <span
-          role={kids > 0 ? "button" : undefined}
+          role="button"
+          tabIndex={-1}
+          aria-hidden={kids === 0}
           className={kids > 0 ? classes["fold"] : classes["leaf"]}
           aria-label={kids > 0 ? `${collapsed ? "Show" : "Hide"} the ${kids} spans below ${name}` : undefined}
           onClick={(event) => {
