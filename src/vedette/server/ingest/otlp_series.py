@@ -6,7 +6,6 @@ Used for points whose series nobody has looked at before; a test holds the ids a
 from __future__ import annotations
 
 import base64
-import json
 import math
 import re
 from collections import defaultdict
@@ -55,30 +54,30 @@ class RequestSeries:
         self._names: dict[tuple[int, int, int], str] = {}
 
     def of(self, place: tuple[int, int, int, int]) -> set[int]:
-        """The ids of a point's series, and of its resource's ``target_info``; none if the point cannot be kept."""
+        """The ids of a point's series, none if it cannot be kept, and of its resource's ``target_info``."""
         resource, scope, metric, number = place
         about = self._message.resource_metrics[resource].scope_metrics[scope].metrics[metric]
         kind = about.WhichOneof("data")
         point = getattr(about, kind).data_points[number]
+        info = self._target(resource)[1]
+        # A resource is told of by its points' times, whatever becomes of the points.
+        found = {info} if info and point.time_unix_nano else set()
         if not about.name or not point.time_unix_nano:
-            return set()
+            return found
         if getattr(getattr(about, kind), "aggregation_temporality", _CUMULATIVE) != _CUMULATIVE:
-            return set()
+            return found
         if place[:3] not in self._names:
             self._names[place[:3]] = _name(about, kind)
         added = _added(self._names[place[:3]], kind, point)
         if not added:
-            return set()
+            return found
         target, seed = self._scope(resource, scope)
         extra = "le" if kind == "histogram" else "quantile" if kind == "summary" else ""
         labels = seed + _attributes_hash(point.attributes, {name for name, _ in target}, extra)
-        found = {
+        return found | {
             (labels + label_hash("__name__", name) + (label_hash(extra, value) if value else 0)) & _MASK
             for name, value in added
         }
-        if info := self._target(resource)[1]:
-            found.add(info)
-        return found
 
     def _target(self, resource: int) -> tuple[list[tuple[str, str]], int]:
         """The labels of a resource, and the id of its ``target_info``, 0 if it has none."""
@@ -184,6 +183,11 @@ def _bound(value: float) -> str:
     return f"{'-' if value < 0 else ''}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
 
 
+_ESCAPED = {number: f"\\u{number:04X}" for number in (*range(32), 0x2028, 0x2029)} | str.maketrans(
+    {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+)
+
+
 def _float_text(value: float) -> str:
     """A float as the engine writes it: the shortest digits, an exponent below 1e-6 and from 1e21 on."""
     if not math.isfinite(value):
@@ -240,4 +244,4 @@ def _json(value: Any) -> str:  # noqa: ANN401
 
 def _quoted(text: str) -> str:
     """A string as the engine's JSON has it."""
-    return json.dumps(text, ensure_ascii=False)
+    return f'"{text.translate(_ESCAPED)}"'
