@@ -9,7 +9,7 @@ from real_platform import Platform
 
 _LONG = (
     "faults/test_kills.py",
-    "metrics_api/test_cases_by_http.py",
+    "metrics_api/test_cases_",
     "demo/test_demo_shop.py",
     "ui/test_logs_page.py",
     "ui/test_explore_pages.py",

@@ -1,43 +1,58 @@
-"""Every case of Prometheus' own tests, loaded by remote write and asked by HTTP, as it is and as a range."""
+"""Prometheus' own cases asked by HTTP, as they are and as a range, beside what they must answer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from case_platform import FLAGS, ask, cases, load, points, same
 from promql_cases import almost_equal, depends_on_query_times, expected_points, to_number
 from real_platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _FEATURES = {
     "flag:delayed_name_removal": "promql-delayed-name-removal",
     "exp:type_and_unit": "type-and-unit-labels",
     "flag:st": "use-start-timestamps",
 }
+Ask = tuple[Platform, list[dict[str, Any]]]
+"""A platform and the cases whose data it has."""
 
 
-def _flags(case: dict[str, Any]) -> tuple[str, ...]:
+def flags_of(case: dict[str, Any]) -> tuple[str, ...]:
+    """The switches that the case wants on."""
     return tuple(sorted(FLAGS & set(case["tags"])))
 
 
-_PARTS = sorted({(_flags(case), case["file"]) for case in cases()})
+def stable_files() -> list[str]:
+    """Files of the cases that want no switch."""
+    return sorted({case["file"] for case in cases() if not flags_of(case)})
 
 
-@pytest.fixture(scope="module")
-def group(request: Any, tmp_path_factory: Any) -> Iterator[tuple[Platform, list[dict[str, Any]]]]:
-    """A platform whose switches are those of some cases, with their data."""
-    chosen = [case for case in cases() if _flags(case) == request.param]
-    switches = ",".join(sorted(_FEATURES[flag] for flag in request.param))
-    flags = ["--promql-features", switches] if switches else []
-    platform = Platform(tmp_path_factory.mktemp("cases") / "data", flags).start()
+def with_cases(folder: Path, wanted: Callable[[dict[str, Any]], bool], flags: tuple[str, ...] = ()) -> Iterator[Ask]:
+    """A platform whose switches are `flags`, with the data of the cases that are wanted."""
+    chosen = [case for case in cases() if wanted(case)]
+    switches = ",".join(sorted(_FEATURES[flag] for flag in flags))
+    platform = Platform(folder / "data", ["--promql-features", switches] if switches else []).start()
     try:
         load(platform, {case["data"] for case in chosen})
         yield platform, chosen
     finally:
         platform.stop()
+
+
+def assert_answers(asked: Ask, file: str) -> None:
+    """All cases of a file are answered as Prometheus does."""
+    platform, of_all = asked
+    chosen = [case for case in of_all if case["file"] == file]
+    assert chosen
+    failures = []
+    for case in chosen:
+        problems = _problems(platform, case)
+        failures += [f"{case['file']}:{case['line']}: {case['query']}\n    {one[:600]}" for one in problems]
+    assert not failures, f"{len(failures)} of {len(chosen)}:\n" + "\n".join(failures)
 
 
 def _annotation_problems(case: dict[str, Any], document: dict[str, Any]) -> list[str]:
@@ -98,20 +113,3 @@ def _as_a_range(platform: Platform, case: dict[str, Any]) -> list[str]:
     if document["status"] != "success":
         return [f"as a range: {document}"]
     return [f"as a range: {one}" for one in _differences(expected_points(case), points(document["data"], [at]))]
-
-
-@pytest.mark.parametrize(
-    ("group", "file"),
-    _PARTS,
-    indirect=["group"],
-    ids=[f"{','.join(flags) or 'stable'} {file}" for flags, file in _PARTS],
-    scope="module",
-)
-def test_the_answers_are_prometheus_own(group: tuple[Platform, list[dict[str, Any]]], file: str) -> None:
-    platform, of_the_group = group
-    chosen = [case for case in of_the_group if case["file"] == file]
-    failures = []
-    for case in chosen:
-        problems = _problems(platform, case)
-        failures += [f"{case['file']}:{case['line']}: {case['query']}\n    {one[:600]}" for one in problems]
-    assert not failures, f"{len(failures)} of {len(chosen)}:\n" + "\n".join(failures)
