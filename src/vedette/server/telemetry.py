@@ -7,6 +7,7 @@ answers ``/metrics``, appends those files.
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -62,6 +63,11 @@ class Telemetry:
             buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
             registry=self.registry,
         )
+
+        # A figure's line, found once: a request of one span would spend a tenth of its time on looking them up.
+        self.requests_of = cache(self.requests.labels)
+        self.rows_of = cache(self.rows.labels)
+        self.bytes_of = cache(self.bytes.labels)
 
     def watch(self, read: Callable[[], Iterable[Reading]]) -> None:
         """Add figures that are read at every exposition."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,62 @@ from vedette.errors import InvalidInput, TooLarge, UnsupportedMedia
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["read_body", "unpack"]
+__all__ = ["Patience", "read_body", "unpack"]
 
 _STEP_BYTES = 1 << 20
 _THREAD_BYTES = 256 << 10
 _ZSTD_WINDOW_BYTES = 8 << 20  # what RFC 9659 allows on the web
+
+
+class Patience:
+    """A bound on how long a request waits for the next piece of its body.
+
+    One timer looks after all requests, a few times within the bound: a timer for each wait would cost a small request
+    a tenth of its time.
+
+    Args:
+        seconds: The bound. A wait may last a quarter longer, and a second at most.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._every = min(1.0, seconds / 4)
+        self._waiting: dict[asyncio.Task[Any], float] = {}
+        self._spent: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> asyncio.Task[Any]:
+        """The current task waits from now on; it is cancelled when it has waited too long."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a request is handled in a task
+        self._waiting[task] = time.monotonic()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._every, self._look)
+        return task
+
+    def again(self, task: asyncio.Task[Any]) -> None:
+        """Something has come: the wait begins anew."""
+        self._waiting[task] = time.monotonic()
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """The task waits no more."""
+        self._waiting.pop(task, None)
+        self._spent.discard(task)
+
+    def is_spent(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the task was cancelled because it had waited too long; the cancellation is taken back."""
+        if task not in self._spent:
+            return False
+        task.uncancel()
+        return True
+
+    def _look(self) -> None:
+        oldest = time.monotonic() - self.seconds
+        for task in [task for task, since in self._waiting.items() if since < oldest]:
+            del self._waiting[task]
+            self._spent.add(task)
+            task.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._every, self._look) if self._waiting else None
 
 
 async def read_body(
@@ -25,7 +77,7 @@ async def read_body(
     *,
     encoding: str,
     max_bytes: int,
-    timeout: float,  # noqa: ASYNC109 - a bound on each wait, not on the whole body
+    patience: Patience,
     reserve: Callable[[int], None],
 ) -> bytes:
     """The whole body, unpacked.
@@ -34,7 +86,7 @@ async def read_body(
         receive: ASGI's.
         encoding: Content-Encoding: gzip, deflate, zstd, identity or empty.
         max_bytes: Bound of the packed and of the unpacked size.
-        timeout: Longest wait for the next piece, in seconds.
+        patience: Bounds each wait for the next piece.
         reserve: Told of each piece's size before the piece is kept; may raise.
 
     Raises:
@@ -42,35 +94,49 @@ async def read_body(
         UnsupportedMedia: The encoding is none of the above.
         InvalidInput: The encoding does not match the bytes, the client stalled, or it went away.
     """
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        try:
-            message = await asyncio.wait_for(receive(), timeout)
-        except TimeoutError:
-            raise InvalidInput(
-                f"The body stopped arriving: nothing came for {timeout:.0f} s after {size} bytes."
-            ) from None
-        if message["type"] != "http.request":
-            raise InvalidInput(f"The client left after {size} bytes of the body.")
-        piece = message.get("body", b"")
-        if piece:
-            size += len(piece)
-            if size > max_bytes:
-                raise TooLarge(too_large(max_bytes))
-            reserve(len(piece))
-            pieces.append(piece)
-        if not message.get("more_body"):
-            break
-    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    body = await _whole(receive, max_bytes, patience, reserve)
     if encoding in {"", "identity"}:
         return body
-    if size < _THREAD_BYTES:
+    if len(body) < _THREAD_BYTES:
         unpacked = unpack(body, encoding, max_bytes)
     else:
         unpacked = await asyncio.to_thread(unpack, body, encoding, max_bytes)
     reserve(len(unpacked))
     return unpacked
+
+
+async def _whole(
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    max_bytes: int,
+    patience: Patience,
+    reserve: Callable[[int], None],
+) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    task = patience.begin()
+    try:
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise InvalidInput(f"The client left after {size} bytes of the body.")
+            piece = message.get("body", b"")
+            if piece:
+                size += len(piece)
+                if size > max_bytes:
+                    raise TooLarge(too_large(max_bytes))
+                reserve(len(piece))
+                pieces.append(piece)
+            if not message.get("more_body"):
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            patience.again(task)
+    except asyncio.CancelledError:
+        if not patience.is_spent(task):
+            raise
+        raise InvalidInput(
+            f"The body stopped arriving: nothing came for {patience.seconds:.0f} s after {size} bytes."
+        ) from None
+    finally:
+        patience.end(task)
 
 
 def too_large(max_bytes: int) -> str:

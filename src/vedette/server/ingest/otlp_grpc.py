@@ -104,7 +104,7 @@ def _handler(
             status = grpc.StatusCode.INTERNAL
             await context.abort(status, "Vedette failed to handle this request; its log says more.")
         finally:
-            ingest.telemetry.requests.labels(signal.name, "grpc", status.name).inc()
+            ingest.telemetry.requests_of(signal.name, "grpc", status.name).inc()
         return b""
 
     return export

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from google.rpc.status_pb2 import Status
 
 from vedette.errors import RequestError, TooLarge, TooManyRequests, Unavailable, UnsupportedMedia
-from vedette.server.ingest.body import read_body, too_large
+from vedette.server.ingest.body import Patience, read_body, too_large
 from vedette.server.ingest.levels import LEVELS_HEADER, SERVICE_HEADER
 from vedette.server.ingest.otlp import SIGNALS, Payload, Signal, from_json, from_protobuf, partial_success
 from vedette.server.ingest.pipeline import Rejected
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _PROTOBUF = b"application/x-protobuf"
 _JSON = b"application/json"
+_SERVICE = SERVICE_HEADER.encode()
+_LEVELS = LEVELS_HEADER.encode()
 _PATHS = {signal.path: signal for signal in SIGNALS.values()}
 _PROFILES = "/v1development/profiles"
 
@@ -58,7 +61,7 @@ class OtlpHttp:
         self._authenticator = authenticator
         self._levels = levels
         self._max_body = max_body_bytes
-        self._timeout = body_timeout_seconds
+        self._patience = Patience(body_timeout_seconds)
 
     @staticmethod
     def handles(path: str) -> bool:
@@ -69,8 +72,8 @@ class OtlpHttp:
         """Answer one request."""
         path = scope["path"]
         signal = _PATHS.get(path)
-        headers: list[tuple[bytes, bytes]] = scope["headers"]
-        content_type = _content_type(headers)
+        fields: dict[bytes, bytes] = dict(scope["headers"])
+        content_type = _media_type(fields.get(b"content-type", b""))
         if path == _PROFILES:
             await _fail(send, content_type, 501, "Profiles are not kept yet; traces, logs and metrics are.")
         elif signal is None:
@@ -78,10 +81,13 @@ class OtlpHttp:
         elif scope["method"] != "POST":
             await _fail(send, content_type, 405, f"{path} takes POST.", {b"allow": b"POST"})
         else:
-            await self._export(signal, scope, receive, send, content_type)
+            await self._export(signal, scope, fields, receive, send)
 
-    async def _export(self, signal: Signal, scope: Scope, receive: Receive, send: Send, content_type: bytes) -> None:
+    async def _export(
+        self, signal: Signal, scope: Scope, fields: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         ingest = self._ingest
+        content_type = _media_type(fields.get(b"content-type", b""))
         reserved = 0
 
         def reserve(size: int) -> None:
@@ -98,7 +104,7 @@ class OtlpHttp:
             tenant = self._authenticator.identify_headers(
                 scope["headers"], scope="ingest", client=client[0] if client else ""
             ).tenant
-            payload = await self._payload(signal, tenant, scope, receive, reserve)
+            payload = await self._payload(signal, tenant, fields, receive, reserve)
             rejected = await ingest.submit_otlp(tenant, payload)
         except (RequestError, Unavailable) as error:
             ingest.note_refusal(tenant, signal.name, error, size=reserved)
@@ -112,12 +118,12 @@ class OtlpHttp:
             status, error_text = 500, "Vedette failed to handle this request; its log says more."
         finally:
             ingest.release(reserved)
-        ingest.telemetry.requests.labels(signal.name, "http", str(status)).inc()
+        ingest.telemetry.requests_of(signal.name, "http", str(status)).inc()
         if status == 200:  # noqa: PLR2004
             body = _success(rejected, content_type)
-            if service := _header(scope["headers"], SERVICE_HEADER.encode()):
+            if service := fields.get(_SERVICE):
                 told = self._levels.of(tenant, unquote(service.decode("latin-1")))
-                more[LEVELS_HEADER.encode()] = told.encode()
+                more[_LEVELS] = told.encode()
             await _answer(send, 200, content_type, body, more)
         else:
             await _fail(send, content_type, status, error_text, more)
@@ -126,25 +132,24 @@ class OtlpHttp:
         self,
         signal: Signal,
         tenant: str,
-        scope: Scope,
+        fields: dict[bytes, bytes],
         receive: Receive,
         reserve: Callable[[int], None],
     ) -> Payload:
-        headers: list[tuple[bytes, bytes]] = scope["headers"]
-        content_type = _content_type(headers)
+        content_type = _media_type(fields.get(b"content-type", b""))
         if content_type not in {_PROTOBUF, _JSON}:
             raise UnsupportedMedia(
                 f"Content-Type {content_type.decode('latin-1')[:60]!r} is not taken here. "
                 "Send application/x-protobuf or application/json."
             )
-        declared = _header(headers, b"content-length")
+        declared = fields.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > self._max_body:
             raise TooLarge(too_large(self._max_body))
         body = await read_body(
             receive,
-            encoding=_header(headers, b"content-encoding").decode("latin-1").strip().lower(),
+            encoding=fields.get(b"content-encoding", b"").decode("latin-1").strip().lower(),
             max_bytes=self._max_body,
-            timeout=self._timeout,
+            patience=self._patience,
             reserve=reserve,
         )
         return (from_json if content_type == _JSON else from_protobuf)(signal, tenant, body)
@@ -159,15 +164,9 @@ def _success(rejected: Rejected, content_type: bytes) -> bytes:
     return partial_success(rejected.rows, rejected.reason)
 
 
-def _content_type(headers: list[tuple[bytes, bytes]]) -> bytes:
-    return _header(headers, b"content-type").split(b";", 1)[0].strip().lower()
-
-
-def _header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes:
-    for key, value in headers:
-        if key == name:
-            return value
-    return b""
+@lru_cache(maxsize=256)
+def _media_type(content_type: bytes) -> bytes:
+    return content_type.split(b";", 1)[0].strip().lower()
 
 
 async def _fail(

@@ -69,8 +69,8 @@ class Ingest:
         await self._wal.append(payload.format_code, tenant, payload.rows, payload.pieces)
         telemetry, signal = self.telemetry, payload.signal.name
         telemetry.commit_seconds.observe(time.perf_counter() - started)
-        telemetry.rows.labels(signal).inc(payload.rows)
-        telemetry.bytes.labels(signal).inc(payload.size)
+        telemetry.rows_of(signal).inc(payload.rows)
+        telemetry.bytes_of(signal).inc(payload.size)
 
     async def submit_otlp(self, tenant: str, payload: Payload) -> Rejected:
         """Keep an OTLP request: delta metrics as cumulative ones. Returns what could not be kept of it.

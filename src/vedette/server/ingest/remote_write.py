@@ -16,7 +16,7 @@ import cramjam
 from vedette.errors import InvalidInput, RequestError, TooLarge, TooManyRequests, Unavailable, UnsupportedMedia
 from vedette.server.engine.formats import by_name
 from vedette.server.ingest import remote_write_kernel as kernel
-from vedette.server.ingest.body import read_body, too_large
+from vedette.server.ingest.body import Patience, read_body, too_large
 from vedette.server.ingest.known_series import KnownSeries
 from vedette.server.ingest.otlp import METRICS, Payload, stamped
 
@@ -82,7 +82,7 @@ class RemoteWrite:
         self._ingest = ingest
         self._authenticator = authenticator
         self._max_body = max_body_bytes
-        self._timeout = body_timeout_seconds
+        self._patience = Patience(body_timeout_seconds)
         self._known = KnownSeries()
 
     @staticmethod
@@ -124,12 +124,14 @@ class RemoteWrite:
             status, text = 500, "Vedette failed to handle this request; its log says more."
         finally:
             self._ingest.release(reserved)
-        self._ingest.telemetry.requests.labels("metrics", "remote_write", str(status)).inc()
+        self._ingest.telemetry.requests_of("metrics", "remote_write", str(status)).inc()
         await _answer(send, status, text, headers)
 
     async def _write(self, tenant: str, scope: Scope, receive: Receive, reserve: Callable[[int], None]) -> _Written:
         two = _is_two(scope["headers"])
-        packed = await read_body(receive, encoding="", max_bytes=self._max_body, timeout=self._timeout, reserve=reserve)
+        packed = await read_body(
+            receive, encoding="", max_bytes=self._max_body, patience=self._patience, reserve=reserve
+        )
         reserve(_declared(packed, self._max_body))
         if len(packed) < _THREAD_BYTES:
             checked = self._check(packed, two=two)

@@ -76,6 +76,7 @@ class WalWriter:
         self._segment_age = segment_age
         self._max_bytes = max_bytes
         self._sync_interval = sync_interval
+        self._arrived: list[_Waiting] = []
         self._queue: deque[_Waiting] = deque()
         self._queued_bytes = 0
         self._wake = threading.Condition()
@@ -133,14 +134,36 @@ class WalWriter:
         assert self._loop is not None  # noqa: S101 - `start` comes first
         pieces = frame(format_code, tenant.encode(), rows, payload)
         waiting = _Waiting(pieces, sum(map(len, pieces)), self._loop.create_future())
-        with self._wake:
-            self._queue.append(waiting)
-            self._queued_bytes += waiting.size
-            self._wake.notify()
+        self._arrived.append(waiting)
+        self._queued_bytes += waiting.size
+        if len(self._arrived) == 1:
+            self._loop.call_soon(self._hand_over)
         await waiting.done
+
+    def _hand_over(self) -> None:
+        """Give the writer's thread what one turn of the loop has brought: to wake it for each would cost more."""
+        with self._wake:
+            self._queue += self._arrived
+            self._arrived.clear()
+            self._wake.notify()
+
+    def _answer(self, group: list[_Waiting], size: int, error: OSError | None) -> None:
+        self._queued_bytes -= size
+        for waiting in group:
+            if waiting.done.done():  # the client left meanwhile
+                continue
+            if error is None:
+                waiting.done.set_result(None)
+            else:
+                waiting.done.set_exception(
+                    WalFailed(
+                        f"The disk refused the write ({error.strerror}); nothing was kept. Send again in a moment."
+                    )
+                )
 
     async def close(self) -> None:
         """Write what waits, seal, and let go of the folder."""
+        self._hand_over()
         with self._wake:
             self._closing = True
             self._wake.notify()
@@ -203,9 +226,8 @@ class WalWriter:
         except OSError as fault:
             error = fault
             self._abandon(fault)
-        self._queued_bytes -= size
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(_answer, group, error)
+            self._loop.call_soon_threadsafe(self._answer, group, size, error)
 
     def _begin(self) -> _Open:
         sequence, nonce = self._folder.next_name()
@@ -291,15 +313,3 @@ def _write(descriptor: int, pieces: list[bytes]) -> None:
                 written -= len(rest.popleft())
             if written:
                 rest[0] = rest[0][written:]
-
-
-def _answer(group: list[_Waiting], error: OSError | None) -> None:
-    for waiting in group:
-        if waiting.done.done():  # the client left meanwhile
-            continue
-        if error is None:
-            waiting.done.set_result(None)
-        else:
-            waiting.done.set_exception(
-                WalFailed(f"The disk refused the write ({error.strerror}); nothing was kept. Send again in a moment.")
-            )
