@@ -1,8 +1,9 @@
 """Wire formats as data: a folder each.
 
 ``format.toml`` gives the code that stands in records of the write-ahead log, ``schema.proto`` what the engine needs to
-decode Protobuf, ``tables.sql`` the Null table ``${Table}`` that receives the format and the views that flatten it, and
-``fragments.sql`` pieces of SQL that the folder shares. Adding a format adds a folder and touches nothing else.
+decode Protobuf, ``tables.sql`` the Null table ``${Table}`` that receives the format and the views that flatten it (many
+views stand in ``views.sql``), and ``fragments.sql`` pieces of SQL that the folder shares. Adding a format adds a folder
+and touches nothing else.
 
 A format with attributes may have a `short` form beside its whole one: the same messages and the same SQL, read with
 ``short.proto`` and ``short.sql``, which know scalars and arrays of scalars only and refuse the rest. The whole form then
@@ -126,7 +127,7 @@ def _form(
         input_format="Protobuf" if proto else "JSONEachRow",
         schema_text=proto,
         message_name=facts.get("message", ""),
-        tables_sql=_read(folder, "tables.sql"),
+        tables_sql="\n".join((_read(folder, "tables.sql"), _read(folder, "views.sql"))),
         settings=MappingProxyType(settings),
         made_on_demand=facts.get("made_on_demand", False),
         through=facts.get("through", ""),
