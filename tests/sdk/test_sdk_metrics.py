@@ -241,6 +241,62 @@ def test_labels_that_explode_are_capped_and_told(programs):
     assert "metric users_total has more than 100" in result.stderr
 
 
+HELD_AT_A_FORK = {
+    "by a collection": """
+        library = threading.Lock()  # as prometheus_client has them for each value
+        class Slow:
+            def describe(self): return []
+            def collect(self):
+                with library:
+                    inside.set()
+                    forking.wait()
+                    sum(range(1_000_000))
+                return []
+        p.REGISTRY.register(Slow())
+        os.register_at_fork(before=forking.set)
+        threading.Thread(target=vedette.metrics_text, daemon=True).start()
+        def in_child():
+            with library: pass
+    """,
+    "by the program's own thread": """
+        class Slow(float):
+            def __radd__(self, other):
+                inside.set()
+                threading.Event().wait()
+        def count(): theirs.labels("x").inc(Slow(1))
+        threading.Thread(target=count, daemon=True).start()
+        def in_child(): theirs.labels("x").inc(4)
+    """,
+}
+
+
+@pytest.mark.parametrize("held", HELD_AT_A_FORK.values(), ids=HELD_AT_A_FORK)
+def test_a_fork_while_a_lock_of_prometheus_client_is_held_leaves_a_child_that_counts(programs, collector, held):
+    programs.run(
+        """
+        import os, threading, prometheus_client as p, vedette
+        vedette.configure("forking", log_format="none", process_metrics=False, metrics_interval_seconds=3600)
+        theirs = p.Counter("theirs", "t", ["a"])
+        theirs.labels("x").inc(3)
+        inside, forking = threading.Event(), threading.Event()
+"""
+        + held
+        + """
+        inside.wait()
+        pid = os.fork()
+        if not pid:
+            in_child()
+            vedette.counter("child_total").inc()
+            assert vedette.flush()
+        else:
+            os._exit(os.waitpid(pid, 0)[1])
+        """
+    )
+    pushed = {metric.name: metric for metric in collector.metrics}
+    assert pushed["child_total"].sum.data_points[0].as_int == 1
+    assert pushed["theirs_total"].sum.data_points[0].as_int >= 3
+
+
 def test_a_forked_child_begins_at_zero(programs, collector):
     programs.run(
         """

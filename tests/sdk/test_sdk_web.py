@@ -263,6 +263,45 @@ def test_the_exception_of_an_application_is_recorded_and_passes_unchanged(progra
     assert [span.events[0].name for span in collector.spans] == ["exception", "exception"]
 
 
+def test_what_requests_have_in_common_stays_apart_where_they_differ(programs, collector):
+    """Attributes that many requests share are encoded once; each span and line has its own all the same, once each."""
+    result = programs.run(
+        """
+        import asyncio, vedette
+        from opentelemetry import trace
+        vedette.configure("shared", log_format="json")
+        from fastapi import FastAPI
+        from fastapi.testclient import TestClient
+        app = FastAPI()
+        @app.get("/orders/{order}")
+        def order(order: int):
+            span = trace.get_current_span()
+            assert span.attributes["user_agent.original"] == f"agent/{order % 2}"
+            span.set_attribute("order", order)
+            if order == 3: span.set_attribute("http.route", "mine")
+            return order
+        vedette.instrument(app)
+        client = TestClient(app)
+        for order in range(8):
+            client.get(f"/orders/{order}?q={order}", headers={"User-Agent": f"agent/{order % 2}"})
+        """
+    )
+    lines = [line for line in map(json.loads, result.stdout.splitlines()) if line["logger"] == "vedette.requests"]
+    assert len(collector.spans) == len(lines) == 8
+    for number, (span, line) in enumerate(zip(collector.spans, lines, strict=True)):
+        found = attributes_of(span)
+        assert len(span.attributes) == len(found)
+        assert (span.name, found["url.path"], found["order"]) == ("GET /orders/{order}", f"/orders/{number}", number)
+        assert found["http.route"] == ("mine" if number == 3 else "/orders/{order}")
+        assert found["user_agent.original"] == line["user_agent"] == f"agent/{number % 2}"
+        assert (found["url.query"], found["http.response.status_code"]) == (f"q={number}", 200)
+        assert (line["path"], line["route"], line["status"]) == (f"/orders/{number}", "/orders/{order}", 200)
+        assert found["correlation_id"] == line["correlation_id"] == line["trace_id"] == span.trace_id.hex()
+    records = [attributes_of(record) for record in collector.logs if value_of(record.body) == "request"]
+    assert [record["user_agent"] for record in records] == [line["user_agent"] for line in lines]
+    assert [record["path"] for record in records] == [line["path"] for line in lines]
+
+
 def test_slow_requests_are_marked(programs, collector):
     programs.run(
         """

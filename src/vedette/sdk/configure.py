@@ -18,6 +18,7 @@ from vedette.sdk import resource as resources
 from vedette.sdk import settings as settings_of
 from vedette.sdk.guard import fault, tell
 from vedette.sdk.logs.logger import desk
+from vedette.sdk.metrics import prometheus
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.propagation import propagator
 from vedette.sdk.redaction import Redactor
@@ -173,6 +174,7 @@ class Runtime:
         self.provider.after_fork()
         desk.after_fork()
         registry.after_fork()
+        prometheus.after_fork()
         self.exporter.after_fork()
         if self.shipper is not None:
             self.shipper.after_fork()
@@ -303,10 +305,12 @@ def _on_terminate(number: int, _frame: FrameType | None) -> None:
 def _before_fork() -> None:
     if _runtime is not None:
         _runtime.exporter.before_fork()
+        prometheus.before_fork()  # after the export thread, which collects as well
 
 
 def _after_fork_in_parent() -> None:
     if _runtime is not None:
+        prometheus.after_fork_in_parent()
         _runtime.exporter.after_fork_in_parent()
 
 

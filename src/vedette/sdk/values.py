@@ -11,12 +11,23 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-__all__ = ["SCALARS", "clean", "clean_mapping", "text_of"]
+__all__ = ["SCALARS", "Shared", "clean", "clean_mapping", "text_of"]
 
 SCALARS = frozenset((str, int, float, bool))
 
 _MAX_DEPTH = 8
 _MAX_ITEMS = 1024
+
+
+class Shared(dict[str, Any]):
+    """Attributes that many items have in common. They do not change: who encodes them keeps what it made of them.
+
+    Each is equal to itself alone, so that a dictionary finds it without looking at what it holds.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__  # type: ignore[assignment]  # a dictionary has none
+    __eq__ = object.__eq__
 
 
 def text_of(value: object) -> str:

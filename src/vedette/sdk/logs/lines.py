@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vedette.sdk.logs.records import Captured, Record, ids_of, level_name, message_of
 from vedette.sdk.logs.shapes import compiled
 from vedette.sdk.redaction import MASK
+from vedette.sdk.values import Shared
 
 if TYPE_CHECKING:
     from vedette.sdk.logs.records import Channel
@@ -83,10 +84,13 @@ class JsonLines:
         self.begin = 0
         self.time = ""
         self.bound: Any = None
+        self.bound_text = ""
+        self.bound_names: frozenset[Any] = _NO_NAMES
         self.context: Any = None
-        self.shared = ""
-        self.shared_names: frozenset[Any] | None = _NO_NAMES
-        self._name_sets: dict[Any, frozenset[Any] | None] = {}
+        self.context_text = ""
+        self.context_names: frozenset[Any] = _NO_NAMES
+        self._shared: dict[Shared, tuple[str, frozenset[Any]]] = {}
+        self._name_sets: dict[Any, frozenset[Any]] = {}
         self.span: Any = None
         self.ids = ""
 
@@ -136,20 +140,42 @@ class JsonLines:
         self.ids = f',"trace_id":"{trace_id:032x}","span_id":"{span_id:016x}"' if trace_id else ""
         return self.ids
 
-    def share(self, bound: dict[str, Any] | None, context: dict[str, Any] | None) -> None:
-        """Take over fields that many records share: a logger's, a request's. They do not change once made."""
-        self.bound, self.context = bound, context
-        pairs = "".join([self._pair(key, value) for key, value in context.items()]) if context else ""
-        if bound:
-            pairs += "".join([self._pair(key, value) for key, value in bound.items()])
-        self.shared = pairs
-        key = (len(bound or ()), *(bound or ()), *(context or ()))
-        sets = self._name_sets
-        if key not in sets:  # the same set for the same names: the functions compare by identity
+    def use_context(self, context: dict[str, Any] | None) -> None:
+        """Take over the fields of a request, which its records share. They do not change once made."""
+        self.context = context
+        self.context_text, self.context_names = self._pairs(context)
+
+    def use_bound(self, bound: dict[str, Any] | None) -> None:
+        """Take over the fields of a logger, likewise."""
+        self.bound = bound
+        if type(bound) is not Shared:
+            self.bound_text, self.bound_names = self._pairs(bound)
+            return
+        known = self._shared.get(bound)
+        if known is None:
+            if len(self._shared) >= _KEPT_SHAPES:
+                self._shared.clear()
+            known = self._shared[bound] = self._pairs(bound)
+        self.bound_text, self.bound_names = known
+
+    def _pairs(self, fields: dict[str, Any] | None) -> tuple[str, frozenset[Any]]:
+        """Fields as JSON, and their names: the same set for the same names, which are compared by identity."""
+        if not fields:
+            return "", _NO_NAMES
+        sets, key = self._name_sets, tuple(fields)
+        names = sets.get(key)
+        if names is None:
             if len(sets) >= _KEPT_SHAPES:
                 sets.clear()
-            sets[key] = frozenset(key[1:]) if len({*key[1:]}) == len(key) - 1 else None
-        self.shared_names = sets[key]
+            names = sets[key] = frozenset(key)
+        text, keys, redact = "", self._keys, self._redactor.text
+        for field, value in fields.items():
+            name = keys.get(field) or self._key(field)
+            if type(value) is str and name[-1] != '"':  # not looked up: those of a request hardly come again
+                text += name + encode_basestring(redact(value))
+            else:
+                text += self._pair(field, value)
+        return text, names
 
     def message(self, record: Record) -> str:
         """The record's message as JSON."""

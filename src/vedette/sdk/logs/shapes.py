@@ -24,9 +24,13 @@ def render(record):
         return None
 """
 _SHARED = """
-    if bound is not lines.bound or context is not lines.context:
-        lines.share(bound, context)
-    if lines.shared_names is not agreed[0] and not agrees(lines.shared_names):
+    if context is not lines.context:
+        lines.use_context(context)
+    if bound is not lines.bound:
+        lines.use_bound(bound)
+    if (
+        lines.context_names is not agreed[0] or lines.bound_names is not agreed[1]
+    ) and not agrees(lines.context_names, lines.bound_names):
         return None
     since = at - lines.begin
     if not 0 <= since < 1000000000:
@@ -66,7 +70,7 @@ def compiled(lines: JsonLines, record: Record) -> Callable[[Record], str | None]
     source += _SHARED + checks
     head = _braced(lines.head(record))
     time = "{lines.time}{str(1000000 + since // 1000)[1:]}"
-    text = f"{time}{head}{{text}}{{lines.shared}}{pairs}{{ids}}{_braced(lines.service)}"
+    text = f"{time}{head}{{text}}{{lines.context_text}}{{lines.bound_text}}{pairs}{{ids}}{_braced(lines.service)}"
     source += f"    return f{_QUOTES}{text}{_QUOTES}\n"
     made["agreed"], made["agrees"] = _agreement(frozenset(fields))
     made["Shown"] = _Shown
@@ -82,14 +86,14 @@ class _Shown(str):
     __repr__ = str.__str__
 
 
-def _agreement(names: frozenset[str]) -> tuple[list[Any], Callable[[frozenset[Any] | None], bool]]:
-    """Whether shared names do not meet those of the fields; a list holds those that were found fine the last time."""
-    agreed: list[Any] = [names]
+def _agreement(names: frozenset[str]) -> tuple[list[Any], Callable[[frozenset[Any], frozenset[Any]], bool]]:
+    """Whether the names of context, logger and fields do not meet; the list holds what was found fine the last time."""
+    agreed: list[Any] = [None, None]
 
-    def agrees(shared: frozenset[Any] | None) -> bool:
-        if shared is None or not shared.isdisjoint(names):
+    def agrees(context: frozenset[Any], bound: frozenset[Any]) -> bool:
+        if not (context.isdisjoint(names) and bound.isdisjoint(names) and context.isdisjoint(bound)):
             return False
-        agreed[0] = shared
+        agreed[:] = context, bound
         return True
 
     return agreed, agrees

@@ -300,7 +300,7 @@ class _Observer:
     def reset(self) -> None:
         """Forget every observation."""
         self._pending: deque[float] = deque()
-        self._exemplars: deque[Exemplar] = deque(maxlen=_MOST_EXEMPLARS)
+        self._exemplars: deque[tuple[float, int, int, int]] = deque(maxlen=_MOST_EXEMPLARS)
         self._lock = threading.RLock()  # a garbage collection inside `fold` is observed, too
 
     def observe(self, value: float, exemplar: bool = False) -> None:
@@ -308,7 +308,11 @@ class _Observer:
         pending = self._pending
         pending.append(value)
         if exemplar:
-            self.note(value)
+            span: Any = current_context().get(_SPAN_KEY)
+            if type(span) is Span:  # without making its SpanContext, which nobody else may ask for
+                self._exemplars.append((value, time_ns(), span._trace_id, span._span_id))
+            else:
+                self.note(value)
         if len(pending) >= _FOLD_AT:
             self.fold()
 
@@ -324,7 +328,7 @@ class _Observer:
 
     def exemplars(self) -> list[Exemplar]:
         """The latest exemplars."""
-        return list(self._exemplars)
+        return [Exemplar(*found) for found in self._exemplars]
 
     def fold(self) -> None:
         """Bring in what was observed since the last time."""

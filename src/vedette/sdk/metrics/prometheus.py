@@ -1,11 +1,15 @@
 """What `prometheus_client`'s default registry holds is exposed and pushed with our own metrics.
 
 So a program that already uses that library loses nothing; names that we have ourselves are left to us.
+
+That library takes a lock for every value that it reads or counts, and a fork leaves locked for ever in the child what
+other threads hold. So no fork happens while we collect, and what the program's own threads held is unlocked there.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +20,13 @@ from vedette.sdk.metrics.registry import Family
 if TYPE_CHECKING:
     from collections.abc import Container
 
-__all__ = ["foreign_families"]
+__all__ = ["after_fork", "after_fork_in_parent", "before_fork", "foreign_families"]
+
+_FORK_SECONDS = 10.0  # a fork waits this long at most for a collector of the host's
+_PARTS = ("_value", "_sum", "_count", "_created")
+_Lock = type(threading.Lock())
+_collecting = threading.RLock()
+_waited = False
 
 
 class _Value:
@@ -78,11 +88,12 @@ def foreign_families(known: Container[str]) -> list[Family[Any]]:
     if library is None:
         return []
     try:
-        return [
-            _family(metric)
-            for metric in library.REGISTRY.collect()
-            if metric.name not in known and f"{metric.name}_total" not in known
-        ]
+        with _collecting:
+            return [
+                _family(metric)
+                for metric in library.REGISTRY.collect()
+                if metric.name not in known and f"{metric.name}_total" not in known
+            ]
     except Exception as error:  # noqa: BLE001 - a collector of the host's may do anything
         fault("reading prometheus_client's registry", error)
         return []
@@ -117,3 +128,39 @@ def _add(series: _Buckets, sample: Any) -> None:
         series.total = sample.value
     elif sample.name.endswith("_count"):
         series.observations = int(sample.value)
+
+
+def before_fork() -> None:
+    """Wait until nobody collects."""
+    global _waited  # noqa: PLW0603 - one fork at a time
+    _waited = _collecting.acquire(timeout=_FORK_SECONDS)
+
+
+def after_fork_in_parent() -> None:
+    """Let collect again."""
+    global _waited  # noqa: PLW0603 - one fork at a time
+    if _waited:
+        _waited = False
+        _collecting.release()
+
+
+def after_fork() -> None:
+    """Unlock in a forked child what threads of the parent held: nobody else will."""
+    global _collecting  # noqa: PLW0603 - a lock held in the parent stays locked for ever in the child
+    _collecting = threading.RLock()
+    library: Any = sys.modules.get("prometheus_client")
+    if library is None:
+        return
+    _unlock(library.REGISTRY)
+    for collector in list(getattr(library.REGISTRY, "_collector_to_names", ())):
+        children = getattr(collector, "_metrics", None)
+        for metric in (collector, *(children.values() if isinstance(children, dict) else ())):
+            _unlock(metric)
+            for value in (*(getattr(metric, name, None) for name in _PARTS), *getattr(metric, "_buckets", ())):
+                _unlock(value)
+
+
+def _unlock(holder: Any) -> None:
+    lock = getattr(holder, "_lock", None)
+    if type(lock) is _Lock and lock.locked():
+        holder._lock = threading.Lock()

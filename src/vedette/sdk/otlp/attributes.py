@@ -10,18 +10,19 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.otlp.wire import any_value, delimited, key_value, utf8, varint
-from vedette.sdk.values import clean
+from vedette.sdk.values import Shared, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from vedette.sdk.redaction import Redactor
 
-__all__ = ["AttributeEncoder"]
+__all__ = ["AttributeEncoder", "SharedBytes"]
 
 _KEPT_KEYS = 1024
 _KEPT_VALUES = 256
 _KEPT_PAIRS = 8192
+_KEPT_SHARED = 2048
 _KEPT_BYTES = 160
 _float = struct.Struct("<cd").pack
 _FLOAT_BYTES = 9
@@ -45,6 +46,11 @@ class AttributeEncoder:
         """All of `attributes`; keys that are no non-empty strings are left out."""
         kinds = self._kinds
         return b"".join([kinds[type(value)][key][value] for key, value in attributes.items()])
+
+    def encode_once(self, attributes: Mapping[str, Any]) -> bytes:
+        """The same without keeping anything, for values that hardly come again."""
+        kinds = self._kinds
+        return b"".join([kinds[type(value)][key].make(value) for key, value in attributes.items()])
 
     def message(self, tag: bytes, attributes: Mapping[str, Any]) -> bytes:
         """The attributes inside a message of their own, such as a Resource."""
@@ -74,12 +80,23 @@ class AttributeEncoder:
 
             return integer
         longest, redact = self._longest, self._redactor.text
+        before: dict[int, bytes] = {}  # what stands before a text of so many bytes
 
         def string(value: str) -> bytes:
-            text = utf8(redact(value)[:longest])
-            body = b"\x0a" + varint(len(text)) + text
-            pair = head + varint(len(body)) + body
-            return tag + varint(len(pair)) + pair
+            shown = redact(value)[:longest]
+            try:
+                text = shown.encode()
+            except UnicodeEncodeError:
+                text = utf8(shown)
+            size = len(text)
+            known = before.get(size)
+            if known is None:
+                body = b"\x0a" + varint(size)
+                inner = head + varint(len(body) + size) + body
+                known = tag + varint(len(inner) + size) + inner
+                if size <= _KEPT_BYTES:
+                    before[size] = known
+            return known + text
 
         return string
 
@@ -97,19 +114,35 @@ class AttributeEncoder:
         return key_value(self._tag, key, shown)
 
 
+class SharedBytes(dict[Shared, bytes]):
+    """What `encoder` made of attributes that many items share."""
+
+    __slots__ = ("_encoder",)
+
+    def __init__(self, encoder: AttributeEncoder) -> None:
+        super().__init__()
+        self._encoder = encoder
+
+    def __missing__(self, shared: Shared) -> bytes:
+        if len(self) >= _KEPT_SHARED:
+            self.clear()
+        encoded = self[shared] = self._encoder.encode(shared)
+        return encoded
+
+
 class _Pairs(dict[Any, bytes]):
     """The pairs of one key with values of one type."""
 
-    __slots__ = ("_encoder", "_kept", "_make")
+    __slots__ = ("_encoder", "_kept", "make")
 
     def __init__(self, encoder: AttributeEncoder, make: Callable[[Any], bytes], *, kept: bool) -> None:
         super().__init__()
         self._encoder = encoder
-        self._make = make
+        self.make = make
         self._kept = kept
 
     def __missing__(self, value: Any) -> bytes:
-        pair = self._make(value)
+        pair = self.make(value)
         if self._kept and len(pair) <= _KEPT_BYTES:
             encoder = self._encoder
             if len(self) >= _KEPT_VALUES:
@@ -164,8 +197,10 @@ class _ForeignPairs:
         self._encoder = encoder
         self._key = key
 
-    def __getitem__(self, value: Any) -> bytes:
+    def make(self, value: Any) -> bytes:
         return self._encoder.pair(self._key, value)
+
+    __getitem__ = make
 
 
 class _Kinds(dict[type, Any]):

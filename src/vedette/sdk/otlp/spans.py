@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from vedette.sdk.otlp.attributes import AttributeEncoder
+from vedette.sdk.otlp.attributes import AttributeEncoder, SharedBytes
 from vedette.sdk.otlp.wire import VARINTS, delimited, utf8, varint
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class SpanEncoder:
         self._attributes = AttributeEncoder(b"\x4a", redactor, longest)
         self._event_attributes = AttributeEncoder(b"\x1a", redactor, longest)
         self._link_attributes = AttributeEncoder(b"\x22", redactor, longest)
+        self._shared = SharedBytes(self._attributes)
         self._names: dict[str, bytes] = {}
         self._event_names: dict[str, bytes] = {}
 
@@ -67,6 +68,8 @@ class SpanEncoder:
             head = _ids(b"\x0a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x12\x08", span._span_id)
         start = span.start_time
         parts = [head, named, _KINDS[span.kind._name_], _times(b"\x39", start, b"\x41", max(span._end, start))]
+        if span._shared is not None:
+            parts.append(self._shared[span._shared])
         if span._attributes:
             parts.append(self._attributes.encode(span._attributes))
         if span._events:

@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from vedette.sdk import clock
 from vedette.sdk.guard import fault
 from vedette.sdk.traces.ids import random_bits
-from vedette.sdk.values import SCALARS, clean, clean_mapping, text_of
+from vedette.sdk.values import SCALARS, Shared, clean, clean_mapping, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,6 +93,7 @@ class Span(api.Span):
         "_lost",
         "_options",
         "_parent_id",
+        "_shared",
         "_span_id",
         "_status",
         "_token",
@@ -110,6 +111,7 @@ class Span(api.Span):
     _end: int
     _options: int
     _attributes: dict[str, Any] | None
+    _shared: Shared | None  # attributes of many spans, set by those who make spans of one kind
     _events: list[tuple[int, str, dict[str, Any] | None]] | None
     _links: list[tuple[SpanContext, dict[str, Any] | None]] | None
     _lost: list[int] | None
@@ -267,7 +269,7 @@ class Span(api.Span):
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Use the span as a decorator: each call of `function` gets a span of this name."""
-        tracer, name, kind, attributes = self._tracer, self.name, self.kind, self._attributes
+        tracer, name, kind, attributes = self._tracer, self.name, self.kind, self.attributes
 
         if iscoroutinefunction(function):
 
@@ -314,7 +316,7 @@ class Span(api.Span):
     @property
     def attributes(self) -> dict[str, Any]:
         """A copy of the attributes."""
-        return dict(self._attributes) if self._attributes else {}
+        return {**(self._shared or {}), **(self._attributes or {})}
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -330,6 +332,11 @@ class Span(api.Span):
     def status(self) -> Status:
         """The status; UNSET until it is set."""
         return self._status
+
+    @property
+    def _start_time(self) -> int:
+        """The name that the start has in OpenTelemetry's SDK, which tools look at."""
+        return self.start_time
 
     @property
     def end_time(self) -> int | None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from vedette.sdk.resource import Resource, Scope
     from vedette.sdk.traces.sampling import Sampler
+    from vedette.sdk.values import Shared
 
 __all__ = ["Tracer", "TracerProvider"]
 
@@ -114,7 +115,7 @@ class Tracer(api.Tracer):
         span._parent_id = parent_id
         span.kind = kind
         span._end = 0
-        span._events = span._links = span._lost = span._context = None
+        span._events = span._links = span._lost = span._context = span._shared = None
         span._status = _UNSET
         span._base = base
         span._inherited = inherited
@@ -163,7 +164,7 @@ class Tracer(api.Tracer):
         span._tracer = self
         span.name = name
         span.kind = kind
-        span._attributes = None
+        span._attributes = span._shared = None
         return span
 
     def start_as_current_span(  # type: ignore[override]  # a span is its own context manager
@@ -191,12 +192,15 @@ class Tracer(api.Tracer):
             ATTACH | END_ON_EXIT if end_on_exit else ATTACH,
         )
 
-    def start_owning(self, name: str, context: Context, kind: SpanKind, attributes: dict[str, Any]) -> Span:
-        """Start a span that takes over `attributes`, which are scalars and not too many, instead of copying them."""
+    def start_sharing(
+        self, name: str, context: Context, kind: SpanKind, start_time: int, shared: Shared, attributes: dict[str, Any]
+    ) -> Span:
+        """Start a span that has the attributes `shared`, and takes over `attributes`: scalars, and not too many."""
         if self._sampler is not None or self.provider.processors:  # these want to see them
-            return self.start_span(name, context, kind, attributes)
-        span = self.start_span(name, context, kind)
+            return self.start_span(name, context, kind, {**shared, **attributes}, None, start_time)
+        span = self.start_span(name, context, kind, None, None, start_time)
         if type(span) is Span:
+            span._shared = shared
             span._attributes = attributes
         return span
 

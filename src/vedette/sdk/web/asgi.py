@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from vedette.sdk.traces.tracer import Tracer
-    from vedette.sdk.web.requests import Started
+    from vedette.sdk.web.requests import Client, Started
     from vedette.sdk.web.routes import FindRoute
 
 __all__ = ["AsgiMiddleware"]
@@ -81,21 +81,34 @@ class AsgiMiddleware:
         if loop not in self._loops:
             self._loops.add(loop)
             _watch_loop()
-        method = scope["method"]
-        attributes: dict[str, Any] = {
-            "http.request.method": method,
-            "url.path": path,
-            "url.scheme": scope.get("scheme", "http"),
-            "network.protocol.version": scope.get("http_version", "1.1"),
-        }
-        server, client, query = scope.get("server"), scope.get("client"), scope.get("query_string")
-        if server:
-            attributes["server.address"], attributes["server.port"] = server[0], server[1] or 0
-        if client:
-            attributes["client.address"] = client[0]
+        headers = self._headers.read(scope["headers"])
+        server, peer, query = scope.get("server"), scope.get("client"), scope.get("query_string")
+        key = (
+            scope["method"],
+            scope.get("scheme", "http"),
+            scope.get("http_version", "1.1"),
+            server if type(server) is tuple else server and tuple(server),
+            peer[0] if peer else "",
+            headers.get("user-agent", ""),
+        )
+        client = self._telemetry.clients.get(key) or self._client(*key)
+        attributes: dict[str, Any] = {"url.path": path}
         if query:
             attributes["url.query"] = query.decode("latin-1")
-        return self._telemetry.begin(method, path, self._headers.read(scope["headers"]), attributes)
+        return self._telemetry.begin(client, path, attributes, headers)
+
+    def _client(self, method: str, scheme: str, version: str, server: Any, address: str, agent: str) -> Client:
+        attributes: dict[str, Any] = {
+            "http.request.method": method,
+            "url.scheme": scheme,
+            "network.protocol.version": version,
+        }
+        if server:
+            attributes["server.address"], attributes["server.port"] = server[0], server[1] or 0
+        if address:
+            attributes["client.address"] = address
+        key = (method, scheme, version, server, address, agent)
+        return self._telemetry.client(key, method, scheme, address, agent, attributes)
 
     async def _watched(
         self,
@@ -131,11 +144,7 @@ class AsgiMiddleware:
         finally:
             active.dec()
             try:
-                client = scope.get("client")
-                route = self._find_route(scope, root_path)
-                self._telemetry.finish(
-                    request, status, route, failure, scope.get("scheme", "http"), client[0] if client else ""
-                )
+                self._telemetry.finish(request, status, self._find_route(scope, root_path), failure)
             except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
                 fault("finishing a request", error)
             try:

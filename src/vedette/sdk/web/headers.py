@@ -34,8 +34,7 @@ def parent_of(headers: Mapping[str, str]) -> Context:
     A lone `traceparent` of version 00 is read here; anything else is left to the configured propagators.
     """
     base = current_context()
-    wanted = _fields()
-    if wanted == _ONLY_W3C and "tracestate" not in headers and "baggage" not in headers:
+    if _fields() is _ONLY_W3C and "tracestate" not in headers and "baggage" not in headers:
         text = headers.get("traceparent")
         found = _TRACEPARENT.fullmatch(text) if text else None
         if found is None:
@@ -58,7 +57,8 @@ def _fields() -> frozenset[str]:
     global _known  # noqa: PLW0603 - looked up once per propagator
     active = propagate.get_global_textmap()
     if _known is None or _known[0] is not active:
-        _known = (active, frozenset(active.fields))
+        fields = frozenset(active.fields)
+        _known = (active, _ONLY_W3C if fields == _ONLY_W3C else fields)
     return _known[1]
 
 

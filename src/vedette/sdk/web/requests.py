@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import perf_counter_ns, time_ns
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -14,6 +14,7 @@ from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import desk
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import failure
+from vedette.sdk.values import Shared
 from vedette.sdk.web.headers import parent_of, safe_id, with_tenant
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vedette.sdk.traces.span import Span
     from vedette.sdk.traces.tracer import Tracer
 
-__all__ = ["DEFAULT_EXCLUDED", "RequestTelemetry", "Started", "WebOptions"]
+__all__ = ["DEFAULT_EXCLUDED", "Client", "RequestTelemetry", "Started", "WebOptions"]
 
 DEFAULT_EXCLUDED = frozenset(
     (
@@ -45,6 +46,8 @@ _INFO, _WARNING, _ERROR = 20, 30, 40
 _HTTP_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
 _UNMATCHED = "unmatched"
+_MOST_CLIENTS = 1024
+_MOST_OUTCOMES = 4096
 _FAILED = Status(StatusCode.ERROR)
 
 
@@ -67,21 +70,58 @@ class WebOptions:
     log_requests: bool = True
 
 
-class Started(NamedTuple):
+class Started:
     """A request that is going on."""
 
-    span: Span
-    context: Context
-    fields: dict[str, Any]
-    correlation_id: str
-    method: str
-    path: str
-    begin_ns: int
-    agent: str | None
+    __slots__ = ("begin_ns", "client", "context", "correlation_id", "fields", "path", "span")
+
+    def __init__(
+        self,
+        span: Span,
+        context: Context,
+        fields: dict[str, Any],
+        correlation_id: str,
+        client: Client,
+        path: str,
+        begin_ns: int,
+    ) -> None:
+        self.span = span
+        self.context = context
+        self.fields = fields
+        self.correlation_id = correlation_id
+        self.client = client
+        self.path = path
+        self.begin_ns = begin_ns
+
+
+class Client:
+    """What the requests of one client by one method have in common, and how they came out so far."""
+
+    __slots__ = ("address", "agent", "method", "outcomes", "scheme", "shared")
+
+    def __init__(self, method: str, scheme: str, address: str, agent: str, shared: Shared) -> None:
+        self.method = method
+        self.scheme = scheme
+        self.address = address
+        self.agent = agent
+        self.shared = shared
+        self.outcomes: dict[tuple[str | None, int], _Outcome] = {}
 
 
 class _Series(NamedTuple):
-    name: str  # of the span
+    add: Callable[[], Any]
+    seconds: Callable[[float], None]
+    seconds_otel: Callable[[float, bool], None]
+    failed: Callable[[], Any] | None
+
+
+class _Outcome(NamedTuple):
+    """What requests of one client have in common that took the same route and got the same status."""
+
+    name: str | None  # of the span
+    attributes: Shared
+    fields: Shared  # of the log line
+    level: int
     add: Callable[[], Any]
     seconds: Callable[[float], None]
     seconds_otel: Callable[[float, bool], None]
@@ -89,7 +129,10 @@ class _Series(NamedTuple):
 
 
 class RequestTelemetry:
-    """Begins and finishes requests. One for each middleware."""
+    """Begins and finishes requests. One for each middleware.
+
+    What many requests have in common is made once: `Client` and `_Outcome` hold it, and the encoders keep its bytes.
+    """
 
     def __init__(self, options: WebOptions, tracer: Tracer) -> None:
         self.options = options
@@ -103,11 +146,14 @@ class RequestTelemetry:
         )
         self.active = registry.gauge(f"{name}_active_requests", "Requests that are going on")
         self._otel = self._otel_histogram()
-        self._series: dict[tuple[str, str, int, str], _Series] = {}
+        self._series: dict[tuple[str, str | None, int, str], _Series] = {}
+        self.clients: dict[Any, Client] = {}
+        self._outcomes = 0
         self._channel = desk.channel("vedette.requests")
         self._slow_ns = int(options.slow_seconds * 1e9)
         self._correlation_header = options.correlation_header.lower()
         self._tenant_header = options.tenant_header.lower()
+        self._log_requests = options.log_requests
 
     @staticmethod
     def _otel_histogram() -> Any:
@@ -121,36 +167,48 @@ class RequestTelemetry:
             explicit_bucket_boundaries_advisory=_HTTP_BOUNDS,
         )
 
-    def begin(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        attributes: dict[str, Any],
-    ) -> Started:
-        """Start the request's span and decide its correlation id and tenant; nothing is current yet.
+    def client(
+        self, key: Any, method: str, scheme: str, address: str, agent: str, attributes: dict[str, Any]
+    ) -> Client:
+        """Make the client that `clients` holds under `key` from now on.
 
-        The span takes `attributes` over; `http.request.method` and `url.path` are among them.
+        `attributes` are those of the spans of all its requests, scalars that come from `key`.
         """
-        context = parent_of(headers)
-        agent = headers.get("user-agent")
         if agent:
             attributes["user_agent.original"] = agent
-        span = self._tracer.start_owning(method, context, _SERVER, attributes)
-        correlation = safe_id(headers.get(self._correlation_header))
-        if correlation is None:
+        if len(self.clients) >= _MOST_CLIENTS:
+            self._forget()
+        made = self.clients[key] = Client(method, scheme, address, agent, Shared(attributes))
+        return made
+
+    def _forget(self) -> None:
+        self.clients.clear()
+        self._outcomes = 0
+
+    def begin(self, client: Client, path: str, attributes: dict[str, Any], headers: Mapping[str, str]) -> Started:
+        """Start the request's span and decide its correlation id and tenant; nothing is current yet.
+
+        The span takes `attributes` over, which are its own; `url.path` is among them.
+        """
+        context = parent_of(headers)
+        begin_ns = perf_counter_ns()
+        span = self._tracer.start_sharing(
+            client.method, context, _SERVER, begin_ns + clock.anchor, client.shared, attributes
+        )
+        correlation = headers.get(self._correlation_header)
+        if correlation is None or safe_id(correlation) is None:
             correlation = f"{span._trace_id:032x}"
         fields: dict[str, Any] = {CORRELATION_ID: correlation}
+        held = span._attributes
+        if held is not None:
+            held[CORRELATION_ID] = correlation
         tenant = self._tenant(headers)
         if tenant:
             fields[TENANT] = tenant
             context = with_tenant(context, tenant)
-        held = span._attributes
-        if held is not None:
-            held[CORRELATION_ID] = correlation
-            if tenant:
+            if held is not None:
                 held["tenant.id"] = tenant
-        return Started(span, context, fields, correlation, method, path, perf_counter_ns(), agent)
+        return Started(span, context, fields, correlation, client, path, begin_ns)
 
     def _tenant(self, headers: Mapping[str, str]) -> str | None:
         find = self.options.tenant
@@ -162,35 +220,65 @@ class RequestTelemetry:
             fault("finding the tenant", error)
             return None
 
-    def finish(
-        self, request: Started, status: int, route: str | None, error: BaseException | None, scheme: str, client: str
-    ) -> None:
+    def finish(self, request: Started, status: int, route: str | None, error: BaseException | None) -> None:
         """End the span, count, and log."""
         end_ns = perf_counter_ns()
         took_ns = end_ns - request.begin_ns
         seconds = took_ns / 1e9
-        span, method = request.span, request.method if request.method in _METHODS else "_OTHER"
-        shown = route or _UNMATCHED
+        span, client = request.span, request.client
+        outcome = client.outcomes.get((route, status)) or self._outcome(client, route, status)
         slow = took_ns >= self._slow_ns
-        series = self._series.get((method, shown, status, scheme)) or self._new_series(method, shown, status, scheme)
         held = span._attributes
         if held is not None and not span._end:
-            if route:
-                span.name = series.name
-                held["http.route"] = route
-            held["http.response.status_code"] = status
+            self._complete(span, held, outcome)
             if slow:
                 held["slow"] = True
             if error is not None or status >= 500:
                 self._fail(span, status, error)
-        series.add()
-        series.seconds(seconds)
-        series.seconds_otel(seconds, True)
-        if series.failed is not None:
-            series.failed()
-        if self.options.log_requests:
-            self._log(request, status, route, slow=slow, seconds=seconds, client=client)
+        outcome.add()
+        outcome.seconds(seconds)
+        outcome.seconds_otel(seconds, True)
+        if outcome.failed is not None:
+            outcome.failed()
+        if self._log_requests:
+            sink = desk.sink
+            level = _WARNING if slow and outcome.level < _WARNING else outcome.level
+            if sink is not None and self._channel.level <= level:
+                fields: dict[str, Any] = {"path": request.path, "duration_ms": round(seconds * 1000, 3)}
+                if slow:
+                    fields["slow"] = True
+                # A plain tuple in the shape of `Captured`, as the loggers make them.
+                at = end_ns + clock.anchor
+                sink(
+                    (
+                        at,
+                        level,
+                        self._channel,
+                        "request",
+                        (),
+                        fields,
+                        outcome.fields,
+                        request.fields,
+                        span,
+                        None,
+                        "",
+                        None,
+                    )
+                )
         span.end(end_ns + clock.anchor)
+
+    @staticmethod
+    def _complete(span: Span, held: dict[str, Any], outcome: _Outcome) -> None:
+        """Give the span what is known at the request's end. What the program has set itself stays."""
+        if outcome.name is not None:
+            span.name = outcome.name
+        shared = outcome.attributes
+        if span._shared is not None and held.keys().isdisjoint(shared):
+            span._shared = shared
+        else:
+            span._shared = None
+            for key, value in shared.items():
+                held.setdefault(key, value)
 
     @staticmethod
     def _fail(span: Span, status: int, error: BaseException | None) -> None:
@@ -202,51 +290,46 @@ class RequestTelemetry:
             span.set_status(_FAILED)
             span.set_attribute("error.type", str(status))
 
-    def _new_series(self, method: str, route: str, status: int, scheme: str) -> _Series:
-        attributes = {
+    def _outcome(self, client: Client, route: str | None, status: int) -> _Outcome:
+        method = client.method if client.method in _METHODS else "_OTHER"
+        key = (method, route, status, client.scheme)
+        series = self._series.get(key) or self._new_series(*key)
+        fields = {"method": client.method, "status": status, "client": client.address}
+        ending: dict[str, Any] = {"http.response.status_code": status}
+        if route:
+            fields["route"] = ending["http.route"] = route
+        if client.agent:
+            fields["user_agent"] = client.agent
+        level = _ERROR if status >= 500 else _INFO
+        name = f"{method} {route}" if route else None
+        outcome = _Outcome(name, Shared({**client.shared, **ending}), Shared(fields), level, *series)
+        self._outcomes += 1
+        if self._outcomes >= _MOST_OUTCOMES:
+            self._forget()
+        client.outcomes[route, status] = outcome
+        return outcome
+
+    def _new_series(self, method: str, route: str | None, status: int, scheme: str) -> _Series:
+        attributes: dict[str, Any] = {
             "http.request.method": method,
             "url.scheme": scheme,
             "http.response.status_code": status,
             "network.protocol.name": "http",
         }
-        if route != _UNMATCHED:
+        if route:
             attributes["http.route"] = route
         otel = self._otel
         found = getattr(otel, "_series", None)
         observe = (
             found.of(attributes).observe if found is not None else (lambda value, _: otel.record(value, attributes))
         )
+        shown = route or _UNMATCHED
         series = _Series(
-            f"{method} {route}",
-            self._total.labels(method, route, str(status)).inc,
-            self._seconds.labels(method, route).observe,
+            self._total.labels(method, shown, str(status)).inc,
+            self._seconds.labels(method, shown).observe,
             observe,
-            self._errors.labels(method, route).inc if status >= 500 else None,
+            self._errors.labels(method, shown).inc if status >= 500 else None,
         )
         if len(self._series) < registry.max_series:
             self._series[method, route, status, scheme] = series
         return series
-
-    def _log(
-        self, request: Started, status: int, route: str | None, *, slow: bool, seconds: float, client: str
-    ) -> None:
-        sink = desk.sink
-        level = _ERROR if status >= 500 else _WARNING if slow else _INFO
-        if sink is None or self._channel.level > level:
-            return
-        fields = {
-            "method": request.method,
-            "path": request.path,
-            "status": status,
-            "duration_ms": round(seconds * 1000, 3),
-            "client": client,
-        }
-        if route:
-            fields["route"] = route
-        if request.agent:
-            fields["user_agent"] = request.agent
-        if slow:
-            fields["slow"] = True
-        # A plain tuple in the shape of `Captured`, as the loggers make them.
-        span = request.span
-        sink((time_ns(), level, self._channel, "request", (), fields, None, request.fields, span, None, "", None))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from vedette.sdk.traces.tracer import Tracer
-    from vedette.sdk.web.requests import Started
+    from vedette.sdk.web.requests import Client, Started
 
 __all__ = ["WsgiMiddleware"]
 
@@ -57,20 +57,27 @@ class WsgiMiddleware:
         headers = {
             key[_LENGTH:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")
         }
-        method = environ.get("REQUEST_METHOD", "GET")
-        attributes: dict[str, Any] = {
-            "http.request.method": method,
-            "url.path": path,
-            "url.scheme": environ.get("wsgi.url_scheme", "http"),
-        }
-        for key, name in (
-            ("SERVER_NAME", "server.address"),
-            ("REMOTE_ADDR", "client.address"),
-            ("QUERY_STRING", "url.query"),
-        ):
-            if environ.get(key):
-                attributes[name] = environ[key]
-        return self._telemetry.begin(method, path, headers, attributes)
+        key = (
+            environ.get("REQUEST_METHOD", "GET"),
+            environ.get("wsgi.url_scheme", "http"),
+            environ.get("SERVER_NAME", ""),
+            environ.get("REMOTE_ADDR", ""),
+            headers.get("user-agent", ""),
+        )
+        client = self._telemetry.clients.get(key) or self._client(*key)
+        attributes: dict[str, Any] = {"url.path": path}
+        if environ.get("QUERY_STRING"):
+            attributes["url.query"] = environ["QUERY_STRING"]
+        return self._telemetry.begin(client, path, attributes, headers)
+
+    def _client(self, method: str, scheme: str, server: str, address: str, agent: str) -> Client:
+        attributes = {"http.request.method": method, "url.scheme": scheme}
+        if server:
+            attributes["server.address"] = server
+        if address:
+            attributes["client.address"] = address
+        key = (method, scheme, server, address, agent)
+        return self._telemetry.client(key, method, scheme, address, agent, attributes)
 
     def _watched(
         self, request: Started, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -95,10 +102,8 @@ class WsgiMiddleware:
         """Record the end of a request; never raises."""
         try:
             self._telemetry.active.dec()
-            route = self._find_route(environ)
-            scheme, client = environ.get("wsgi.url_scheme", "http"), environ.get("REMOTE_ADDR", "")
             failure = error if isinstance(error, Exception) else None
-            self._telemetry.finish(request, status, route, failure, scheme, client)
+            self._telemetry.finish(request, status, self._find_route(environ), failure)
         except Exception as own:  # noqa: BLE001 - telemetry must not cost the request
             fault("finishing a request", own)
 
