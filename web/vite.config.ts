@@ -90,11 +90,13 @@ function precompress(): Plugin {
  * is one. `boot` comes first, so that it asks for the page's data while the rest is on its way.
  */
 const CHUNKS: readonly (readonly [RegExp, string | null])[] = [
-  [/node_modules\/(sql-formatter|nearley|elkjs|@prometheus-io|lru-cache|@codemirror\/lang-sql)\//, null],
+  [/node_modules\/(sql-formatter|nearley|@prometheus-io|lru-cache|@codemirror\/lang-sql)\//, null],
   [/node_modules\/(@codemirror|@lezer|style-mod|w3c-keyname|crelt|@marijn)\/|src\/components\/editor\/(code-editor|theme)\./, "editor"],
   [/node_modules\/uplot\/|src\/components\/charts\/time-chart|src\/components\/charts\/place/, "charts"],
-  [/node_modules\/(@xyflow|d3-[a-z]+|zustand|classcat)\/|src\/components\/graph\/flow-graph/, "graph"],
-  [/src\/components\/(editor\/(sql|promql)|graph\/layout|histogram|charts\/heatmap)/, null],
+  [/node_modules\/(@xyflow|@dagrejs|d3-[a-z]+|zustand|classcat)\/|src\/components\/graph\/(flow-graph|layout)/, "graph"],
+  [/node_modules\/(@mantine\/core\/esm\/components\/(Modal|ModalBase|PasswordInput)|react-remove-scroll|react-remove-scroll-bar|react-style-singleton|use-sidecar|use-callback-ref)\//, null],
+  [/src\/components\/(shell\/(overlays|command-palette|key-entry)|saved-views\/save-dialog)\./, null],
+  [/src\/components\/(editor\/(sql|promql)|histogram|charts\/heatmap)/, null],
   [/src\/(boot|api\/client|state\/(key|search|range)|lib\/(storage|time|query-text)|pages\/([a-z]+\/)?(search|asks))\.ts/, "boot"],
   [/node_modules\/(openapi-fetch\/|@tanstack\/router-core\/dist\/esm\/(searchParams|qss)\.)/, "boot"],
   [/src\/pages\/(?!missing)/, null],

@@ -122,6 +122,34 @@ def test_map_has_every_service_and_call(visitor):
     expect(page).to_have_url(re.compile("/services/payments"))
 
 
+READ = """graph => [...graph.querySelectorAll('strong, small, [class*=note]')].map((text) => {
+  const box = text.getBoundingClientRect();
+  const zoom = box.width / text.offsetWidth;
+  return { px: zoom * parseFloat(getComputedStyle(text).fontSize), left: box.left, right: box.right, cut: text.scrollWidth > text.offsetWidth + 1 };
+})"""
+
+
+def test_map_of_a_shop_is_read_without_moving_it(visitor):
+    visitor.open("/map")
+    graph = visitor.page.get_by_label("Service map", exact=True)
+    expect(graph.get_by_role("group", name=re.compile("^gateway: "))).to_be_visible()
+    texts = graph.evaluate(READ)
+    assert len(texts) > 2 * len(SERVICES)
+    assert min(text["px"] for text in texts) >= 11
+    assert not any(text["cut"] for text in texts)
+    pane = graph.bounding_box()
+    assert all(pane["x"] <= text["left"] and text["right"] <= pane["x"] + pane["width"] for text in texts)
+
+
+def test_map_on_a_phone_begins_with_who_is_called_first_and_can_be_read(phone):
+    phone.open("/map")
+    graph = phone.page.get_by_label("Service map", exact=True)
+    gateway = graph.get_by_role("group", name=re.compile("^gateway: "))
+    expect(gateway).to_be_in_viewport(ratio=1)
+    assert min(text["px"] for text in graph.evaluate(READ)) >= 11
+    expect(phone.page.get_by_label("The whole map in small")).to_be_visible()
+
+
 @pytest.fixture
 def many_services(shop):
     """A tenant of 200 services, of which each but the first is called by the one before, in groups of twenty."""
@@ -182,14 +210,17 @@ def test_range_before_is_drawn_on_the_overview(visitor):
 def test_overview_says_what_the_api_says(visitor):
     overview = visitor.shop.api("overview")
     page = visitor.open("/")
-    for title, rows in (("Failing", overview["unhealthy"]), ("Slow", overview["slow"]), ("Loud", overview["loud"])):
+    for title, rows in (("With errors", overview["unhealthy"]), ("Slow", overview["slow"]), ("Loud", overview["loud"])):
         panel = page.locator("section", has=page.get_by_role("heading", name=title, exact=True))
         expect(panel.get_by_role("listitem")).to_have_count(min(8, len(rows)))
         if rows:
             expect(panel.get_by_role("listitem").first).to_contain_text(rows[0]["service"])
+    services = visitor.shop.api("services")["services"]
+    expect(page.get_by_text(f"{len(services)} services, {len(overview['unhealthy'])} with errors")).to_be_visible()
     changed = page.locator("section", has=page.get_by_role("heading", name="Changed", exact=True))
     expect(changed.get_by_role("listitem").first).to_be_visible()
     usage = visitor.shop.api("usage")["usage"]
+    page.mouse.wheel(0, 5000)  # what was kept is asked for when one comes to it
     for signal in {one["signal"] for one in usage}:
         expect(page.get_by_text(re.compile(rf"^{signal} \("))).to_be_visible()
 

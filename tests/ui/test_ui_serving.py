@@ -57,7 +57,7 @@ def test_files_are_compressed_and_kept_forever(shop, document):
     assert plain.headers["content-type"].startswith("text/javascript")
 
 
-ROUTES = ["/", "/services", "/services/orders", "/map", "/traces", "/logs", "/sql"]
+ROUTES = ["/", "/services", "/services/orders", "/map", "/traces", "/logs", "/sql", "/explore"]
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -67,16 +67,12 @@ def test_first_route_needs_less_than_300_kb_of_compressed_script_in_few_files(vi
     visitor.open(path)
     expect(visitor.page.get_by_role("heading", level=1)).to_be_visible()
     visitor.page.wait_for_load_state("networkidle")
-    # The map's layout engine runs beside the page, in a worker, when there is something to lay out.
-    scripts = [one for one in answers if one.url.endswith(".js") and "/elk-" not in one.url]
+    scripts = [one for one in answers if one.url.endswith(".js")]
     assert 0 < sum(int(answer.headers["content-length"]) for answer in scripts) < 300_000
     assert len(scripts) < 10
     # The page's own files stand in the document, so that none waits for another that names it.
     document = answers[0].text()
-    named = [script.url.rpartition("/")[2] in document for script in scripts]
-    assert named.count(False) <= (
-        1 if path == "/map" else 0
-    )  # the map's layout comes when there is something to lay out
+    assert all(script.url.rpartition("/")[2] in document for script in scripts)
 
 
 @pytest.mark.parametrize("path", ROUTES)

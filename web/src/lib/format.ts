@@ -34,6 +34,17 @@ export function durationMs(ms: number | null | undefined): string {
   return ms === null || ms === undefined ? "–" : durationNs(ms * 1_000_000);
 }
 
+/**
+ * Counts of steps as rates per second. The last step may still be going on: what it has is held against the part of it
+ * that lies in the range, and where that is too little to say anything, nothing is said.
+ */
+export function rates(counts: readonly number[], startMs: number, stepSeconds: number, endMs: number): (number | null)[] {
+  return counts.map((value, index) => {
+    const covered = Math.min(stepSeconds, (endMs - startMs) / 1_000 - index * stepSeconds);
+    return covered < stepSeconds / 4 ? null : value / covered;
+  });
+}
+
 /** Something per second. */
 export function rate(perSecond: number): string {
   if (perSecond === 0) return "0";

@@ -135,7 +135,7 @@ function paint(element: HTMLCanvasElement, cells: HeatCells, format: (bound: num
   context.textBaseline = "middle";
   const every = Math.max(1, Math.ceil(cells.rows.length / 6));
   cells.rows.forEach((row, index) => {
-    if (index % every === 0) context.fillText(format(row.lower), LEFT - 8, height - BOTTOM - index * up - up / 2);
+    if (index % every === 0) context.fillText(format(row.lower), LEFT - 8, Math.max(7, height - BOTTOM - index * up - up / 2));
   });
   context.textAlign = "center";
   const from = cells.fromMs;

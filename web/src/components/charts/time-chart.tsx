@@ -179,7 +179,7 @@ function build(element: HTMLElement, wanted: Build): uPlot {
     width: Math.max(element.clientWidth, 50),
     height: wanted.height,
     // Room for the half of the last time that stands beyond the axis.
-    padding: [8, 20, 0, 0],
+    padding: [8, 28, 0, 0],
     legend: { show: false },
     cursor: { drag: { x: wanted.zoomable, y: false, setScale: false }, points: { size: 5 }, y: false },
     scales: {

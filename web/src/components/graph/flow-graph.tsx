@@ -14,12 +14,11 @@ import {
   Position,
   ReactFlow,
 } from "@xyflow/react";
-import { type ReactNode, useEffect, useMemo, useState } from "react";
+import { type ReactNode, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { serviceColor } from "../../lib/color";
-import { plural } from "../../lib/format";
 import { useScheme } from "../view/service-name";
 import classes from "./graph.module.css";
-import { inGrid, type Layout, type LayoutInput, layOut, NODE_HEIGHT, NODE_WIDTH, type Route } from "./layout";
+import { exceeds, inGrid, type Layout, type LayoutInput, layOut, NODE_HEIGHT, NODE_WIDTH, type Route, type Size, viewIn } from "./layout";
 
 export interface GraphNode {
   id: string;
@@ -54,14 +53,14 @@ const NOTES_UP_TO = 60;
 /** From so many lines a box, or so many boxes, on, a grid is easier to read than layers. */
 const DENSE = 3;
 const MANY = 60;
-const GRID_ASPECT = 1.7;
 const nodeTypes = { service: ServiceNode };
 const edgeTypes = { call: CallEdge };
 
-/** Services as boxes in layers, callers left of whom they call. */
+/** Services as boxes in layers, callers left of whom they call or above them. */
 export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowGraphProps): ReactNode {
   const scheme = useScheme();
-  const [layout, setLayout] = useState<Layout | null>(null);
+  const host = useRef<HTMLElement>(null);
+  const [room, setRoom] = useState<Size | null>(null);
   const [over, setOver] = useState<string | null>(null);
   const gridded = nodes.length > MANY || links.length > DENSE * nodes.length;
   const noted = !gridded && links.length <= NOTES_UP_TO;
@@ -70,16 +69,16 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
     nodes: nodes.map(({ id }) => id),
     links: links.map((link) => ({ id: idOf(link), from: link.from, to: link.to, noted })),
   } satisfies LayoutInput);
-  useEffect(() => {
-    let current = true;
+  // Measured when the picture is made: whoever turns a phone over may press for all of it.
+  useLayoutEffect(() => {
+    const element = host.current;
+    if (element) setRoom({ width: element.clientWidth, height: element.clientHeight });
+  }, []);
+  const layout = useMemo<Layout | null>(() => {
+    if (room === null) return null;
     const input = JSON.parse(shape) as LayoutInput;
-    void (gridded ? Promise.resolve(inGrid(input, GRID_ASPECT)) : layOut(input)).then((found) => {
-      if (current) setLayout(found);
-    });
-    return () => {
-      current = false;
-    };
-  }, [shape, gridded]);
+    return gridded ? inGrid(input, room) : layOut(input, room);
+  }, [shape, gridded, room]);
 
   const near = useMemo(() => neighbourhood(nodes, links, highlight), [nodes, links, highlight]);
   const top = Math.max(1, ...links.map(({ weight }) => weight));
@@ -116,13 +115,8 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
     };
   });
   return (
-    <section className={classes["graph"]} aria-label={label} data-ready={layout !== null}>
-      {layout === null && (
-        <p className={classes["waiting"]} role="status">
-          Drawing {plural(nodes.length, "node")}…
-        </p>
-      )}
-      {layout && (
+    <section ref={host} className={classes["graph"]} aria-label={label} data-ready={layout !== null}>
+      {layout && room && (
         <ReactFlow
           key={shape}
           nodes={shownNodes}
@@ -130,8 +124,7 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
           nodeTypes={nodeTypes}
           edgeTypes={edgeTypes}
           colorMode={scheme}
-          fitView
-          fitViewOptions={{ padding: 0.12, maxZoom: 1.1 }}
+          defaultViewport={viewIn(room, layout)}
           minZoom={0.05}
           maxZoom={2}
           nodesConnectable={false}
@@ -142,7 +135,7 @@ export function FlowGraph({ nodes, links, label, highlight = "", onNode }: FlowG
         >
           <Background gap={24} />
           <Controls showInteractive={false} />
-          {nodes.length > 25 && <MiniMap pannable zoomable nodeColor={(node) => String(node.data["color"])} ariaLabel="The whole map in small" />}
+          {exceeds(room, layout) && <MiniMap style={{ width: Math.min(180, room.width * 0.3), height: Math.min(120, room.height * 0.16) }} pannable zoomable nodeColor={(node) => String(node.data["color"])} ariaLabel="The whole map in small" />}
         </ReactFlow>
       )}
     </section>

@@ -1,14 +1,15 @@
-import { ActionIcon, Button, Group, Menu, Modal, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Menu } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { IconBookmark, IconTrash } from "@tabler/icons-react";
-import { type FormEvent, type ReactNode, useState } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import { apiFetch, type Schemas } from "../../api/client";
 import { useGet } from "../../api/use-get";
 import { useTenant } from "../../state/tenant";
-import { Problem } from "../view/problem";
 import classes from "./saved-views.module.css";
 
 type View = Schemas["View"];
+
+const SaveDialog = lazy(async () => ({ default: (await import("./save-dialog")).SaveDialog }));
 
 /**
  * The views that are saved for a page: open one, save what is shown, delete one.
@@ -62,23 +63,20 @@ export function SavedViews(props: {
           <Menu.Item onClick={() => setSaving(true)}>Save this view…</Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <Modal
-        opened={saving}
-        onClose={() => {
-          setSaving(false);
-          setProblem(null);
-        }}
-        title="Save this view"
-        closeButtonProps={{ "aria-label": "Close" }}
-        transitionProps={{ duration: 0 }}
-      >
-        <SaveForm
-          problem={problem}
-          onSave={async (name) => {
-            if (await send("POST", "", { page, name, state })) setSaving(false);
-          }}
-        />
-      </Modal>
+      {saving && (
+        <Suspense>
+          <SaveDialog
+            problem={problem}
+            onClose={() => {
+              setSaving(false);
+              setProblem(null);
+            }}
+            onSave={async (name) => {
+              if (await send("POST", "", { page, name, state })) setSaving(false);
+            }}
+          />
+        </Suspense>
+      )}
     </>
   );
 }
@@ -93,31 +91,5 @@ function ViewItem({ view, onOpen, onDelete }: { view: View; onOpen: () => void; 
         <IconTrash size={14} />
       </ActionIcon>
     </div>
-  );
-}
-
-function SaveForm({ problem, onSave }: { problem: Error | null; onSave: (name: string) => Promise<void> }): ReactNode {
-  const [name, setName] = useState("");
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    if (name.trim() !== "") void onSave(name.trim());
-  };
-  return (
-    <form onSubmit={submit}>
-      <TextInput
-        data-autofocus
-        label="Name"
-        description="Everybody who reads this tenant sees it."
-        maxLength={100}
-        value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-      />
-      {problem !== null && <Problem error={problem} />}
-      <Group justify="flex-end" mt={12}>
-        <Button type="submit" disabled={name.trim() === ""}>
-          Save
-        </Button>
-      </Group>
-    </form>
   );
 }

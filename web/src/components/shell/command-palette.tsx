@@ -1,4 +1,4 @@
-import { Modal, TextInput, useMantineColorScheme } from "@mantine/core";
+import { TextInput, useMantineColorScheme } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
 import { type KeyboardEvent, type ReactNode, useMemo, useState } from "react";
 import { useGet } from "../../api/use-get";
@@ -7,7 +7,7 @@ import { useTimeRange } from "../../state/time-range";
 import { RANGES } from "../time-range/ranges";
 import { useScheme } from "../view/service-name";
 import { NAVIGATION } from "./navigation";
-import { openOverlay, useOverlay } from "./palette-state";
+import { openOverlay } from "./palette-state";
 import classes from "./shell.module.css";
 
 interface Command {
@@ -22,23 +22,6 @@ const SHOWN = 12;
 
 /** Everything that can be reached by typing: pages, services, a trace by its id, ranges, settings. */
 export function CommandPalette(): ReactNode {
-  const open = useOverlay() === "palette";
-  return (
-    <Modal.Root
-      opened={open}
-      onClose={() => openOverlay(null)}
-      size={520}
-      padding={0}
-      yOffset="12vh"
-      transitionProps={{ duration: 0 }}
-    >
-      <Modal.Overlay />
-      <Modal.Content aria-label="Command palette">{open && <Palette />}</Modal.Content>
-    </Modal.Root>
-  );
-}
-
-function Palette(): ReactNode {
   const [typed, setTyped] = useState("");
   const [chosen, setChosen] = useState(0);
   const commands = useCommands(typed.trim());

@@ -2,18 +2,19 @@ import { ActionIcon, Burger, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand, IconSearch } from "@tabler/icons-react";
 import { Link, Outlet } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import { setPreferences, usePreferences } from "../../state/preferences";
 import { TimeRangeProvider } from "../../state/time-range";
 import { TimeControls } from "../time-range/time-controls";
 import { AccessGate } from "./access";
-import { CommandPalette } from "./command-palette";
 import { NAVIGATION } from "./navigation";
-import { openPalette } from "./palette-state";
+import { openPalette, useOverlay } from "./palette-state";
 import { SettingsMenu } from "./settings-menu";
 import classes from "./shell.module.css";
-import { ShortcutKeys } from "./shortcuts";
+import { useShortcuts } from "./shortcuts";
 import { TenantSwitch } from "./tenant-switch";
+
+const Overlays = lazy(async () => ({ default: (await import("./overlays")).Overlays }));
 
 /** What stands around every page. */
 export function Shell(): ReactNode {
@@ -74,8 +75,20 @@ export function Shell(): ReactNode {
           <Outlet />
         </AccessGate>
       </main>
-      <CommandPalette />
-      <ShortcutKeys />
+      <Extras />
     </TimeRangeProvider>
+  );
+}
+
+/** The keys, and what they open. */
+function Extras(): ReactNode {
+  useShortcuts();
+  const open = useOverlay();
+  const [wanted, setWanted] = useState(false);
+  if (open !== null && !wanted) setWanted(true);
+  return wanted && (
+    <Suspense>
+      <Overlays open={open} />
+    </Suspense>
   );
 }

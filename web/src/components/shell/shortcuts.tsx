@@ -1,29 +1,16 @@
-import { Modal } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactNode, useEffect } from "react";
+import { useEffect } from "react";
 import { useLatest } from "../../lib/use-latest";
 import { useTimeRange } from "../../state/time-range";
 import { NAVIGATION } from "./navigation";
-import { openOverlay, openPalette, useOverlay } from "./palette-state";
-import classes from "./shell.module.css";
+import { openOverlay, openPalette } from "./palette-state";
 
 const CHORD_MS = 1_200;
 
-const OTHERS: readonly [string, string][] = [
-  ["Ctrl K", "Command palette"],
-  ["/", "Go to the page's search"],
-  ["r", "Refresh"],
-  ["z", "Zoom out"],
-  ["b", "Back to the range before the zoom"],
-  ["?", "This list"],
-  ["Esc", "Close what is open"],
-];
-
-/** Keys that work on every page, and the list of them. */
-export function ShortcutKeys(): ReactNode {
+/** Makes the keys work that every page has. */
+export function useShortcuts(): void {
   const navigate = useNavigate();
   const range = useTimeRange();
-  const overlay = useOverlay();
   const latest = useLatest(range);
 
   useEffect(() => {
@@ -49,34 +36,6 @@ export function ShortcutKeys(): ReactNode {
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
   }, [navigate, latest]);
-
-  return (
-    <Modal
-      opened={overlay === "keys"}
-      onClose={() => openOverlay(null)}
-      title="Keyboard shortcuts"
-      closeButtonProps={{ "aria-label": "Close" }}
-      transitionProps={{ duration: 0 }}
-    >
-      <dl className={classes["keys"]}>
-        {NAVIGATION.map(({ key, label }) => (
-          <Shortcut key={key} keys={`g ${key}`} what={label} />
-        ))}
-        {OTHERS.map(([keys, what]) => (
-          <Shortcut key={keys} keys={keys} what={what} />
-        ))}
-      </dl>
-    </Modal>
-  );
-}
-
-function Shortcut({ keys, what }: { keys: string; what: string }): ReactNode {
-  return (
-    <>
-      <dt>{keys}</dt>
-      <dd>{what}</dd>
-    </>
-  );
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -15,11 +15,16 @@ export function dayOf({ fromMs, toMs, to }: Range): Moments {
 
 export function overviewAsks(range: Range) {
   const { from, to } = range;
-  const day = dayOf(range);
   return {
     overview: ask("/api/v1/overview", { params: { query: { from, to } } }),
-    services: ask("/api/v1/services", { params: { query: { from, to } } }),
     trends: trendsAsk(range),
+  };
+}
+
+/** What the page asks when one comes to its foot. */
+export function ingestAsks(range: Range) {
+  const day = dayOf(range);
+  return {
     usage: ask("/api/v1/usage", { params: { query: day } }),
     ledger: ask("/api/v1/ledger", { params: { query: day } }),
   };

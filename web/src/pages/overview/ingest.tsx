@@ -5,7 +5,7 @@ import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
 import { bytes, count, exactCount } from "../../lib/format";
 import { useTimeRange } from "../../state/time-range";
-import { dayOf, overviewAsks } from "./asks";
+import { dayOf, ingestAsks } from "./asks";
 import classes from "./overview.module.css";
 
 const HOUR = 3_600_000;
@@ -15,7 +15,7 @@ const COLORS: Record<string, string> = { traces: "--v-chart-1", logs: "--v-chart
 export function Ingest(): ReactNode {
   const range = useTimeRange();
   const whole = { ...range.query, fromMs: range.fromMs, toMs: range.toMs };
-  const asks = overviewAsks(whole);
+  const asks = ingestAsks(whole);
   const usage = useGet(...asks.usage);
   const ledger = useGet(...asks.ledger);
   return (

@@ -8,6 +8,7 @@ import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
 import { ServiceName } from "../../components/view/service-name";
+import { WhenSeen } from "../../components/view/when-seen";
 import { When } from "../../components/view/when";
 import { change, count, durationMs, plural, share } from "../../lib/format";
 import { toneOf } from "../../lib/health";
@@ -24,20 +25,20 @@ export function OverviewPage(): ReactNode {
   const range = useTimeRange();
   const asks = overviewAsks({ ...range.query, fromMs: range.fromMs, toMs: range.toMs });
   const overview = useGet(...asks.overview);
-  const services = useGet(...asks.services);
-  const nothing = services.data?.services.length === 0 && overview.data?.loud.length === 0;
+  const trends = useGet(...asks.trends);
+  const nothing = trends.data?.services.length === 0 && overview.data?.loud.length === 0;
   return (
-    <Page title="Overview" note={services.data && headline(services.data.services, overview.data)}>
+    <Page title="Overview" note={trends.data && overview.data && headline(trends.data.services.length, overview.data)}>
       {nothing ? (
         <Panel>
           <NothingSent title="Nothing has arrived in this range" note="Any OpenTelemetry SDK or collector sends it:" />
         </Panel>
       ) : (
         <>
-          <Pulse services={services.data?.services ?? []} />
+          <Pulse />
           <div className={classes["grid"]}>
-            <Part title="Failing" query={overview} of={(data) => data.unhealthy} none="No service failed.">
-              {(row) => <Failing key={row.service} row={row} />}
+            <Part title="With errors" query={overview} of={(data) => data.unhealthy} none="No service had an error.">
+              {(row) => <WithErrors key={row.service} row={row} />}
             </Part>
             <Part title="Slow" query={overview} of={(data) => data.slow} none="No operation was slow.">
               {(row) => <SlowRow key={`${row.service} ${row.operation} ${row.kind}`} row={row} />}
@@ -49,19 +50,23 @@ export function OverviewPage(): ReactNode {
               {(row) => <ChangeRow key={`${row.type} ${row.service} ${row.version} ${row.error} ${row.message}`} row={row} />}
             </Part>
           </div>
-          <Ingest />
+          <WhenSeen height={180}>
+            <Ingest />
+          </WhenSeen>
         </>
       )}
     </Page>
   );
 }
 
-function headline(services: Schemas["ServiceFigures"][], overview: Schemas["Overview"] | undefined): string {
-  const bad = services.filter((figures) => toneOf(figures) === "error").length;
-  const fresh = overview?.changes.filter(({ type }) => type === "new_error").length ?? 0;
+/** What the page says at its head is what its parts count. */
+function headline(services: number, { unhealthy, changes }: Schemas["Overview"]): string {
+  const failing = unhealthy.filter((figures) => toneOf(figures) === "error").length;
+  const fresh = changes.filter(({ type }) => type === "new_error").length;
   return [
-    plural(services.length, "service"),
-    bad === 0 ? "none failing" : `${bad} failing`,
+    plural(services, "service"),
+    unhealthy.length === 0 ? "none with errors" : `${unhealthy.length} with errors`,
+    ...(failing > 0 ? [`${failing} failing often`] : []),
     ...(fresh > 0 ? [plural(fresh, "new kind of error", "new kinds of errors")] : []),
   ].join(", ");
 }
@@ -86,7 +91,7 @@ function Part<T>(props: {
   );
 }
 
-function Failing({ row }: { row: Schemas["Unhealthy"] }): ReactNode {
+function WithErrors({ row }: { row: Schemas["Unhealthy"] }): ReactNode {
   const tone = toneOf(row);
   return (
     <li>
@@ -97,7 +102,7 @@ function Failing({ row }: { row: Schemas["Unhealthy"] }): ReactNode {
         params={{ service: row.service }}
         search={(before) => ({ ...before, tab: "errors" as const })}
       >
-        <span className={tone === "error" ? "error-text" : "warn-text"}>{share(row.error_rate)}</span>
+        <span className={tone === "error" ? "error-text" : tone === "warn" ? "warn-text" : undefined}>{share(row.error_rate)}</span>
         <span className="dim"> of {count(row.request_count)}</span>
       </Link>
       <span className="num dim">

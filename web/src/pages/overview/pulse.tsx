@@ -6,7 +6,7 @@ import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
 import { useScheme } from "../../components/view/service-name";
 import { serviceColor } from "../../lib/color";
-import { count, durationMs, rate } from "../../lib/format";
+import { count, durationMs, rate, rates } from "../../lib/format";
 import { iso } from "../../lib/time";
 import { useTimeRange } from "../../state/time-range";
 import { trendsAsk } from "./asks";
@@ -17,16 +17,12 @@ const SHOWN = 6;
 type Trend = Schemas["ServiceTrend"];
 
 /** Requests, errors and durations of the busiest services over time. */
-export function Pulse({ services }: { services: Schemas["ServiceFigures"][] }): ReactNode {
+export function Pulse(): ReactNode {
   const range = useTimeRange();
   const scheme = useScheme();
   const trends = useGet(...trendsAsk(range.query));
   const shift = range.compareMs ?? 0;
   const before = useGet(...trendsAsk({ from: iso(range.fromMs - shift), to: iso(range.toMs - shift) }), { enabled: shift > 0 });
-  const busiest = services
-    .toSorted((a, b) => b.rate - a.rate)
-    .slice(0, SHOWN)
-    .map(({ service }) => service);
   return (
     <div className={classes["pulse"]}>
       <QueryView query={trends}>
@@ -35,8 +31,12 @@ export function Pulse({ services }: { services: Schemas["ServiceFigures"][] }): 
           const step = data.step_seconds * 1000;
           const points = data.services[0]?.request_counts.length ?? 0;
           const times = Array.from({ length: points }, (_, index) => start + index * step);
+          const busiest = data.services
+            .map((trend) => ({ service: trend.service, requests: trend.request_counts.reduce((sum, n) => sum + n, 0) }))
+            .toSorted((a, b) => b.requests - a.requests)
+            .slice(0, SHOWN);
           const lines = (of: (trend: Trend) => (number | null)[]): ChartSeries[] =>
-            busiest.flatMap((service) => {
+            busiest.flatMap(({ service }) => {
               const trend = data.services.find((one) => one.service === service);
               const former = shift > 0 ? before.data?.services.find((one) => one.service === service) : undefined;
               const color = serviceColor(service, scheme);
@@ -48,7 +48,7 @@ export function Pulse({ services }: { services: Schemas["ServiceFigures"][] }): 
             });
           return (
             <>
-              <Chart title="Requests" times={times} format={rate} onZoom={range.zoom} series={lines((trend) => trend.request_counts.map((n) => n / data.step_seconds))} />
+              <Chart title="Requests" times={times} format={rate} onZoom={range.zoom} series={lines((trend) => rates(trend.request_counts, start, data.step_seconds, range.toMs))} />
               <Chart title="Errors" times={times} format={count} onZoom={range.zoom} series={lines((trend) => trend.error_counts)} />
               <Chart title="p95" times={times} format={durationMs} onZoom={range.zoom} series={lines((trend) => trend.p95_ms)} />
             </>

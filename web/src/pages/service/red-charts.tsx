@@ -4,13 +4,15 @@ import { useGet } from "../../api/use-get";
 import { type ChartSeries, TimeChart } from "../../components/charts/time-chart";
 import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
-import { durationMs, rate, share } from "../../lib/format";
+import { durationMs, rate, rates, share } from "../../lib/format";
 import { iso } from "../../lib/time";
 import { useTimeRange } from "../../state/time-range";
 import { redAsk } from "./asks";
 import classes from "./service.module.css";
 
 type Point = Schemas["RedPoint"];
+/** A point with the rate that is drawn of it. */
+type Shown = Point & { shown: number | null };
 
 /** Rate, errors and durations over time, with the range before if one is compared. */
 export function RedCharts({ service, operation }: { service: string; operation: string | undefined }): ReactNode {
@@ -24,11 +26,14 @@ export function RedCharts({ service, operation }: { service: string; operation: 
       <QueryView query={red}>
         {(data) => {
           const former = shift > 0 ? before.data?.points : undefined;
+          const start = Date.parse(data.from);
+          const perSecond = rates(data.points.map((point) => point.request_count), start, data.step_seconds, range.toMs);
+          const points = data.points.map((point, index) => ({ ...point, shown: perSecond[index] ?? null }));
           return (
             <>
-              <Chart title="Requests" points={data.points} former={former} format={rate} lines={REQUESTS} label="Requests per second" />
-              <Chart title="Errors" points={data.points} former={former} format={share} lines={ERRORS} label="Share of errors" />
-              <Chart title="Durations" points={data.points} former={former} format={durationMs} lines={DURATIONS} label="Percentiles of the durations" />
+              <Chart title="Requests" points={points} former={former} format={rate} lines={REQUESTS} label="Requests per second" />
+              <Chart title="Errors" points={points} former={former} format={share} lines={ERRORS} label="Share of errors" />
+              <Chart title="Durations" points={points} former={former} format={durationMs} lines={DURATIONS} label="Percentiles of the durations" />
             </>
           );
         }}
@@ -40,10 +45,10 @@ export function RedCharts({ service, operation }: { service: string; operation: 
 interface Line {
   label: string;
   color: string;
-  of: (point: Point) => number | null;
+  of: (point: Shown) => number | null;
 }
 
-const REQUESTS: Line[] = [{ label: "requests", color: "--v-chart-1", of: (point) => point.rate }];
+const REQUESTS: Line[] = [{ label: "requests", color: "--v-chart-1", of: (point) => point.shown }];
 const ERRORS: Line[] = [{ label: "errors", color: "--v-error", of: (point) => point.error_rate }];
 const DURATIONS: Line[] = [
   { label: "p99", color: "--v-chart-3", of: (point) => point.p99_ms },
@@ -53,7 +58,7 @@ const DURATIONS: Line[] = [
 
 function Chart(props: {
   title: string;
-  points: Point[];
+  points: Shown[];
   former: Point[] | undefined;
   format: (value: number) => string;
   lines: Line[];
@@ -76,7 +81,7 @@ function Chart(props: {
       dash: true,
       values: points.map((_, index) => {
         const point = former[index];
-        return point ? line.of(point) : null;
+        return point ? line.of({ ...point, shown: point.rate }) : null;
       }),
     });
   }

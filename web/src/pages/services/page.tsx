@@ -11,7 +11,7 @@ import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
 import { ServiceName } from "../../components/view/service-name";
 import { type Column, SortableTable } from "../../components/view/sortable";
-import { count, durationMs, rate } from "../../lib/format";
+import { count, durationMs, rate, rates } from "../../lib/format";
 import { useTimeRange } from "../../state/time-range";
 import { servicesAsks } from "./asks";
 import { SERVICE_ORDERS } from "./search";
@@ -58,7 +58,7 @@ export function ServicesPage(): ReactNode {
             ) : (
               <SortableTable
                 rows={data.services.filter(({ service }) => service.toLowerCase().includes(wanted))}
-                columns={columns(byName, trends.data?.step_seconds ?? 60)}
+                columns={columns(byName, (counts) => rates(counts, Date.parse(trends.data?.from ?? ""), trends.data?.step_seconds ?? 60, range.toMs))}
                 keyOf={({ service }) => service}
                 initial={search.sort ?? "service"}
                 label="Services"
@@ -75,7 +75,7 @@ export function ServicesPage(): ReactNode {
   );
 }
 
-function columns(trends: Map<string, Trend>, stepSeconds: number): Column<Service>[] {
+function columns(trends: Map<string, Trend>, ratesOf: (counts: number[]) => (number | null)[]): Column<Service>[] {
   return [
     {
       key: "service",
@@ -89,7 +89,7 @@ function columns(trends: Map<string, Trend>, stepSeconds: number): Column<Servic
       wideOnly: true,
       cell: ({ service }) => (
         <Sparkline
-          values={trends.get(service)?.request_counts.map((n) => n / stepSeconds) ?? []}
+          values={ratesOf(trends.get(service)?.request_counts ?? [])}
           label="Requests"
           format={rate}
         />

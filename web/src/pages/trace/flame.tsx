@@ -30,8 +30,8 @@ export function Flame({ trace, hidden }: { trace: TraceModel; hidden: ReadonlySe
     <>
       <div className={classes["flameNote"]}>
         {told
-          ? `${told.service} ${told.name}: ${plural(told.spans, "span")}, ${durationNs(told.totalNs)} in all, ` +
-            `${durationNs(told.selfNs)} self, ${share(told.width)} of the busy time`
+          ? `${told.service} ${told.name}: ${plural(told.spans, "span")}, busy ${durationNs(told.busyNs)} with all below, ` +
+            `${durationNs(told.selfNs)} self, ${share(told.width)} of the trace's busy time`
           : "The width is the time that a path was busy, calls running side by side counted each. Click to look closer."}
       </div>
       <div className={classes["scroll"]}>
@@ -51,13 +51,13 @@ export function Flame({ trace, hidden }: { trace: TraceModel; hidden: ReadonlySe
                   background: `color-mix(in srgb, ${serviceColor(frame.service, scheme)} ${hidden.has(frame.service) ? 12 : 42}%, var(--v-panel))`,
                   color: frame.errors > 0 ? "var(--v-error)" : "var(--mantine-color-text)",
                 }}
-                aria-label={`${frame.name} ${durationNs(frame.selfNs)}`}
+                aria-label={`${frame.name} ${durationNs(frame.busyNs)}`}
                 onClick={() => setFocus(focus === frame || frame.width === 1 ? null : frame)}
                 onMouseEnter={() => setUnder(frame)}
                 onMouseLeave={() => setUnder(null)}
                 onFocus={() => setUnder(frame)}
               >
-                {right - left > 0.03 ? `${frame.name} ${durationNs(frame.selfNs)}` : ""}
+                {right - left > 0.03 ? `${frame.name} ${durationNs(frame.busyNs)}` : ""}
               </button>
             );
           })}

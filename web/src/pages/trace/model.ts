@@ -355,6 +355,8 @@ export interface Frame {
   errors: number;
   totalNs: number;
   selfNs: number;
+  /** The time that the width stands for. */
+  busyNs: number;
 }
 
 interface Node {
@@ -398,7 +400,7 @@ export function flameGraph(trace: TraceModel): Frame[] {
     const { node: one, depth, from } = stack.pop() as { node: Node; depth: number; from: number };
     if (depth >= 0) {
       const { service, name, spans, errors, totalNs, selfNs, valueNs } = one;
-      frames.push({ service, name, depth, from, width: valueNs / whole, spans, errors, totalNs, selfNs });
+      frames.push({ service, name, depth, from, width: valueNs / whole, spans, errors, totalNs, selfNs, busyNs: valueNs });
     }
     let left = from;
     for (const child of [...one.children.values()].toSorted((a, b) => b.valueNs - a.valueNs)) {
