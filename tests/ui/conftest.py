@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from real_platform import Platform
-from ui_visitors import PATIENCE_MS, TENANT, Shop, Visitor
+from ui_visitors import PATIENCE_MS, PHONE, TENANT, WIDE, Shop, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def _complain(visitor: Visitor, message: Any) -> None:
 
 
 def _visitor(browser: Browser, shop: Shop, **options: Any):
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "timezone_id": "UTC", **options})
+    context = browser.new_context(**{"viewport": WIDE, "timezone_id": "UTC", **options})
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     visitor = Visitor(page, shop)
@@ -128,7 +128,13 @@ def visitor(browser, shop):
 
 @pytest.fixture
 def phone(browser, shop):
-    yield from _visitor(browser, shop, viewport={"width": 390, "height": 844}, has_touch=True)
+    yield from _visitor(browser, shop, viewport=PHONE, has_touch=True)
+
+
+@pytest.fixture
+def examined(browser, shop):
+    """A phone whose window may become wide, and that lets axe in."""
+    yield from _visitor(browser, shop, viewport=PHONE, has_touch=True, color_scheme="light", bypass_csp=True)
 
 
 @pytest.fixture

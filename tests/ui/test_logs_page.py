@@ -9,7 +9,6 @@ import re
 import time
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 
 HOSTILE = [
@@ -314,20 +313,10 @@ def test_hostile_lines_are_texts(visitor):
     assert page.evaluate("({}).polluted") is None
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_logs(make_visitor, scheme):
-    visitor = make_visitor(color_scheme=scheme, bypass_csp=True)
-    line = visitor.shop.api("logs", q="severity:warn", limit=1)["logs"][0]
+def test_logs_fit_a_phone_and_axe_finds_nothing_serious(examined):
+    line = examined.shop.api("logs", q="severity:warn", limit=1)["logs"][0]
     for search in ({}, {"line": line["id"]}, {"patterns": "true"}, {"live": "true"}):
-        page = visitor.open("/logs", **search)
+        page = examined.open("/logs", **search)
         expect(page.locator("h1")).to_be_visible()
-        page.wait_for_timeout(500)
-        assert visitor.barriers(scheme) == []
-
-
-def test_logs_on_a_phone(phone):
-    line = phone.shop.api("logs", limit=1)["logs"][0]
-    for search in ({}, {"line": line["id"]}, {"patterns": "true"}, {"live": "true"}):
-        page = phone.open("/logs", **search)
-        page.wait_for_timeout(500)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, search
+        expect(page.locator("[aria-label=Loading]")).to_have_count(0)
+        assert examined.obstacles() == []

@@ -56,19 +56,10 @@ def open_page(visitor, path: str):
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(make_visitor, scheme):
-    visitor = make_visitor(color_scheme=scheme, bypass_csp=True)
-    for path in PAGES:
-        open_page(visitor, path)
-        assert visitor.barriers(scheme) == []
-
-
-def test_nothing_overflows_a_phone(phone):
-    for path in PAGES:
-        page = open_page(phone, path)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= 390, path
+@pytest.mark.parametrize("path", PAGES)
+def test_page_fits_a_phone_and_axe_finds_nothing_serious_in_either_theme(examined, path):
+    open_page(examined, path)
+    assert examined.obstacles() == []
 
 
 def test_navigation_on_a_phone(phone):

@@ -143,7 +143,9 @@ def test_statistics_add_up_to_the_api(visitor, checkout, whole):
 def test_flame_graph_and_services(visitor, checkout, whole):
     page = visitor.open(f"/traces/{checkout['trace_id']}", view="flame")
     page.get_by_role("button", name=re.compile("^POST .checkout")).hover()
-    expect(page.get_by_text(re.compile(r"gateway POST /checkout: 1 span, busy .* 100 % of the trace's busy time"))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(r"gateway POST /checkout: 1 span, busy .* 100 % of the trace's busy time"))
+    ).to_be_visible()
     page.get_by_role("radiogroup", name="View").get_by_text("Services").click()
     graph = page.get_by_label("Services of the trace").last
     for service in {span["service"] for span in whole["spans"]}:

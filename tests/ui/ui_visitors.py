@@ -8,10 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 TENANT = "shop"
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 PATIENCE_MS = 60_000  # a busy machine is slow, a hang must end
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -73,6 +75,23 @@ class Visitor:
     def calm(self, locator: Locator) -> str:
         expect(locator).to_be_visible()
         return locator.inner_text()
+
+    def obstacles(self) -> list[str]:
+        """What is too wide on a phone, then what axe finds serious on a wide window, in both themes.
+
+        The window has a phone's width before, and no policy that keeps axe out.
+        """
+        page = self.page
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        found = [f"{page.url}: {wide} pixels wide on a phone"] if wide > PHONE["width"] else []
+        page.set_viewport_size(WIDE)
+        found += self.barriers("light")
+        page.emulate_media(color_scheme="dark")
+        expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+        found += self.barriers("dark")
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(PHONE)
+        return found
 
     def barriers(self, scheme: str) -> list[str]:
         """What axe finds serious on the page. Two themes differ in colours only: in the dark one, these are looked at."""

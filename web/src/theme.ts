@@ -39,7 +39,7 @@ export const theme = createTheme({
     Button: { defaultProps: { size: "xs", fw: 500 } },
     ActionIcon: { defaultProps: { size: 28, variant: "subtle", color: "gray" } },
     TextInput: { defaultProps: { size: "xs" } },
-    Select: { defaultProps: { size: "xs" } },
+    NativeSelect: { defaultProps: { size: "xs" } },
     Autocomplete: { defaultProps: { size: "xs" } },
     SegmentedControl: { defaultProps: { size: "xs" } },
     Table: { defaultProps: { horizontalSpacing: 10, verticalSpacing: 5, fz: "sm", highlightOnHover: true } },

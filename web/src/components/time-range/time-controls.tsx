@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, Popover, Select, TextInput } from "@mantine/core";
+import { ActionIcon, Button, Menu, NativeSelect, Popover, TextInput } from "@mantine/core";
 import { IconArrowBackUp, IconClock, IconRefresh, IconZoomOut } from "@tabler/icons-react";
 import { useIsFetching } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
@@ -111,15 +111,14 @@ function RangeForm({ close }: { close: () => void }): ReactNode {
           error={toMs === null ? "Write a time, or now." : wrongOrder ? "This is not after the start." : undefined}
         />
         <Button type="submit">Apply</Button>
-        <Select
+        <NativeSelect
           label="Compare charts with"
-          allowDeselect={false}
-          comboboxProps={{ withinPortal: false }}
           data={COMPARISONS.map(([value, label]) => ({ value, label }))}
           value={search.compare ?? ""}
-          onChange={(value) =>
-            void navigate({ to: ".", search: (before: object) => ({ ...before, compare: value || undefined }) } as never)
-          }
+          onChange={(event) => {
+            const compare = event.currentTarget.value || undefined;
+            void navigate({ to: ".", search: (before: object) => ({ ...before, compare }) } as never);
+          }}
         />
       </form>
     </div>

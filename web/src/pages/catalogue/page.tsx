@@ -1,4 +1,4 @@
-import { Badge, Select, TextInput } from "@mantine/core";
+import { Badge, NativeSelect, TextInput } from "@mantine/core";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { type Metadata, usePrometheus } from "../../api/prometheus";
@@ -55,15 +55,12 @@ export function CataloguePage(): ReactNode {
           value={search.q ?? ""}
           onChange={(event) => change({ q: event.currentTarget.value === "" ? undefined : event.currentTarget.value })}
         />
-        <Select
+        <NativeSelect
           aria-label="Type"
-          placeholder="Every type"
-          clearable
-          clearButtonProps={{ "aria-label": "Every type" }}
           w={140}
-          value={search.type ?? null}
-          onChange={(type) => change({ type: type ?? undefined })}
-          data={types}
+          value={search.type ?? ""}
+          onChange={(event) => change({ type: event.currentTarget.value || undefined })}
+          data={[{ value: "", label: "Every type" }, ...types.map((type) => ({ value: type, label: type }))]}
         />
       </div>
       <div className={classes["columns"]} data-open={open !== undefined || undefined}>

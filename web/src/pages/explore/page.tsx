@@ -1,7 +1,7 @@
-import { Button, SegmentedControl, Select, Switch } from "@mantine/core";
+import { Button, NativeSelect, SegmentedControl, Switch } from "@mantine/core";
 import { IconPlayerPlay, IconPlus } from "@tabler/icons-react";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { type ReactNode, useMemo, useState } from "react";
+import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
 import { type Metadata, usePrometheus } from "../../api/prometheus";
 import { MetricsNav } from "../../components/metrics/metrics-nav";
 import { SavedViews } from "../../components/saved-views/saved-views";
@@ -12,12 +12,13 @@ import { useTimeRange } from "../../state/time-range";
 import { exemplarsOf } from "./exemplars";
 import classes from "./explore.module.css";
 import { GraphView } from "./graph-view";
-import { HeatView } from "./heat-view";
 import { QueryRow, type Told } from "./queries";
 import { type Asked, gridFor, letterOf, STEPS, useExemplars, useRanges } from "./results";
 import { type ExploreSearch, validateExploreSearch } from "./search";
 import { Start } from "./start";
 import { TableView } from "./table-view";
+
+const HeatView = lazy(async () => ({ default: (await import("./heat-view")).HeatView }));
 
 const NO_QUERIES: string[] = [];
 const NO_METADATA: Metadata = {};
@@ -158,7 +159,9 @@ export function ExplorePage(): ReactNode {
               />
             )}
             {view === "heat" && asked[0] && answers[0] && (
-              <HeatView asked={asked[0]} answer={answers[0].data} grid={grid} exemplars={exemplars} />
+              <Suspense>
+                <HeatView asked={asked[0]} answer={answers[0].data} grid={grid} exemplars={exemplars} />
+              </Suspense>
             )}
           </div>
         </Panel>
@@ -205,12 +208,11 @@ function Tools(props: {
         checked={search.exemplars ?? false}
         onChange={(event) => change({ exemplars: event.currentTarget.checked ? true : undefined })}
       />
-      <Select
+      <NativeSelect
         aria-label="Distance of the points"
         w={142}
-        allowDeselect={false}
         value={search.step ?? ""}
-        onChange={(step) => change({ step: step === null || step === "" ? undefined : step })}
+        onChange={(event) => change({ step: event.currentTarget.value || undefined })}
         data={[
           { value: "", label: `Every ${spanLabel(stepSeconds * 1000)} (auto)` },
           ...STEPS.map((step) => ({ value: String(step), label: `Every ${spanLabel(step * 1000)}` })),

@@ -1,4 +1,4 @@
-import { Badge, Select } from "@mantine/core";
+import { Badge, NativeSelect } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Schemas } from "../../api/client";
@@ -67,22 +67,20 @@ function Comparison(props: { service: string; base: string; target: string; vers
     <>
       <div className={classes["choose"]}>
         <span>Release</span>
-        <Select
+        <NativeSelect
           w={130}
           aria-label="Release"
-          allowDeselect={false}
           data={versions}
           value={target}
-          onChange={(version) => choose({ release: version ?? undefined })}
+          onChange={(event) => choose({ release: event.currentTarget.value })}
         />
         <span>against</span>
-        <Select
+        <NativeSelect
           w={130}
           aria-label="Release to compare with"
-          allowDeselect={false}
           data={versions}
           value={base}
-          onChange={(version) => choose({ base: version ?? undefined })}
+          onChange={(event) => choose({ base: event.currentTarget.value })}
         />
       </div>
       <QueryView query={comparison}>

@@ -11,6 +11,8 @@ export const ROW_HEIGHT = 23;
 const OVERSCAN = 4;
 const INDENT = 13;
 const TICKS = 5;
+/** Characters of a service's name that stand before the operation's. */
+const LONG_NAME = 28;
 
 type LogLine = Schemas["LogLine"];
 
@@ -177,7 +179,8 @@ const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
   const size = (duration / widthNs) * 100;
   const color = serviceColor(service, scheme);
   const depth = Math.min(at(trace.depth, span), 24);
-  const before = left + size > 75 && left > 25;
+  // The duration stands behind the bar, before it, or where neither has room, on its end.
+  const place = left + size <= 75 ? "behind" : left > 25 ? "before" : "inside";
   return (
     <div
       className={classes["row"]}
@@ -209,10 +212,11 @@ const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
         >
           {kids > 0 && (collapsed ? `+${kids}` : "−")}
         </span>
-        <span className={classes["stripe"]} style={{ background: color }} />
-        <span className={classes["service"]}>{service}</span>
-        <span className={classes["operation"]} data-failed={failed || undefined} title={`${service} ${name}`}>
-          {name}
+        <span className={classes["label"]} style={{ borderColor: color }} title={`${service} ${name}`}>
+          <span className={classes["service"]}>{service.length > LONG_NAME ? `${service.slice(0, LONG_NAME)}…` : service} </span>
+          <span className={classes["operation"]} data-failed={failed || undefined}>
+            {name}
+          </span>
         </span>
       </div>
       <div className={classes["lane"]} role="gridcell" aria-label={`${durationNs(duration)}, starts at ${durationNs(start)}`}>
@@ -228,8 +232,12 @@ const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
           />
         ))}
         <span
-          className={classes["time"]}
-          style={before ? { right: `calc(${100 - left}% + 5px)` } : { left: `calc(${Math.max(0, left + size)}% + 5px)` }}
+          className={place === "inside" ? classes["timeInside"] : classes["time"]}
+          style={
+            place === "behind"
+              ? { left: `calc(${Math.max(0, left + size)}% + 5px)` }
+              : { right: `calc(${place === "before" ? 100 - left : Math.max(0, 100 - left - size)}% + 5px)` }
+          }
         >
           {failed && <b>error </b>}
           {durationNs(duration)}
