@@ -15,7 +15,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-PAGES = ["/", "/services", "/map", "/traces", "/logs", "/sql"]
+PAGES = ["/", "/services", "/map", "/traces", "/logs", "/sql", "/explore"]
 SPANS = 50_000
 BATCH = 5_000
 VIEW = """() => new Promise((resolve) => {

@@ -50,9 +50,11 @@ export function OverviewPage(): ReactNode {
               {(row) => <ChangeRow key={`${row.type} ${row.service} ${row.version} ${row.error} ${row.message}`} row={row} />}
             </Part>
           </div>
-          <WhenSeen height={180}>
-            <Ingest />
-          </WhenSeen>
+          {overview.data && (
+            <WhenSeen height={180}>
+              <Ingest />
+            </WhenSeen>
+          )}
         </>
       )}
     </Page>

@@ -8,7 +8,7 @@ import { at, type Segment, type TraceModel } from "./model";
 import classes from "./trace.module.css";
 
 export const ROW_HEIGHT = 23;
-const OVERSCAN = 4;
+const OVERSCAN = 2;
 const INDENT = 13;
 const TICKS = 5;
 /** Characters of a service's name that stand before the operation's. */
