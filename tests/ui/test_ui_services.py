@@ -232,6 +232,9 @@ def test_ledger_tells_what_was_refused(visitor):
     address = f"{visitor.shop.platform.url}/?tenant=shop"
     row = page.get_by_role("row", name=re.compile("^traces"))
     page.goto(address)
+    page.get_by_role("heading", name="Changed", exact=True).wait_for()
+    page.mouse.wheel(0, 5000)
+    expect(page.get_by_role("heading", name="Not kept")).to_be_visible()
     while not row.count():
         page.wait_for_timeout(1000)
         page.keyboard.press("r")
