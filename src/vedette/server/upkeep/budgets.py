@@ -77,16 +77,21 @@ class Budgets:
             "metrics_5m": settings.metrics_5m_budget,
             "metrics_1h": settings.metrics_1h_budget,
         }
+        self._stuck: set[str] = set()  # said once, not at every look
 
     async def enforce(self) -> None:
         """Bring every signal under its budget."""
         for signal, limit in self._limits.items():
             while (excess := await self._excess(signal, limit)) > 0:
                 if not await self._drop_oldest(signal, excess):
-                    log.warning(
-                        "The %s are %d bytes over their budget and nothing more can be dropped.", signal, excess
-                    )
+                    if signal not in self._stuck:
+                        log.warning(
+                            "The %s are %d bytes over their budget and nothing more can be dropped.", signal, excess
+                        )
+                    self._stuck.add(signal)
                     break
+            else:
+                self._stuck.discard(signal)
 
     async def _sizes(self) -> dict[str, dict[str, int]]:
         """Bytes by table and partition."""
