@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,11 +17,14 @@ from urllib.parse import urlencode
 import pytest
 from prometheus_api_client import PrometheusConnect
 
-sys.path[:0] = [str(Path(__file__).parent.parent / "remote_write")]
+sys.path[:0] = [str(Path(__file__).parent.parent / name) for name in ("remote_write", "scrape")]
 
-from write_requests import ONE, PATH, packed, sample, series_one  # noqa: E402
+from metric_families import MetricFamily  # noqa: E402
+from real_platform import free_port  # noqa: E402
+from write_requests import ONE, PATH, histogram, packed, sample, series_one  # noqa: E402
 
 PROMTOOL = shutil.which("promtool")
+PROMETHEUS = shutil.which("prometheus")
 NOW = int(time.time()) * 1000
 HEADERS = {"X-Scope-OrgID": "clients"}
 
@@ -159,6 +164,122 @@ def test_federation(loaded):
         time.sleep(0.1)
     lines = answer.body.decode().splitlines()
     assert lines == ["# TYPE asked_by_another untyped", f'asked_by_another{{job="api"}} 4711 {at}']
+
+
+EXPONENTIAL = {
+    "schema": 1,
+    "count": 9.5,
+    "sum": -3.25,
+    "zero_threshold": 0.001,
+    "zero_count": 1.5,
+    "positive": {-3: 1.0, -2: 2.0, 4: 3.0},
+    "negative": {2: 2.0},
+}
+CUSTOM = {"schema": -53, "count": 6.0, "sum": 7.5, "positive": {0: 1.0, 2: 5.0}, "custom_values": [0.5, 1.0]}
+
+
+def _write_native(platform: Any, at: int) -> None:
+    body = series_one([("__name__", "native"), ("kind", "exponential")], (4, histogram(EXPONENTIAL, at)))
+    body += series_one([("__name__", "native"), ("kind", "gauge")], (4, histogram(EXPONENTIAL | {"hint": 3}, at)))
+    body += series_one([("__name__", "custom")], (4, histogram(CUSTOM, at)))
+    body += series_one([("__name__", "native"), ("kind", "float")], (2, sample(1.5, at)))
+    # Prometheus 2.42 sends no headers: without keys, that is the tenant `default`.
+    assert platform.request(PATH, packed(body), headers=ONE).status == 204
+
+
+def _families(body: bytes) -> list[Any]:
+    found, at = [], 0
+    while at < len(body):
+        size = shift = 0
+        while True:
+            byte = body[at]
+            at, size, shift = at + 1, size | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                break
+        found.append(MetricFamily.FromString(body[at : at + size]))
+        at += size
+    return found
+
+
+def test_native_histograms_are_federated_in_protobuf(loaded):
+    at = int(time.time()) * 1000
+    _write_native(loaded, at)
+    path = "/prometheus/federate?" + urlencode({"match[]": '{__name__=~"native|custom"}'})
+    kind = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+    accept = {"Accept": f"{kind};q=0.6,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"}
+    while len(families := _families((answer := loaded.request(path, headers=accept)).body)) < 4:
+        time.sleep(0.1)
+    assert answer.headers["content-type"].startswith("application/vnd.google.protobuf; proto=")
+    assert [(family.name, family.type) for family in families] == [
+        ("custom", 4),
+        ("native", 4),
+        ("native", 3),
+        ("native", 5),
+    ]
+    [custom], [exponential], [number], [gauge] = ([*family.metric] for family in families)
+    assert (number.untyped.value, number.timestamp_ms) == (1.5, at)
+    assert [(one.name, one.value) for one in exponential.label] == [("kind", "exponential")]
+    for metric in (exponential, gauge):
+        shown = metric.histogram
+        assert (shown.schema, shown.sample_count_float, shown.sample_sum) == (1, 9.5, -3.25)
+        assert (shown.zero_threshold, shown.zero_count_float) == (0.001, 1.5)
+        assert [(one.offset, one.length) for one in shown.positive_span] == [(-3, 2), (5, 1)]
+        assert [*shown.positive_count] == [1, 2, 3]
+        assert [(one.offset, one.length) for one in shown.negative_span] == [(2, 1)]
+        assert [*shown.negative_count] == [2]
+    # The format has no custom buckets.
+    buckets = [(one.upper_bound, one.cumulative_count) for one in custom.histogram.bucket]
+    assert buckets == [(0.5, 1), (1, 1), (float("inf"), 6)]
+    text = loaded.request(path, headers={"Accept": f"{kind};q=0.1,text/plain;q=0.2"})
+    assert text.body.decode() == f'# TYPE native untyped\nnative{{kind="float"}} 1.5 {at}\n'
+
+
+@pytest.mark.skipif(PROMETHEUS is None, reason="Debian's prometheus is not installed")
+def test_a_prometheus_federates_native_histograms(loaded, tmp_path):
+    port = free_port()
+    job = {
+        "job_name": "federate",
+        "honor_labels": True,
+        "honor_timestamps": False,
+        "metrics_path": "/prometheus/federate",
+        "params": {"match[]": ['{__name__=~"native|custom"}']},
+        "scrape_interval": "1s",
+        "scrape_timeout": "1s",
+        "static_configs": [{"targets": [f"127.0.0.1:{loaded.port}"]}],
+    }
+    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
+    command = [PROMETHEUS, f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/db"]
+    command += ["--enable-feature=native-histograms", f"--web.listen-address=127.0.0.1:{port}"]
+    _write_native(loaded, int(time.time()) * 1000)
+
+    def ask(query: str) -> list[Any]:
+        try:
+            path = f"http://127.0.0.1:{port}/api/v1/query?{urlencode({'query': query})}"
+            with urllib.request.urlopen(path) as answer:
+                return json.load(answer)["data"]["result"]
+        except (urllib.error.URLError, ConnectionError):
+            return []
+
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        while len(counts := ask("histogram_count(native)")) < 2 or not ask("custom_bucket"):
+            time.sleep(0.2)
+        assert [one["value"][1] for one in counts] == ["9.5", "9.5"]
+        assert [one["value"][1] for one in ask("histogram_sum(native)")] == ["-3.25", "-3.25"]
+        [theirs] = ask('native{kind="exponential"}')
+        same = urlencode({"query": 'last_over_time(native{kind="exponential"}[1h])'})
+        [ours] = loaded.request(f"/prometheus/api/v1/query?{same}").json()["data"]["result"]
+        for place, bucket in enumerate(theirs["histogram"][1].pop("buckets")):
+            assert [float(one) for one in bucket] == pytest.approx(
+                [float(one) for one in ours["histogram"][1]["buckets"][place]], rel=1e-15
+            )
+        del ours["histogram"][1]["buckets"]
+        assert theirs["histogram"][1] == ours["histogram"][1]
+        assert sorted(float(one["value"][1]) for one in ask("custom_bucket")) == [1, 1, 6]
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_command_line(loaded):

@@ -13,6 +13,7 @@ from vedette.server.query.promql.kernels import rates, windows
 
 WIDTH, STEP = 300, 60
 NO_STARTS = np.empty(0, np.int64)
+GO_ON = np.zeros(1, np.int64)
 
 
 def samples(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -55,9 +56,9 @@ def test_sliding_windows(seed: int) -> None:
     shape = (1, len(ends))
     quantiles, present = np.zeros(shape), np.zeros(shape, np.bool_)
     q = np.full(len(ends), (seed % 5) / 4)
-    windows.quantile_over_time(first, last, times, values, ends, WIDTH, q, quantiles, present)
+    windows.quantile_over_time(first, last, times, values, ends, WIDTH, q, GO_ON, quantiles, present)
     rate, some, overlaps = np.zeros(shape), np.zeros(shape, np.bool_), np.zeros(1, np.bool_)
-    rates.extrapolated(True, True, first, last, times, values, NO_STARTS, ends, WIDTH, rate, some, overlaps)  # noqa: FBT003
+    rates.extrapolated(True, True, first, last, times, values, NO_STARTS, ends, WIDTH, GO_ON, rate, some, overlaps)  # noqa: FBT003
     for j, end in enumerate(ends):
         inside = (times > end - WIDTH) & (times <= end)
         assert present[0, j] == inside.any()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 sys.path[:0] = [str(Path(__file__).parent.parent / "remote_write")]
 
-from write_requests import ONE, PATH, packed, sample, series_one  # noqa: E402
+from write_requests import ONE, PATH, histogram, packed, sample, series_one  # noqa: E402
 
 from vedette.cli.main import app  # noqa: E402
 
@@ -72,6 +72,45 @@ def test_rules_are_recorded_as_if_they_had_been_there(filled, tmp_path):
     assert [at for at, _ in _values(filled, "late:b")] == [0, 1, 2, 3, 4, 5]
     again = _backfill(filled, tmp_path, rules[:1])
     assert "g: late:sum: 20 samples" in again.output
+
+
+def test_native_histograms_are_recorded_as_they_are(filled, tmp_path):
+    exponential = {"schema": 2, "sum": 3.5, "zero_threshold": 0.01, "zero_count": 1.0, "negative": {1: 2.0}}
+    custom = {"schema": -53, "sum": 4.5, "custom_values": [0.5, 1.0, 7.0]}
+    body = b""
+    for name, base, minutes in (("exponential", exponential, 5), ("custom", custom, 3)):
+        points = []
+        for i in range(minutes):
+            positive = {0: 1.0 + i, 2: 5.0}
+            count = sum(positive.values()) + base.get("zero_count", 0) + sum(base.get("negative", {}).values())
+            found = base | {"positive": positive, "count": count}
+            points.append((4, histogram(found, BEGIN_MS + i * MINUTE_MS)))
+        body += series_one([("__name__", "native_backfilled"), ("kind", name)], *points)
+    assert filled.request(PATH, packed(body), headers=ONE).status == 204
+    while len(_values(filled, "histogram_count(native_backfilled)", 4)) < 10:
+        time.sleep(0.1)
+    rules = [
+        {"record": "late:native", "expr": "native_backfilled", "labels": {"team": "x"}},
+        {"record": "late:rate", "expr": "sum by (kind) (rate(late:native[3m]))"},
+    ]
+    found = _backfill(filled, tmp_path, rules)
+    assert found.exit_code == 0, found.output
+    assert "g: late:native: 16 samples" in found.output  # looked back to for five minutes
+    columns = "schema, zero_threshold, zero_count, count, sum, positive_indexes, positive_counts, negative_indexes"
+    rows = (
+        "SELECT time, {} FROM histograms WHERE series IN (SELECT id FROM series WHERE name = '{}') ORDER BY sum, time"
+    )
+    more = f"{columns}, negative_counts, custom_bounds"
+    given = filled.sql(rows.format(more, "native_backfilled"))
+    filled.eventually("SELECT count() > 0 FROM series WHERE name = 'late:rate'", 1)
+    stored = filled.sql(rows.format(more, "late:native"))
+    assert [row for row in stored if row in given] == given
+    query = "histogram_count(sum by (kind) (rate(late:native[3m])))"
+    while len(recorded := _values(filled, "histogram_count(late:rate)", 4)) < 6:
+        time.sleep(0.1)
+    expected = _values(filled, query, 4)
+    assert [at for at, _ in recorded] == [at for at, _ in expected]
+    assert [float(value) for _, value in recorded] == pytest.approx([float(value) for _, value in expected])
 
 
 def test_what_cannot_be_recorded_is_said(filled, tmp_path):

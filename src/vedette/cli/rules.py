@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -59,13 +60,10 @@ def backfill(
                 if rule.record:
                     samples = run.rule(group, rule)
                     typer.echo(f"{group.name}: {rule.record}: {samples} samples")
-        if run.native:
-            typer.echo(f"{run.native} native histograms were left out: they cannot be backfilled.", err=True)
 
 
 class _Backfill:
     def __init__(self, client: Client, start_ms: int, end_ms: int, interval_seconds: float) -> None:
-        self.native = 0
         self._client = client
         self._start_ms = start_ms
         self._end_ms = end_ms
@@ -95,16 +93,22 @@ class _Backfill:
 
         begin, end, step = times_ms
         offset = round(group.query_offset_seconds * 1000)
-        form = {"query": rule.expr, "start": (begin - offset) / 1000, "end": (end - offset) / 1000, "step": step / 1000}
-        series: dict[Labels, dict[int, float]] = {}
+        form: dict[str, object] = {
+            "query": rule.expr,
+            "start": (begin - offset) / 1000,
+            "end": (end - offset) / 1000,
+            "step": step / 1000,
+        }
+        # Prometheus' JSON of a native histogram does not say all of it.
+        form["native_histograms"] = "protobuf"
+        series: dict[Labels, dict[int, bytes]] = {}
         for one in ask(self._client, "query_range", form)["data"]["result"]:
             labels = with_labels(tuple(one["metric"].items()), {METRIC_NAME: rule.record, **rule.labels})
             if labels in series:
                 raise RequestFailed(
                     f"{rule.record}: two series would have the same labels, {dict(labels)}.", status=422
                 )
-            self.native += len(one.get("histograms", ()))
-            series[labels] = {round(at * 1000): float(text) for at, text in one.get("values", ())}
+            series[labels] = _points(one)
         most = max((sum(at in points for points in series.values()) for at in _times(series)), default=0)
         if group.limit and most > group.limit:
             raise RequestFailed(f"{rule.record}: exceeded limit of {group.limit} with {most} series.", status=422)
@@ -119,7 +123,7 @@ class _Backfill:
         return count, {labels: last for labels, points in series.items() if last in points}
 
     def _write(
-        self, series: dict[Labels, dict[int, float]], before: dict[Labels, int], times_ms: tuple[int, int, int]
+        self, series: dict[Labels, dict[int, bytes]], before: dict[Labels, int], times_ms: tuple[int, int, int]
     ) -> None:
         """Send samples, and a stale marker where a series ends."""
         from vedette.server.query.metrics import prompb  # noqa: PLC0415
@@ -131,7 +135,7 @@ class _Backfill:
             for at in range(begin, end + 1, step):
                 is_there = at in points
                 if is_there or was_there:
-                    samples.append(prompb.sample(points.get(at, prompb.STALE), at))
+                    samples.append(points[at] if is_there else prompb.sample(prompb.STALE, at))
                 was_there = is_there
             message += prompb.series(prompb.labels(labels), b"".join(samples)) if samples else b""
             if len(message) > _MESSAGE_BYTES:
@@ -158,6 +162,16 @@ class _Backfill:
                     "result"
                 ]:
                     time.sleep(0.2)
+
+
+def _points(found: dict[str, Any]) -> dict[int, bytes]:
+    """The samples of a series of an answer as remote write has them, by time in milliseconds."""
+    from vedette.server.query.metrics import prompb  # noqa: PLC0415
+
+    times = {at: round(at * 1000) for at, _ in (*found.get("values", ()), *found.get("histograms", ()))}
+    points = {times[at]: prompb.sample(float(text), times[at]) for at, text in found.get("values", ())}
+    points |= {times[at]: prompb.field(4, base64.b64decode(text)) for at, text in found.get("histograms", ())}
+    return points
 
 
 def _times(series: dict[Any, dict[int, float]]) -> set[int]:

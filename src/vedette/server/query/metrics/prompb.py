@@ -15,7 +15,20 @@ if TYPE_CHECKING:
 
     from vedette.server.query.promql.histogram import Histogram
 
-__all__ = ["STALE", "field", "histogram", "labels", "number_field", "sample", "series", "varint"]
+__all__ = [
+    "STALE",
+    "bucket_sides",
+    "double_field",
+    "field",
+    "histogram",
+    "labels",
+    "native_message",
+    "number_field",
+    "sample",
+    "series",
+    "sint_field",
+    "varint",
+]
 
 STALE: Final[float] = struct.unpack("<d", struct.pack("<Q", STALE_NAN_BITS))[0]
 """The value that ends a series."""
@@ -49,7 +62,13 @@ def number_field(number: int, value: int) -> bytes:
     return varint(number << 3) + varint(value)
 
 
-def _double_field(number: int, value: float) -> bytes:
+def sint_field(number: int, value: int) -> bytes:
+    """A field that is a number of type sint32 or sint64."""
+    return varint(number << 3) + _zigzag(value)
+
+
+def double_field(number: int, value: float) -> bytes:
+    """A field that is a double."""
     return varint(number << 3 | 1) + _DOUBLE.pack(value)
 
 
@@ -65,17 +84,22 @@ def sample(value: float, time_ms: int) -> bytes:
 
 def histogram(found: Histogram, time_ms: int) -> bytes:
     """A native histogram of floats as field 4 of a series."""
-    out = [_double_field(2, found.count), _double_field(3, found.sum), varint(4 << 3), _zigzag(found.schema)]
-    out += [_double_field(5, found.zero_threshold), _double_field(7, found.zero_count)]
-    out += [*_side(found.negative, 8, 10), *_side(found.positive, 11, 13)]
+    return field(4, native_message(found, time_ms))
+
+
+def native_message(found: Histogram, time_ms: int) -> bytes:
+    """A native histogram of floats, `prometheus.Histogram`."""
+    out = [double_field(2, found.count), double_field(3, found.sum), sint_field(4, found.schema)]
+    out += [double_field(5, found.zero_threshold), double_field(7, found.zero_count)]
+    out += [*bucket_sides(found.negative, 8, 10), *bucket_sides(found.positive, 11, 13)]
     out += [number_field(14, int(found.counter_reset)), number_field(15, time_ms)]
     if found.custom_values:
         out.append(field(16, b"".join(map(_DOUBLE.pack, found.custom_values))))
-    return field(4, b"".join(out))
+    return b"".join(out)
 
 
-def _side(buckets: Mapping[int, float], spans_field: int, counts_field: int) -> list[bytes]:
-    """The buckets of one side: spans of neighbours, and the counts."""
+def bucket_sides(buckets: Mapping[int, float], spans_field: int, counts_field: int) -> list[bytes]:
+    """The buckets of one side as fields: spans of neighbours, and the counts."""
     if not buckets:
         return []
     spans: list[list[int]] = []
@@ -86,7 +110,7 @@ def _side(buckets: Mapping[int, float], spans_field: int, counts_field: int) -> 
         else:
             spans.append([index - end if spans else index, 1])
         end = index + 1
-    out = [field(spans_field, varint(8) + _zigzag(offset) + number_field(2, length)) for offset, length in spans]
+    out = [field(spans_field, sint_field(1, offset) + number_field(2, length)) for offset, length in spans]
     return [*out, field(counts_field, b"".join(map(_DOUBLE.pack, buckets.values())))]
 
 

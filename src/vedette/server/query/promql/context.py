@@ -90,6 +90,8 @@ class Context:
     places: dict[int, int] = field(default_factory=dict)
     select: Callable[[list[SelectRequest]], Sequence[SelectedSeries]] | None = None
     cancelled: bool = False
+    stop: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
+    """Set to 1 to end a compiled function that is running; a checkpoint then says why."""
     peak_samples: int = 0
 
     def selected(self, node: VectorSelector) -> SelectedSeries:

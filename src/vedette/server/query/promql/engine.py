@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from vedette.server.query.promql.annotations import INFO, WARNING, Annotations
-from vedette.server.query.promql.ast import Call, Node, ValueType
+from vedette.server.query.promql.ast import Call, Node, SubqueryExpr, ValueType
 from vedette.server.query.promql.block import Block, Bools, Floats, Histograms, Ints, is_set
 from vedette.server.query.promql.context import DEFAULT_LOOKBACK_MS, Context, Limits, Options, Steps
 from vedette.server.query.promql.errors import EvaluationError, QueryTimeout
@@ -42,7 +42,10 @@ __all__ = [
 
 Kind = Literal["scalar", "string", "vector", "matrix"]
 _INLINE_SAMPLES: Final = 100_000
+_INLINE_POINTS: Final = 1_000_000
+"""Points that the parts of an expression have on the event loop, at most, with one series each."""
 _MOST_FORMS: Final = 8
+_MOMENT_SECONDS: Final = 0.005
 
 
 @lru_cache(maxsize=20_000)
@@ -61,6 +64,8 @@ class _Plan:
 
     tree: Node | None
     has_info: bool
+    has_subquery: bool
+    parts: int
     is_movable: bool
     """Whether what the tree needs is the same at any times, moved."""
     requests: dict[tuple[int, int, int], Requests] = field(default_factory=dict)
@@ -86,8 +91,10 @@ class _Plan:
 def _plan(text: str) -> _Plan:
     parsed = parse(text)
     tree = None if depends_on_times(parsed) else prepare(parsed, QueryTimes(0, 0, 0))
-    has_info = any(isinstance(one, Call) and one.function.name == "info" for one in walk(parsed))
-    return _Plan(tree, has_info, tree is not None and moves_with_times(tree))
+    parts = list(walk(parsed))
+    has_info = any(isinstance(one, Call) and one.function.name == "info" for one in parts)
+    has_subquery = any(isinstance(one, SubqueryExpr) for one in parts)
+    return _Plan(tree, has_info, has_subquery, len(parts), tree is not None and moves_with_times(tree))
 
 
 def format_query(text: str) -> str:
@@ -191,7 +198,9 @@ async def evaluate(
         if one.warnings or one.infos:
             context.annotations.add_foreign(one.warnings, one.infos)
     selected = time.monotonic()
-    if samples * steps.count <= _INLINE_SAMPLES and samples <= _INLINE_SAMPLES and not plan.has_info:
+    # A subquery may have any number of moments, even of an expression that reads nothing.
+    is_small = samples * steps.count <= _INLINE_SAMPLES and plan.parts * steps.count <= _INLINE_POINTS
+    if is_small and not plan.has_info and not plan.has_subquery:
         result = _compute(tree, context, steps, instant=not step_ms)
     else:
         result = await _compute_in_thread(tree, context, steps, source, tenant, instant=not step_ms)
@@ -212,11 +221,16 @@ async def _compute_in_thread(
     context.select = select
     work = asyncio.to_thread(_compute, tree, context, steps, instant=instant)
     task = asyncio.ensure_future(work)
+    # A moment behind the deadline, so that the checkpoint behind what is stopped sees that it has passed.
+    alarm = loop.call_later(context.deadline - time.monotonic() + _MOMENT_SECONDS, context.stop.fill, 1)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         context.cancelled = True
+        context.stop.fill(1)
         raise
+    finally:
+        alarm.cancel()
 
 
 async def _await(answer: object) -> Sequence[SelectedSeries]:

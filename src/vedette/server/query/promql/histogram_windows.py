@@ -39,11 +39,11 @@ def apply_histograms(context: Context, call: Call, argument: Node, windows: Wind
     behind = context.lookback_ms if windows.smoothed else 0
     out = np.full(block.values.shape, None, np.object_)
     for row in np.flatnonzero(pool.last > pool.first):
-        context.checkpoint()
         times = pool.times_ms[pool.first[row] : pool.last[row]]
         float_times = windows.times_ms[windows.first[row] : windows.last[row]]
         metric = label_value(windows.labels[row], METRIC_NAME)
         for step, end in enumerate(windows.ends_ms):
+            context.checkpoint()
             start = int(end) - windows.width_ms
             low, high = span_of(times, start - before, int(end) + behind, int(pool.first[row]))
             if low == high:

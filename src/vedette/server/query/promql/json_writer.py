@@ -14,7 +14,7 @@ from vedette.server.query.promql.block import is_set
 from vedette.server.query.promql.kernels import decimals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vedette.server.query.promql.block import Bools, Ints
     from vedette.server.query.promql.engine import QueryResult
@@ -29,15 +29,19 @@ _FRAME: Final = 8  # the brackets, quotes and commas around a point
 _OPEN_LEFT, _OPEN_RIGHT, _OPEN, _CLOSED = range(4)
 
 
-def to_json(result: QueryResult) -> bytes:
-    """The `data` member of the answer: ``{"resultType": …, "result": …}``."""
+def to_json(result: QueryResult, native: Callable[[Histogram, int], bytes] | None = None) -> bytes:
+    """The `data` member of the answer: ``{"resultType": …, "result": …}``.
+
+    `native` writes a native histogram and its time in milliseconds as JSON of another form than Prometheus'.
+    """
+    write = native or _as_prometheus
     if result.kind == "string":
         body = b"[%s,%s]" % (_time(int(result.times_ms[0])), _string(result.string))
     elif result.kind == "scalar":
         body = b'[%s,"%s"]' % (_time(int(result.times_ms[0])), _plain(float(result.values[0, 0])))
     else:
         opening = b'{"resultType":"%s","result":[' % result.kind.encode()
-        return b"".join([opening, *_with_commas(_series(result)), b"]}"])
+        return b"".join([opening, *_with_commas(_series(result, write)), b"]}"])
     return b'{"resultType":"%s","result":%s}' % (result.kind.encode(), body)
 
 
@@ -93,7 +97,7 @@ def labels_json(labels: Labels) -> bytes:
         return b"{%s}" % b",".join(pairs)
 
 
-def _series(result: QueryResult) -> list[Buffer]:
+def _series(result: QueryResult, native: Callable[[Histogram, int], bytes]) -> list[Buffer]:
     vector = result.kind == "vector"
     times = [_time(int(at)) for at in result.times_ms]
     if result.histograms is None:
@@ -108,7 +112,7 @@ def _series(result: QueryResult) -> list[Buffer]:
             if floats[row].any():
                 parts += _float_series(result, np.array([row]), floats, times, vector=vector)
             continue
-        parts.append(_mixed_series(result, row, floats, points, times, vector=vector))
+        parts.append(_mixed_series(result, row, (floats, points), times, native, vector=vector))
     return parts
 
 
@@ -148,14 +152,24 @@ def _float_series(
 
 
 def _mixed_series(
-    result: QueryResult, row: int, floats: Bools, points: Bools, times: Sequence[bytes], *, vector: bool
+    result: QueryResult,
+    row: int,
+    masks: tuple[Bools, Bools],
+    times: Sequence[bytes],
+    native: Callable[[Histogram, int], bytes],
+    *,
+    vector: bool,
 ) -> bytes:
+    floats, points = masks
     histograms = [] if result.histograms is None else result.histograms[row]
     body = [b'{"metric":%s' % labels_json(result.labels[row])]
     numbers = [
         b'[%s,"%s"]' % (times[j], number(float(result.values[row, j]))) for j in map(int, np.flatnonzero(floats[row]))
     ]
-    others = [b"[%s,%s]" % (times[j], histogram_json(histograms[j])) for j in map(int, np.flatnonzero(points[row]))]
+    others = [
+        b"[%s,%s]" % (times[j], native(histograms[j], int(result.times_ms[j])))
+        for j in map(int, np.flatnonzero(points[row]))
+    ]
     if vector:
         body.append(b',"histogram":%s' % others[0])
     else:
@@ -165,7 +179,7 @@ def _mixed_series(
     return b"".join([*body, b"}"])
 
 
-def histogram_json(histogram: Histogram) -> bytes:
+def _as_prometheus(histogram: Histogram, _: int) -> bytes:
     """A native histogram as a JSON object; empty buckets are left out."""
     buckets = b",".join(_bucket(bucket) for bucket in histogram.buckets() if bucket.count)
     shown = b',"buckets":[%s]' % buckets if buckets else b""

@@ -71,6 +71,7 @@ def apply_to_windows(
     for part in _chunks(windows):
         context.checkpoint()
         _run(evaluator, name, windows, parameters, part, out, present, overlaps)
+    context.checkpoint()
     block = Block(windows.labels, out, present)
     if windows.histograms is not None:
         apply_histograms(context, node, argument, windows, block)
@@ -110,18 +111,30 @@ def _run(
         return
     first, last = windows.first[part], windows.last[part]
     times, values, starts = windows.times_ms, windows.values, windows.starts_ms
-    ends, width = windows.ends_ms, windows.width_ms
+    ends, width, stop = windows.ends_ms, windows.width_ms, evaluator.context.stop
     rows, mask = out[part], present[part]
     if name in _RATES:
         counter, per_second = _RATES[name]
         if windows.anchored or windows.smoothed:
             lookback = evaluator.context.lookback_ms
             rates.extended(
-                counter, per_second, windows.smoothed, first, last, times, values, ends, width, lookback, rows, mask
+                counter,
+                per_second,
+                windows.smoothed,
+                first,
+                last,
+                times,
+                values,
+                ends,
+                width,
+                lookback,
+                stop,
+                rows,
+                mask,
             )
         else:
             rates.extrapolated(
-                counter, per_second, first, last, times, values, starts, ends, width, rows, mask, overlaps[part]
+                counter, per_second, first, last, times, values, starts, ends, width, stop, rows, mask, overlaps[part]
             )
     elif name in {"irate", "idelta"}:
         rates.last_two(name == "irate", first, last, times, values, starts, ends, width, rows, mask)
@@ -129,7 +142,7 @@ def _run(
         lookback = evaluator.context.lookback_ms if windows.anchored else 0
         rates.count_resets(first, last, times, values, starts, ends, width, lookback, rows, mask)
     elif name == "quantile_over_time":
-        over.quantile_over_time(first, last, times, values, ends, width, parameters[0], rows, mask)
+        over.quantile_over_time(first, last, times, values, ends, width, parameters[0], stop, rows, mask)
     else:
         nothing = np.zeros(evaluator.steps.count)
         given = [*parameters, nothing, nothing]
@@ -146,6 +159,7 @@ def _run(
             evaluator.steps.times,
             given[0],
             given[1],
+            stop,
             rows,
             mask,
         )

@@ -7,7 +7,14 @@ from fastapi import APIRouter, Request, Response
 from vedette.server.api.compat.prometheus.answers import PrometheusRoute
 from vedette.server.api.compat.prometheus.parameters import parameters
 from vedette.server.api.context import Caller, services_of
-from vedette.server.query.metrics.exposition import TEXT_TYPE, exposition
+from vedette.server.query.metrics.exposition import (
+    PROTOBUF_TYPE,
+    TEXT_TYPE,
+    newest_samples,
+    protobuf_exposition,
+    takes_protobuf,
+    text_exposition,
+)
 
 __all__ = ["router"]
 
@@ -24,8 +31,13 @@ async def root(caller: Caller) -> Response:  # noqa: ARG001 - whoever asks must 
 
 @router.get("/federate", summary="The newest samples of some series, for another Prometheus")
 async def federate(request: Request, caller: Caller) -> Response:
-    """`match[]`; series without a sample in the last five minutes, and native histograms, are left out."""
+    """`match[]`; series without a sample in the last five minutes are left out.
+
+    As text, or as protobuf for those who like it better: only that has native histograms.
+    """
     given = await parameters(request)
     queries = services_of(request).metrics
-    text = await exposition(queries.store, caller.tenant, given.selectors(), queries.limits.max_samples)
-    return Response(text, media_type=TEXT_TYPE)
+    found = await newest_samples(queries.store, caller.tenant, given.selectors(), queries.limits.max_samples)
+    if takes_protobuf(request.headers.get("accept", "")):
+        return Response(protobuf_exposition(found), media_type=PROTOBUF_TYPE, headers={"Vary": "Accept"})
+    return Response(text_exposition(found), media_type=TEXT_TYPE, headers={"Vary": "Accept"})

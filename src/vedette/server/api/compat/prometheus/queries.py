@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,9 +15,11 @@ from vedette.errors import InvalidInput
 from vedette.server.api.compat.prometheus.answers import PrometheusRoute, success
 from vedette.server.api.compat.prometheus.parameters import Parameters, now_ms, parameters
 from vedette.server.api.context import Caller, services_of
+from vedette.server.query.metrics.prompb import native_message
 from vedette.server.query.promql.ast import Node, VectorSelector
 from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, format_query, parse
 from vedette.server.query.promql.errors import ParseError
+from vedette.server.query.promql.histogram import Histogram
 from vedette.server.query.promql.json_writer import number, to_json
 from vedette.server.query.promql.printer import to_tree
 
@@ -45,7 +49,11 @@ async def query(request: Request, caller: Caller) -> Response:
 @router.get("/query_range", summary="Evaluate an expression over a range of time")
 @router.post("/query_range", summary="Evaluate an expression over a range of time", name="query_range_by_form")
 async def query_range(request: Request, caller: Caller) -> Response:
-    """`query`, `start`, `end`, `step`, `timeout`, `limit`, `lookback_delta`, `stats`; as a form, too."""
+    """`query`, `start`, `end`, `step`, `timeout`, `limit`, `lookback_delta`, `stats`; as a form, too.
+
+    Ours alone: with `native_histograms=protobuf`, native histograms are remote write's message in base64, which says
+    all of them; Prometheus' JSON does not tell schema and custom bounds.
+    """
     return await answer_query_range(services_of(request), caller.tenant, await parameters(request))
 
 
@@ -89,6 +97,9 @@ async def _evaluated(services: Services, tenant: str, given: Parameters, times_m
         if lookback <= 0:
             raise InvalidInput('invalid parameter "lookback_delta": it must be positive')
     timeout = given.duration_ms("timeout") / 1000 if given.text("timeout") else None
+    form = given.text("native_histograms", "json")
+    if form not in _NATIVE_FORMS:
+        raise InvalidInput(f'invalid parameter "native_histograms": it is one of {", ".join(_NATIVE_FORMS)}')
     text = given.text("query")
     try:
         result = await services.metrics.evaluate(tenant, text, times_ms, lookback_ms=lookback, timeout_seconds=timeout)
@@ -98,10 +109,18 @@ async def _evaluated(services: Services, tenant: str, given: Parameters, times_m
     if limit and len(result.labels) > limit and result.kind in {"vector", "matrix"}:
         result = _first(result, limit)
         warnings.append(_TRUNCATED)
-    data = to_json(result)
+    data = to_json(result, _NATIVE_FORMS[form])
     if given.text("stats"):
         data = data[:-1] + b',"stats":' + _stats(result) + b"}"
     return success(data, warnings=warnings, infos=result.infos)
+
+
+def _as_message(histogram: Histogram, time_ms: int) -> bytes:
+    """Remote write's message, which says all of a histogram, in base64."""
+    return b'"%s"' % base64.b64encode(native_message(histogram, time_ms))
+
+
+_NATIVE_FORMS: Final[dict[str, Callable[[Histogram, int], bytes] | None]] = {"json": None, "protobuf": _as_message}
 
 
 def _first(result: QueryResult, limit: int) -> QueryResult:

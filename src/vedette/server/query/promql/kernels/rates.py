@@ -46,18 +46,35 @@ def extrapolated(
     starts: Ints,
     ends: Ints,
     width: int,
+    stop: Ints,
     out: Floats,
     present: Bools,
     overlaps: Bools,
 ) -> None:
-    """rate, increase (`counter`) and delta. `starts` may be empty; `overlaps` marks series whose starts contradict."""
+    """rate, increase (`counter`) and delta. `starts` may be empty; `overlaps` marks series whose starts contradict.
+
+    When `stop` is set, the rest of the windows is left out.
+    """
     for k in range(len(first)):
         if len(starts) > 0:
             _extrapolated_since_starts(
-                counter, per_second, first[k], last[k], times, values, starts, ends, width, k, out, present, overlaps
+                counter,
+                per_second,
+                first[k],
+                last[k],
+                times,
+                values,
+                starts,
+                ends,
+                width,
+                stop,
+                k,
+                out,
+                present,
+                overlaps,
             )
         else:
-            _extrapolated(counter, per_second, first[k], last[k], times, values, ends, width, k, out, present)
+            _extrapolated(counter, per_second, first[k], last[k], times, values, ends, width, stop, k, out, present)
 
 
 @inlined
@@ -70,6 +87,7 @@ def _extrapolated(
     values: Floats,
     ends: Ints,
     width: int,
+    stop: Ints,
     k: int,
     out: Floats,
     present: Bools,
@@ -78,6 +96,8 @@ def _extrapolated(
     high = low = after(times, first, last, ends[0] - width)
     reset = low  # the latest one before `high`
     for j in range(len(ends)):
+        if stop[0] != 0:
+            return
         end = ends[j]
         start = end - width
         while high < last and times[high] <= end:
@@ -124,6 +144,7 @@ def _extrapolated_since_starts(
     starts: Ints,
     ends: Ints,
     width: int,
+    stop: Ints,
     k: int,
     out: Floats,
     present: Bools,
@@ -133,6 +154,8 @@ def _extrapolated_since_starts(
     high = low = after(times, first, last, ends[0] - width)
     resets = 0
     for j in range(len(ends)):
+        if stop[0] != 0:
+            return
         start = ends[j] - width
         while high < last and times[high] <= ends[j]:
             if high > low and counter and _is_reset(times, values, starts, high):
@@ -263,12 +286,18 @@ def extended(
     ends: Ints,
     width: int,
     lookback: int,
+    stop: Ints,
     out: Floats,
     present: Bools,
 ) -> None:
-    """rate, increase and delta over a range that is anchored at the samples before it, or smoothed at both ends."""
+    """rate, increase and delta over a range that is anchored at the samples before it, or smoothed at both ends.
+
+    When `stop` is set, the rest of the windows is left out.
+    """
     for k in range(len(first)):
         for j in range(len(ends)):
+            if stop[0] != 0:
+                return
             start, end = ends[j] - width, ends[j]
             low = after(times, first[k], last[k], start - lookback)
             high = after(times, low, last[k], end + lookback if smoothed else end)

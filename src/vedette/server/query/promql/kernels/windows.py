@@ -8,6 +8,7 @@ from vedette.server.query.promql.kernels.common import Bools, Floats, Ints, afte
 from vedette.server.query.promql.kernels.machine import move
 
 SUM, AVG, MIN, MAX, COUNT, STDDEV, STDVAR, LAST, FIRST, PRESENT = range(10)
+_MANY = 256
 CHANGES, TS_FIRST, TS_LAST, TS_MIN, TS_MAX, MAD, DERIV, PREDICT, SMOOTH = range(10, 19)
 
 
@@ -179,17 +180,21 @@ def over_time(
     moments: Ints,
     first_params: Floats,
     second_params: Floats,
+    stop: Ints,
     out: Floats,
     present: Bools,
 ) -> None:
     """Apply the function `op` to every window; `moments` are the steps' times, the parameters one per step.
 
-    With a `lookback`, a window begins with the sample in front of it.
+    With a `lookback`, a window begins with the sample in front of it. When `stop` is set, the rest of the windows is
+    left out.
     """
     least = 2 if op >= DERIV else 1
     for k in range(len(first)):
         high = low = after(times, first[k], last[k], ends[0] - width)
         for j in range(len(ends)):
+            if stop[0] != 0:
+                return
             while high < last[k] and times[high] <= ends[j]:
                 high += 1
             while low < high and times[low] <= ends[j] - width:
@@ -238,6 +243,18 @@ def _replace(ordered: Floats, count: int, old: float, new: float) -> None:
     ordered[place] = new
 
 
+@inlined
+def _sorted_window(values: Floats, low: int, high: int, ordered: Floats) -> tuple[int, int]:
+    """Write the values of a window in order, without NaN; gives how many these are, and how many are NaN."""
+    count = 0
+    for i in range(low, high):
+        if not np.isnan(values[i]):
+            ordered[count] = values[i]
+            count += 1
+    ordered[:count].sort()
+    return count, high - low - count
+
+
 @kernel
 def quantile_over_time(
     first: Ints,
@@ -247,10 +264,14 @@ def quantile_over_time(
     ends: Ints,
     width: int,
     quantiles: Floats,
+    stop: Ints,
     out: Floats,
     present: Bools,
 ) -> None:
-    """The quantile of every window, from a sorted copy of the window that slides along; NaN sorts first."""
+    """The quantile of every window, from a sorted copy of the window that slides along; NaN sorts first.
+
+    When `stop` is set, the rest of the windows is left out.
+    """
     longest = 0
     for k in range(len(first)):
         longest = max(longest, last[k] - first[k])
@@ -259,7 +280,15 @@ def quantile_over_time(
         high = low = after(times, first[k], last[k], ends[0] - width)
         count = nans = 0
         for j in range(len(ends)):
+            if stop[0] != 0:
+                return
             start = ends[j] - width
+            ahead = high + _MANY - 1
+            if ahead < last[k] and times[ahead] <= ends[j]:
+                # Putting so many in one by one would move the window as often.
+                low = max(low, after(times, low, last[k], start))
+                high = after(times, max(low, high), last[k], ends[j])
+                count, nans = _sorted_window(values, low, high, ordered)
             while high < last[k] and times[high] <= ends[j]:
                 value = values[high]
                 if times[high] <= start:
