@@ -174,5 +174,5 @@ def _points(found: dict[str, Any]) -> dict[int, bytes]:
     return points
 
 
-def _times(series: dict[Any, dict[int, float]]) -> set[int]:
+def _times(series: dict[Any, dict[int, bytes]]) -> set[int]:
     return {at for points in series.values() for at in points}
