@@ -14,6 +14,7 @@ TENANT = "shop"
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 PATIENCE_MS = 60_000  # a busy machine is slow, a hang must end
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -88,6 +89,7 @@ class Visitor:
         found += self.barriers("light")
         page.emulate_media(color_scheme="dark")
         expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+        page.evaluate(DRAWN)
         found += self.barriers("dark")
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(PHONE)
