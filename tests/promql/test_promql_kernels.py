@@ -68,3 +68,21 @@ def test_sliding_windows(seed: int) -> None:
         if some[0, j]:
             expected = plain_rate(times[inside], values[inside], end - WIDTH, end)
             assert rate[0, j] == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("step", [7, 300, 5_000, 40_000])
+def test_quantiles_of_wide_windows(step: int) -> None:
+    """Windows into which hundreds of samples come at once, with gaps between them and NaN within."""
+    chance = np.random.default_rng(step)
+    times = np.cumsum(chance.choice([1, 2, 30], 3_000, p=[0.6, 0.39, 0.01]))
+    times[2_000:] += 60_000
+    values = np.where(chance.random(3_000) < 0.05, np.nan, chance.integers(0, 50, 3_000).astype(float))
+    ends = np.arange(step, times[-1] + 4_000, step, dtype=np.int64)[:400]
+    out, present, width = np.zeros((1, len(ends))), np.zeros((1, len(ends)), np.bool_), 2_000
+    places = np.array([0]), np.array([len(times)])
+    windows.quantile_over_time(*places, times, values, ends, width, np.full(len(ends), 0.7), GO_ON, out, present)
+    for j, end in enumerate(ends):
+        inside = values[(times > end - width) & (times <= end)]
+        assert present[0, j] == bool(len(inside))
+        if len(inside):
+            assert out[0, j] == pytest.approx(plain_quantile(inside, 0.7), nan_ok=True)
