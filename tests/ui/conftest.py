@@ -76,7 +76,8 @@ def _open(platform: Platform) -> Shop:
     made = subprocess.run([*create, "--data-dir", str(platform.data_dir)], check=True, capture_output=True, text=True)
     # With a minute of nothing before it, so that whatever the clock says, lines over time have more than one point.
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=65)
-    command = [*vedette, "demo", "--no-serve", "--plain", "--duration", "24", "--rate", "14", "--day", "40"]
+    # Most of one of its days, so that a service has two releases however slowly it starts anew.
+    command = [*vedette, "demo", "--no-serve", "--plain", "--duration", "36", "--rate", "14", "--day", "40"]
     command += ["--seed", "4", "--api-key", made.stdout.strip(), "--listen", f"127.0.0.1:{platform.port}"]
     command += ["--otlp-http", f"127.0.0.1:{platform.otlp_http}", "--otlp-grpc", f"127.0.0.1:{platform.otlp_grpc}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
