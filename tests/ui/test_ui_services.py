@@ -220,9 +220,17 @@ def test_overview_says_what_the_api_says(visitor):
     changed = page.locator("section", has=page.get_by_role("heading", name="Changed", exact=True))
     expect(changed.get_by_role("listitem").first).to_be_visible()
     usage = visitor.shop.api("usage")["usage"]
-    page.mouse.wheel(0, 5000)  # what was kept is asked for when one comes to it
+    _scroll_to(page, page.get_by_role("heading", name="Not kept"))  # it is asked for when one comes to it
     for signal in {one["signal"] for one in usage}:
         expect(page.get_by_text(re.compile(rf"^{signal} \("))).to_be_visible()
+
+
+def _scroll_to(page, part):
+    """Scroll down until a part of the page is there; the page grows while its first parts arrive."""
+    while not part.count():
+        page.mouse.wheel(0, 5000)
+        page.wait_for_timeout(200)
+    expect(part).to_be_visible()
 
 
 def test_ledger_tells_what_was_refused(visitor):
@@ -232,9 +240,7 @@ def test_ledger_tells_what_was_refused(visitor):
     address = f"{visitor.shop.platform.url}/?tenant=shop"
     row = page.get_by_role("row", name=re.compile("^traces"))
     page.goto(address)
-    page.get_by_role("heading", name="Changed", exact=True).wait_for()
-    page.mouse.wheel(0, 5000)
-    expect(page.get_by_role("heading", name="Not kept")).to_be_visible()
+    _scroll_to(page, page.get_by_role("heading", name="Not kept"))
     while not row.count():
         page.wait_for_timeout(1000)
         page.keyboard.press("r")
