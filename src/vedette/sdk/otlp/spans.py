@@ -68,10 +68,14 @@ class SpanEncoder:
             head = _ids(b"\x0a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x12\x08", span._span_id)
         start = span.start_time
         parts = [head, named, _KINDS[span.kind._name_], _times(b"\x39", start, b"\x41", max(span._end, start))]
-        if span._shared is not None:
-            parts.append(self._shared[span._shared])
-        if span._attributes:
-            parts.append(self._attributes.encode(span._attributes))
+        shared, own = span._shared, span._attributes
+        if shared is not None and own and not own.keys().isdisjoint(shared):
+            parts.append(self._attributes.encode(span.attributes))  # of a key that both have, the span's own
+        else:
+            if shared is not None:
+                parts.append(self._shared[shared])
+            if own:
+                parts.append(self._attributes.encode(own))
         if span._events:
             parts.append(self._events(span._events))
         if span._inherited[1]:

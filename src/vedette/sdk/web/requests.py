@@ -272,12 +272,10 @@ class RequestTelemetry:
         """Give the span what is known at the request's end. What the program has set itself stays."""
         if outcome.name is not None:
             span.name = outcome.name
-        shared = outcome.attributes
-        if span._shared is not None and held.keys().isdisjoint(shared):
-            span._shared = shared
+        if span._shared is not None:
+            span._shared = outcome.attributes
         else:
-            span._shared = None
-            for key, value in shared.items():
+            for key, value in outcome.attributes.items():
                 held.setdefault(key, value)
 
     @staticmethod

@@ -1,0 +1,98 @@
+"""Work that goes on elsewhere (threads, pools, tasks, executors, Celery) stays in its trace."""
+
+from __future__ import annotations
+
+import pytest
+from sdk_programs import attributes_of, value_of
+
+
+def test_threads_and_pools_keep_the_context(programs, collector):
+    programs.run(
+        """
+        import threading, vedette
+        from concurrent.futures import ThreadPoolExecutor
+        vedette.configure("web", log_format="none")
+        vedette.instrument()
+        pool = ThreadPoolExecutor(1)
+        def work(name):
+            with vedette.span(name):
+                pass
+        for number in range(2):
+            with vedette.span(f"outer {number}"):
+                pool.submit(work, f"pool {number}").result()
+                thread = threading.Thread(target=work, args=(f"thread {number}",)); thread.start(); thread.join()
+        pool.submit(work, "alone").result()
+        """
+    )
+    by_name = {span.name: span for span in collector.spans}
+    for number in range(2):
+        for kind in ("pool", "thread"):
+            assert by_name[f"{kind} {number}"].parent_span_id == by_name[f"outer {number}"].span_id
+    assert by_name["alone"].parent_span_id == b""
+
+
+def test_asyncio_tasks_groups_and_executors_keep_the_context(programs, collector):
+    programs.run(
+        """
+        import asyncio, vedette
+        from concurrent.futures import ThreadPoolExecutor
+        vedette.configure("shop", log_format="none", process_metrics=False)
+        vedette.instrument()
+        log = vedette.get_logger("shop")
+        async def work(name):
+            await asyncio.sleep(0)
+            with vedette.span(name):
+                log.info(name)
+                await asyncio.sleep(0)
+        def blocking(name):
+            with vedette.span(name): log.info(name)
+        async def main():
+            loop = asyncio.get_running_loop()
+            with ThreadPoolExecutor(1) as pool, vedette.context(request="r-1"), vedette.span("outer"):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(work("task")); group.create_task(work("other task"))
+                await asyncio.gather(work("gathered"), asyncio.to_thread(blocking, "to thread"),
+                                     loop.run_in_executor(pool, blocking, "executor"))
+                loop.call_soon(blocking, "callback")
+                await asyncio.sleep(0.01)
+            await work("outside")
+        asyncio.run(main())
+        """
+    )
+    spans = {span.name: span for span in collector.spans}
+    inside = {"task", "other task", "gathered", "to thread", "executor", "callback"}
+    assert {name for name, span in spans.items() if span.parent_span_id == spans["outer"].span_id} == inside
+    assert {value_of(r.body) for r in collector.logs if attributes_of(r).get("request") == "r-1"} == inside
+    assert spans["outside"].parent_span_id == b""
+
+
+def test_celery_tasks_go_on_in_the_trace_that_sent_them(programs, collector):
+    pytest.importorskip("celery")
+    pytest.importorskip("opentelemetry.instrumentation.celery")
+    programs.run(
+        """
+        import threading, vedette
+        vedette.configure("shop", log_format="none", process_metrics=False)
+        vedette.instrument()
+        from celery import Celery
+        from celery.contrib.testing.worker import start_worker
+        app = Celery("shop", broker="memory://", backend="cache+memory://")
+        @app.task
+        def pay(order):
+            vedette.get_logger("shop").info("paid", order=order)
+            with vedette.span("charge"):
+                return order
+        with start_worker(app, perform_ping_check=False, loglevel="error"):
+            with vedette.span("checkout"):
+                result = pay.delay(7)
+            assert result.get() == 7
+        """
+    )
+    spans = {span.name: span for span in collector.spans if span.name in {"checkout", "charge"} or "pay" in span.name}
+    assert len({span.trace_id for span in spans.values()}) == 1
+    run = next(span for name, span in spans.items() if name.startswith("run/"))
+    sent = next(span for name, span in spans.items() if name.startswith("apply_async/"))
+    assert (sent.parent_span_id, run.parent_span_id) == (spans["checkout"].span_id, sent.span_id)
+    assert spans["charge"].parent_span_id == run.span_id
+    paid = next(record for record in collector.logs if value_of(record.body) == "paid")
+    assert paid.span_id == run.span_id
