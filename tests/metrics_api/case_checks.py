@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from case_platform import FLAGS, ask, cases, load, points, same
 from promql_cases import almost_equal, depends_on_query_times, expected_points, to_number
 from real_platform import Platform
@@ -41,6 +42,17 @@ def with_cases(folder: Path, wanted: Callable[[dict[str, Any]], bool], flags: tu
         yield platform, chosen
     finally:
         platform.stop()
+
+
+def asking_stable(files: list[str]) -> Callable[..., Iterator[Ask]]:
+    """A fixture of a module: a platform with the data of those cases of some files that want no switch."""
+
+    @pytest.fixture(scope="module")
+    def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+        folder = tmp_path_factory.mktemp("cases")
+        yield from with_cases(folder, lambda case: not flags_of(case) and case["file"] in files)
+
+    return asked
 
 
 def assert_answers(asked: Ask, file: str) -> None:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
-from case_checks import Ask, assert_answers, flags_of, stable_files, with_cases
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from case_checks import Ask, asking_stable, assert_answers, stable_files
 
 _FILES = [file for file in stable_files() if file >= "i"]
-
-
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory: Any) -> Iterator[Ask]:
-    yield from with_cases(tmp_path_factory.mktemp("cases"), lambda case: not flags_of(case) and case["file"] in _FILES)
+asked = asking_stable(_FILES)
 
 
 @pytest.mark.parametrize("file", _FILES)

@@ -33,19 +33,19 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
+        requests = Counter(
             "vedette_ingest_requests",
             "Ingest requests answered, by signal, transport and status.",
             ["signal", "transport", "status"],
             registry=self.registry,
         )
-        self.rows = Counter(
+        rows = Counter(
             "vedette_ingest_rows",
             "Spans, log records and data points acknowledged.",
             ["signal"],
             registry=self.registry,
         )
-        self.bytes = Counter(
+        sizes = Counter(
             "vedette_ingest_bytes",
             "Bytes of payload acknowledged, after decompression.",
             ["signal"],
@@ -65,9 +65,9 @@ class Telemetry:
         )
 
         # A figure's line, found once: a request of one span would spend a tenth of its time on looking them up.
-        self.requests_of = cache(self.requests.labels)
-        self.rows_of = cache(self.rows.labels)
-        self.bytes_of = cache(self.bytes.labels)
+        self.requests_of = cache(requests.labels)
+        self.rows_of = cache(rows.labels)
+        self.bytes_of = cache(sizes.labels)
 
     def watch(self, read: Callable[[], Iterable[Reading]]) -> None:
         """Add figures that are read at every exposition."""

@@ -72,7 +72,7 @@ class OtlpHttp:
         """Answer one request."""
         path = scope["path"]
         signal = _PATHS.get(path)
-        fields: dict[bytes, bytes] = dict(scope["headers"])
+        fields: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of a field that comes twice, the first
         content_type = _media_type(fields.get(b"content-type", b""))
         if path == _PROFILES:
             await _fail(send, content_type, 501, "Profiles are not kept yet; traces, logs and metrics are.")

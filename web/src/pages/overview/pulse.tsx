@@ -32,16 +32,16 @@ export function Pulse(): ReactNode {
           const points = data.services[0]?.request_counts.length ?? 0;
           const times = Array.from({ length: points }, (_, index) => start + index * step);
           const busiest = data.services
-            .map((trend) => ({ service: trend.service, requests: trend.request_counts.reduce((sum, n) => sum + n, 0) }))
+            .map((trend) => ({ trend, requests: trend.request_counts.reduce((sum, n) => sum + n, 0) }))
             .toSorted((a, b) => b.requests - a.requests)
             .slice(0, SHOWN);
           const lines = (of: (trend: Trend) => (number | null)[]): ChartSeries[] =>
-            busiest.flatMap(({ service }) => {
-              const trend = data.services.find((one) => one.service === service);
+            busiest.flatMap(({ trend }) => {
+              const { service } = trend;
               const former = shift > 0 ? before.data?.services.find((one) => one.service === service) : undefined;
               const color = serviceColor(service, scheme);
               return [
-                ...(trend ? [{ label: service, color, values: of(trend) }] : []),
+                { label: service, color, values: of(trend) },
                 // The steps of both ranges have the same number and width.
                 ...(former ? [{ label: `${service} before`, color, dash: true, values: of(former) }] : []),
               ];

@@ -34,7 +34,7 @@ def to_json(result: QueryResult, native: Callable[[Histogram, int], bytes] | Non
 
     `native` writes a native histogram and its time in milliseconds as JSON of another form than Prometheus'.
     """
-    write = native or histogram_json
+    write = native or (lambda histogram, _: histogram_json(histogram))
     if result.kind == "string":
         body = b"[%s,%s]" % (_time(int(result.times_ms[0])), _string(result.string))
     elif result.kind == "scalar":
@@ -179,8 +179,8 @@ def _mixed_series(
     return b"".join([*body, b"}"])
 
 
-def histogram_json(histogram: Histogram, _at_ms: int = 0) -> bytes:
-    """A native histogram as a JSON object, which does not tell its time; empty buckets are left out."""
+def histogram_json(histogram: Histogram) -> bytes:
+    """A native histogram as a JSON object; empty buckets are left out."""
     buckets = b",".join(_bucket(bucket) for bucket in histogram.buckets() if bucket.count)
     shown = b',"buckets":[%s]' % buckets if buckets else b""
     return b'{"count":"%s","sum":"%s"%s}' % (number(histogram.count), number(histogram.sum), shown)
