@@ -1,7 +1,10 @@
-"""First view of every page with a cold cache, and a trace of 50,000 spans: opening and scrolling, by Chromium's own clock.
+"""How fast the pages are, by Chromium's own clock.
 
-`python bench/pages.py --url http://127.0.0.1:7070` measures a platform that runs; it sends the large trace itself, to
-the tenant `bench-pages`. Chromium has to be installed (`/usr/bin/chromium`).
+That is the first view of every page with a cold cache, the time from an input to the frame that shows its effect, a
+trace of 50,000 spans (opening and scrolling) and a log of 100,000 lines (scrolling).
+
+`python bench/pages.py --url http://127.0.0.1:7070` measures a platform that runs; it should have the
+demo's data. It sends the large trace and the long log itself, to the tenant `bench-pages`. Chromium has to be installed (`/usr/bin/chromium`).
 """
 
 from __future__ import annotations
@@ -13,18 +16,33 @@ import time
 import urllib.request
 from typing import Any
 
+import page_interactions
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-PAGES = ["/", "/services", "/map", "/traces", "/logs", "/sql", "/explore"]
+PAGES = [
+    "/",
+    "/services",
+    "/services/gateway",
+    "/map",
+    "/traces",
+    "/traces/{trace}",
+    "/compare?a={trace}&b={trace}",
+    "/logs",
+]
+PAGES += ["/sql", "/explore", "/explore/catalogue", "/explore/targets", "/explore/rules"]
 SPANS = 50_000
+LINES = 100_000
 BATCH = 5_000
+TENANT = "bench-pages"
+PARTS = ("views", "interactions", "trace", "log")
 VIEW = """() => new Promise((resolve) => {
-  const ready = () => document.querySelector('main h1') && !document.querySelector('[aria-label=Loading]');
+  const waiting = '[aria-label=Loading], [data-ready=false]';
+  const ready = () => document.querySelector('main h1') && !document.querySelector(waiting);
   const look = () => ready() ? resolve(performance.now()) : requestAnimationFrame(look);
   look();
 })"""
 SCROLL = """() => new Promise((resolve) => {
-  const grid = document.querySelector('[role=treegrid]');
+  const grid = document.querySelector('[role=treegrid], [role=grid]');
   const began = performance.now();
   let frames = 0;
   const step = () => {
@@ -38,6 +56,7 @@ SCROLL = """() => new Promise((resolve) => {
 
 
 def send_large_trace(otlp: str) -> str:
+    """Send `SPANS` spans of one trace; its id."""
     now = time.time_ns()
     trace_id = f"{now:032x}"
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "bench"}}]}
@@ -55,10 +74,25 @@ def send_large_trace(otlp: str) -> str:
             }
             for index in range(first, first + BATCH)
         ]
-        body = json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}).encode()
-        headers = {"Content-Type": "application/json", "X-Scope-OrgID": "bench-pages"}
-        urllib.request.urlopen(urllib.request.Request(f"{otlp}/v1/traces", body, headers)).close()
+        send(otlp, "traces", {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]})
     return trace_id
+
+
+def send_long_log(otlp: str) -> None:
+    """Send `LINES` log lines."""
+    now = time.time_ns()
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "bench"}}]}
+    for first in range(0, LINES, BATCH):
+        records = [
+            {"timeUnixNano": str(now + n), "severityNumber": 9, "body": {"stringValue": f"line {n} took {n % 97} ms"}}
+            for n in range(first, first + BATCH)
+        ]
+        send(otlp, "logs", {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]})
+
+
+def send(otlp: str, signal: str, request: dict[str, Any]) -> None:
+    headers = {"Content-Type": "application/json", "X-Scope-OrgID": TENANT}
+    urllib.request.urlopen(urllib.request.Request(f"{otlp}/v1/{signal}", json.dumps(request).encode(), headers)).close()
 
 
 def processor_ms(session: CDPSession) -> float:
@@ -99,29 +133,66 @@ def large_trace(page: Page, address: str) -> tuple[float, float, float, float]:
     return opened, before, frames, (processor_ms(session) - before) / (3 * frames)
 
 
+def long_log(page: Page, address: str) -> tuple[int, float]:
+    """Rows that are there after one has scrolled to the end again and again, and frames a second through them."""
+    page.goto(address)
+    grid = page.locator("[role=grid]")
+    rows = 0
+    while rows < LINES:
+        grid.evaluate("element => { element.scrollTop = element.scrollHeight }")
+        page.wait_for_timeout(50)
+        rows = int(grid.get_attribute("aria-rowcount") or 0)
+    grid.evaluate("element => { element.scrollTop = 0 }")
+    return rows, float(page.evaluate(SCROLL))
+
+
+def first_views(browser: Browser, url: str, rounds: int) -> None:
+    trace = page_interactions.a_trace(url)
+    for path in (page.format(trace=trace) for page in PAGES):
+        views = [first_view(browser, f"{url}{path}") for _ in range(rounds)]
+        times = sorted(ms for ms, _, _ in views)
+        computed = min(ms for _, ms, _ in views)
+        print(
+            f"{path[:20]:20} {statistics.median(times):6.0f} ms (best {times[0]:.0f}), main thread {computed:.0f} ms, "
+            f"{views[0][2] / 1000:.0f} kB of script",
+            flush=True,
+        )
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--url", default="http://127.0.0.1:7070")
     arguments.add_argument("--otlp", default="http://127.0.0.1:4318")
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--only", choices=PARTS, action="append")
     wanted = arguments.parse_args()
-    trace_id = send_large_trace(wanted.otlp)
+    parts = wanted.only or PARTS
+    trace_id = send_large_trace(wanted.otlp) if {"trace", "interactions"} & set(parts) else ""
+    if "log" in parts:
+        send_long_log(wanted.otlp)
     time.sleep(6)  # until the engine has it
+    large = f"{wanted.url}/traces/{trace_id}?tenant={TENANT}"
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        for path in PAGES:
-            views = [first_view(browser, f"{wanted.url}{path}") for _ in range(wanted.rounds)]
-            times = sorted(ms for ms, _, _ in views)
-            computed = min(ms for _, ms, _ in views)
-            print(
-                f"{path:12} {statistics.median(times):6.0f} ms (best {times[0]:.0f}), main thread {computed:.0f} ms, "
-                f"{views[0][2] / 1000:.0f} kB of script"
-            )
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        opened, computed, frames, each = large_trace(page, f"{wanted.url}/traces/{trace_id}?tenant=bench-pages")
-        print(f"{SPANS} spans: open in {opened:.0f} ms, main thread {computed:.0f} ms")
-        print(f"scrolling: {frames:.0f} frames/s, {each:.1f} ms of the main thread for each")
+
+        def new_page() -> Page:
+            return browser.new_page(viewport={"width": 1280, "height": 800})
+
+        if "views" in parts:
+            first_views(browser, wanted.url, wanted.rounds)
+        if "interactions" in parts:
+            page_interactions.report(new_page, wanted.url, large, wanted.rounds)
+        if "trace" in parts:
+            for _ in range(wanted.rounds):
+                opened, computed, frames, each = large_trace(new_page(), large)
+                print(
+                    f"{SPANS} spans: open in {opened:.0f} ms, main thread {computed:.0f} ms; "
+                    f"scrolling {frames:.0f} frames/s, {each:.1f} ms of the main thread for each"
+                )
+        if "log" in parts:
+            rows, frames = long_log(new_page(), f"{wanted.url}/logs?tenant={TENANT}")
+            print(f"{rows} log lines: scrolling {frames:.0f} frames/s")
         browser.close()
 
 

@@ -34,9 +34,8 @@ SELECT * REPLACE (
     s.time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64}) AS time,
     toDate(s.time - toIntervalMicrosecond({turn:UInt64} * {step_us:UInt64})) AS day,
     MD5(concat(trace_id, salt)) AS trace_id,
-    reinterpretAsFixedString(sipHash64(span_id, turn)) AS span_id,
-    if(parent_span_id = toFixedString('', 8), parent_span_id,
-        reinterpretAsFixedString(sipHash64(parent_span_id, turn))) AS parent_span_id,
+    concat(reinterpretAsFixedString(sipHash64(span_id, turn)), if(parent_span_id = toFixedString('', 8),
+        parent_span_id, reinterpretAsFixedString(sipHash64(parent_span_id, turn))))::FixedString(16) AS ids,
     duration_ns + cityHash64(span_id, turn) % 1000000 AS duration_ns
 ) FROM vedette.spans AS s WHERE s.time > {since:DateTime64(9, 'UTC')}
 """

@@ -1,9 +1,13 @@
 """What watching a FastAPI service costs: CPU a request and requests a second, beside other ways to do it, and bare.
 
-One process serves by its ASGI interface, without a network, about 1 ms of work a request; everything is exported to a
-collector in another process. Rounds alternate and the least CPU of each variant counts. `--peers PYTHON` adds logfire,
-Sentry and ddtrace, which live in an environment of their own; what they add is counted from that environment's bare
-service.
+Each variant is a process that serves by its ASGI interface, without a network, about 1 ms of work a request; everything
+is exported to a collector in another process. All of them live at once and work in turns, a block of requests at a time,
+so that whoever else uses the machine slows neighbouring blocks alike: of requests a second and p99 the median of the
+ratios to the bare service's block of the same round is told, of CPU the least of each variant. The p99 by CPU is that of
+what all threads of the process compute while a request runs: one thread computes at a time, so it is the latency on a
+machine that nobody else uses. `--peers PYTHON` adds
+logfire, Sentry and ddtrace, which live in an environment of their own; what they add is counted from that environment's
+bare service.
 """
 
 from __future__ import annotations
@@ -15,12 +19,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import median
 
 from bench.report import report
 
-ROUNDS, REQUESTS = 5, 2000
+ROUNDS, REQUESTS = 15, 1000
 
 BEGIN = """
 import asyncio, json, os, sys, time
@@ -150,20 +156,23 @@ async def ask(number):
              "client": ("127.0.0.1", 5000), "server": ("127.0.0.1", 80)}
     async def receive(): return {"type": "http.request", "body": b"", "more_body": False}
     async def send(message): pass
-    begin = perf_counter()
+    cpu, begin = process_time(), perf_counter()
     await app(scope, receive, send)
-    return perf_counter() - begin
+    return perf_counter() - begin, process_time() - cpu
 
 async def main():
     for number in range(100):
         await ask(number)
     finish()  # what is loaded with the first export is no cost of a request
-    cpu, begin = process_time(), perf_counter()
-    took = sorted([await ask(number) for number in range(requests)])
-    seconds = perf_counter() - begin
-    finish()
-    cpu = process_time() - cpu
-    print(json.dumps([cpu / requests * 1e6, requests / seconds, took[int(requests * 0.99)] * 1e3]), flush=True)
+    print("ready", flush=True)
+    while sys.stdin.readline():
+        cpu, begin = process_time(), perf_counter()
+        took = [await ask(number) for number in range(requests)]
+        seconds = perf_counter() - begin
+        finish()
+        cpu = process_time() - cpu
+        wall, own = (sorted(each)[int(requests * 0.99)] * 1e3 for each in zip(*took))
+        print(json.dumps([cpu / requests * 1e6, requests / seconds, wall, own]), flush=True)
     os._exit(0)  # the programs' own ends are not measured
 
 asyncio.run(main())
@@ -198,55 +207,72 @@ class Taking(BaseHTTPRequestHandler):
         pass
 
 
-def measured(python: str, which: str, endpoint: str, requests: int) -> list[float]:
-    """CPU µs a request, requests a second, p99 in ms of one run."""
-    path = {} if python == sys.executable else {"PYTHONPATH": ""}
-    with tempfile.TemporaryDirectory() as directory:  # a file: logfire reads its callers' source
-        program = Path(directory, "service.py")
-        program.write_text(BEGIN + SETUPS[which] + END)
+class Service:
+    """A process that serves a block of requests whenever it is asked."""
+
+    def __init__(self, python: str, which: str, endpoint: str, requests: int, stack: ExitStack) -> None:
+        path = {} if python == sys.executable else {"PYTHONPATH": ""}
+        program = Path(stack.enter_context(tempfile.TemporaryDirectory()), "service.py")
+        program.write_text(BEGIN + SETUPS[which] + END)  # a file: logfire reads its callers' source
         command = [python, str(program), endpoint, str(requests)]
-        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | path).stdout
-    figures: list[float] = json.loads(said.splitlines()[-1])
-    return figures
+        self._process = stack.enter_context(
+            subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=os.environ | path
+            )
+        )
+        stack.callback(self._process.stdin.close)
+        while self._said() != "ready\n":
+            pass
+
+    def _said(self) -> str:
+        line: str = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"A service ended: {self._process.args}")
+        return line
+
+    def block(self) -> list[float]:
+        """CPU µs a request, requests a second, p99 in ms and in ms of the process's CPU of one block."""
+        self._process.stdin.write("go\n")
+        figures: list[float] = json.loads(self._said())
+        return figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has bench/peers.txt installed")
+    parser.add_argument("--only", nargs="+", choices=["vedette", "trio"], default=["vedette", "trio"])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--requests", type=int, default=REQUESTS)
     arguments = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    variants = [(sys.executable, which) for which in ("bare", "vedette", "trio")]
+    variants = [(sys.executable, which) for which in ("bare", *arguments.only)]
     if arguments.peers:
         variants += [(arguments.peers, which) for which in ("bare", "logfire", "sentry", "ddtrace")]
     found: dict[tuple[str, str], list[list[float]]] = {variant: [] for variant in variants}
-    for _ in range(arguments.rounds):
-        for python, which in variants:
-            found[python, which].append(measured(python, which, endpoint, arguments.requests))
+    with ExitStack() as stack:
+        services = {variant: Service(*variant, endpoint, arguments.requests, stack) for variant in variants}
+        for _ in range(arguments.rounds):
+            for variant, service in services.items():
+                found[variant].append(service.block())
     server.shutdown()
-    best = {
-        variant: (min(r[0] for r in results), max(r[1] for r in results), min(r[2] for r in results))
-        for variant, results in found.items()
+    report("sdk_web", [row_of(variant, found[variant], found[variant[0], "bare"]) for variant in variants])
+
+
+def row_of(variant: tuple[str, str], blocks: list[list[float]], bare: list[list[float]]) -> dict[str, object]:
+    """What a variant's blocks say beside those of the bare service."""
+    python, which = variant
+    pairs = list(zip(blocks, bare, strict=True))
+    return {
+        "service": NAMES[which] if python == sys.executable or which != "bare" else "bare, beside the following",
+        "CPU µs/request": round(min(block[0] for block in blocks)),
+        "added µs": round(min(block[0] for block in blocks) - min(block[0] for block in bare)),
+        "requests/s lost": f"{(1 - median(own[1] / other[1] for own, other in pairs)) * 100:.1f} %",
+        "p99 ms": round(median(block[2] for block in blocks), 2),
+        "p99 / bare": round(median(own[2] / other[2] for own, other in pairs), 2),
+        "p99 / bare by CPU": round(median(own[3] / other[3] for own, other in pairs), 2),
     }
-    rows: list[dict[str, object]] = []
-    for (python, which), (cpu, rate, p99) in best.items():
-        bare = best[python, "bare"]
-        rows.append(
-            {
-                "service": NAMES[which]
-                if python == sys.executable or which != "bare"
-                else "bare, beside the following",
-                "CPU µs/request": round(cpu),
-                "added µs": round(cpu - bare[0]),
-                "requests/s lost": f"{(1 - rate / bare[1]) * 100:.1f} %",
-                "p99 ms": round(p99, 2),
-                "p99 / bare": round(p99 / bare[2], 2),
-            }
-        )
-    report("sdk_web", rows)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,35 @@ function bootFirst(): Plugin {
         const waits = boot.imports.filter((name) => !name.includes("rolldown-runtime"));
         if (waits.length > 0) throw new Error(`boot must stand alone, but it imports ${waits.join(", ")}.`);
         const attrs = { type: "module", async: true, crossorigin: true, src: `/${boot.fileName}` };
-        return [{ tag: "script", attrs, injectTo: "head-prepend" }];
+        // Every page is written in it; found by its style sheet alone, it would come after the first text.
+        const font = Object.keys(bundle ?? {}).find((name) => /inter-latin-wght-normal.*\.woff2$/.test(name));
+        if (font === undefined) throw new Error("The build has no font for Latin letters.");
+        const face = { rel: "preload", as: "font", type: "font/woff2", crossorigin: true, href: `/${font}` };
+        return [
+          { tag: "script", attrs, injectTo: "head-prepend" },
+          { tag: "link", attrs: face, injectTo: "head" },
+        ];
+      },
+    },
+  };
+}
+
+/**
+ * Has the browser compile the functions of a file while it is on its way, beside the main thread. Otherwise each is
+ * compiled there when it is first called, after it was read once before: a third of what a first view computes.
+ */
+function compiledEarly(): Plugin {
+  return {
+    name: "compiled-early",
+    apply: "build",
+    enforce: "post",
+    // It has to be what a file begins with.
+    generateBundle: {
+      order: "post",
+      handler(_, bundle) {
+        for (const chunk of Object.values(bundle)) {
+          if (chunk.type === "chunk") chunk.code = `//# allFunctionsCalledOnLoad\n${chunk.code}`;
+        }
       },
     },
   };
@@ -108,7 +136,7 @@ function chunkOf(id: string): string | null {
 }
 
 export default defineConfig({
-  plugins: [react(), bootFirst(), pageFiles(), precompress()],
+  plugins: [react(), bootFirst(), compiledEarly(), pageFiles(), precompress()],
   build: {
     outDir: OUT,
     emptyOutDir: true,

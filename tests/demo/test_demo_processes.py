@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from vedette.cli.client import Client
 from vedette.demo.backend import Addresses, Backend
 from vedette.demo.processes import Child, stop_all
+from vedette.demo.stage import Stage
 from vedette.errors import StartError
 
 PARENT = """
@@ -74,6 +77,40 @@ def test_a_child_that_ignores_the_request_is_killed_in_the_end(tmp_path: Path) -
     stop_all([child], 0.5)
     assert child.exit_code == -signal.SIGKILL
     assert gone(child.pid)
+
+
+def test_a_new_version_answers_beside_the_old_one_and_after_it(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    nobody = "http://127.0.0.1:9"
+    children = [
+        Child("catalog", "vedette.demo.shop", [stage.as_json()], tmp_path / f"{stage.version}.log", {})
+        for stage in (
+            Stage(
+                service="catalog", version=version, flaw=None, instance=f"catalog-{version}", port=port, peers={},
+                otlp_http=nobody, otlp_grpc=nobody, seed=1, day_seconds=60.0, opened=time.time(), rate=1.0,
+            )
+            for version in ("1.0.0", "1.1.0")
+        )
+    ]  # fmt: skip
+    try:
+        seen: set[str] = set()
+        wait_until(lambda: seen.add(version_at(port)) or {"1.0.0", "1.1.0"} <= seen, "one of the versions is not there")
+        stop_all(children[:1], 20)
+        assert {version_at(port) for _ in range(10)} == {"1.1.0"}
+    finally:
+        stop_all(children, 20)
+    assert [child.exit_code for child in children] == [0, 0]
+
+
+def version_at(port: int) -> str:
+    """The version that answers, if one does."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+            return str(json.load(answer)["version"])
+    except OSError:
+        return ""
 
 
 def test_a_port_in_use_is_one_sentence_that_names_the_option(tmp_path: Path) -> None:

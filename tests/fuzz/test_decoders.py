@@ -21,7 +21,11 @@ HERE = Path(__file__).parent
         ("protobuf", 20_000),
         ("log", 20_000),
         ("lucene", 4_000),
-        ("exposition", 20_000),
+        ("exposition", 8_000),
+        ("families", 3_000),
+        ("remote_write", 5_000),
+        ("http1", 5_000),
+        ("http2", 6_000),
     ],
 )
 def test_a_decoder_raises_nothing_but_what_a_client_may_see(name, runs, tmp_path):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -18,6 +19,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from vedette.server.ingest.deltas import DeltaStreams
+from vedette.server.ingest.json_messages import message_of_json
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "metrics_storage"))
 from otlp_requests import DELTA, exponential, gauge, histogram, request, total
@@ -84,6 +86,23 @@ def test_deltas_become_running_totals(shared_platform):
         "SELECT uniqExact(start_time) FROM samples WHERE series IN (SELECT id FROM series WHERE name = 'whole_total')"
     )
     shared_platform.eventually(started, 1, tenant)
+
+
+def test_json_does_not_become_objects_all_at_once():
+    point = {"attributes": [{"key": "k", "value": {"stringValue": "v"}}], "timeUnixNano": "5", "asDouble": 1.5}
+    metrics = [
+        {"name": "m", "sum": {"dataPoints": [point] * 3000, "aggregationTemporality": 1}},
+        {"name": "none", "histogram": {}},
+    ]
+    document = {"resourceMetrics": [{"scopeMetrics": [{"scope": {"name": "s"}, "metrics": metrics}]}]}
+    body = json.dumps(document).encode()
+    message_of_json(body)  # what is loaded once does not count
+    tracemalloc.start()
+    message = message_of_json(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert message == ParseDict(document, type(message)())
+    assert peak < 2 * len(body)
 
 
 def test_json_has_the_same_sums(shared_platform):

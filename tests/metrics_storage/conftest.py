@@ -89,16 +89,17 @@ class Store:
 
     engine: Engine
     tenant: str = field(default_factory=lambda: f"metrics-{next(_tenants)}-{uuid.uuid4().hex[:6]}")
+    promoted: tuple[str, ...] = ()
+    """The resource attributes that become labels."""
 
     async def insert(self, *requests: ExportMetricsServiceRequest, json_form: bool = False, token: str = "") -> None:
         """Load one segment that holds the requests."""
         if json_form:
-            name, payloads = "otlp_metrics_json", [from_json(METRICS, self.tenant, as_json(r)) for r in requests]
+            name = "otlp_metrics_json"
+            payloads = [from_json(METRICS, self.tenant, as_json(one), self.promoted) for one in requests]
         else:
-            name, payloads = (
-                "otlp_metrics",
-                [from_protobuf(METRICS, self.tenant, r.SerializeToString()) for r in requests],
-            )
+            name = "otlp_metrics"
+            payloads = [from_protobuf(METRICS, self.tenant, one.SerializeToString(), self.promoted) for one in requests]
         await self.load(name, b"".join(b"".join(payload.pieces) for payload in payloads), token)
 
     async def load(self, format_name: str, segment: bytes, token: str = "") -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import uuid
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
-from otlp_requests import TIME_NS, attributes, exponential, gauge, histogram, request, summary, total
+from otlp_requests import STALE_BITS, TIME_NS, attributes, exponential, gauge, histogram, request, summary, total
 
 LEDGER = (
     "SELECT reason, sum(count) AS count, max(detail) AS detail FROM vedette.ledger "
@@ -115,6 +116,8 @@ def metrics(draw: st.DrawFn) -> Metric:
     return summary(name, draw(st.dictionaries(FLOATS, FLOATS, max_size=3)), **facts)
 
 
+VALUE_BITS = "reinterpretAsUInt64(value)"
+INFINITY_BITS, FRACTION_BITS = 0x7FF << 52, (1 << 52) - 1
 TABLES = ("samples", "series", "histograms", "exemplars", "ledger", "usage_hour")
 
 
@@ -130,8 +133,13 @@ async def _counts(store) -> dict[str, int]:
     return {row["name"]: int(row["rows"]) for row in found}
 
 
-async def _contents(store) -> list[object]:
-    """Every row of the tables as text, a series by its name and labels instead of its id, which the tenant is part of."""
+async def contents(store, but: tuple[str, ...] = ()) -> list[Any]:
+    """Every row of the tables as text, a series by its name and labels instead of its id, which the tenant is part of.
+
+    Args:
+        store: Whose tables.
+        but: Tables to leave out.
+    """
     series = "INNER JOIN (SELECT id AS series, name, labels AS series_labels FROM vedette.series FINAL WHERE tenant = {tenant:String} LIMIT 1 BY id) AS s USING series"
     columns = {
         "samples": f"name, series_labels, day, time, start_time, reinterpretAsUInt64(value) FROM vedette.samples {series}",
@@ -143,7 +151,8 @@ async def _contents(store) -> list[object]:
     }
     return [
         await store.rows(f"SELECT {wanted} WHERE tenant = {{tenant:String}} ORDER BY ALL")
-        for wanted in columns.values()
+        for table, wanted in columns.items()
+        if table not in but
     ]
 
 
@@ -174,7 +183,17 @@ async def test_json_and_protobuf_come_to_the_same_rows(store, wild):
     store.tenant = f"pb-{uuid.uuid4().hex}"
     built = request(*wild, resource={"service.name": "s", "list": ["a", 1], "host": "h"}, scope="lib")
     await store.insert(built)
-    by_protobuf = await _contents(store)
+    by_protobuf = _without_other_nans(await contents(store))
     store.tenant = "json-" + store.tenant[3:]
     await store.insert(built, json_form=True)
-    assert await _contents(store) == by_protobuf
+    assert _without_other_nans(await contents(store)) == by_protobuf
+
+
+def _without_other_nans(found: list[Any]) -> list[Any]:
+    """Contents with one NaN instead of all but the stale marker: JSON has a word for it and no bits."""
+    for rows in found:
+        for row in rows:
+            bits = int(row.get(VALUE_BITS, 0))
+            if bits & INFINITY_BITS == INFINITY_BITS and bits & FRACTION_BITS and bits != STALE_BITS:
+                row[VALUE_BITS] = "NaN"
+    return found

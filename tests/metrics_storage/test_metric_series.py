@@ -6,16 +6,18 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from otlp_requests import attributes, exponential, gauge, histogram, request, summary, total
 from test_metric_faults import metrics
 
-from vedette.server.ingest import points_kernel
+from vedette.server.ingest.otlp import METRICS, canonical, from_protobuf
 from vedette.server.ingest.otlp_series import RequestSeries
+from vedette.server.ingest.points_kernel import points_of
 
 
-def _ours(message: Any, tenant: str) -> set[int]:
+def _ours(message: Any, tenant: str, promoted: tuple[str, ...] = ()) -> set[int]:
     points = sum(
         len(getattr(metric, kind).data_points)
         for resource in message.resource_metrics
@@ -23,10 +25,8 @@ def _ours(message: Any, tenant: str) -> set[int]:
         for metric in scope.metrics
         if (kind := metric.WhichOneof("data"))
     )
-    keys, places = np.empty(points, np.uint64), np.empty((points, 4), np.int64)
-    body = message.SerializeToString()
-    assert points_kernel.list_points(np.frombuffer(body, np.uint8), keys, places) == points
-    series = RequestSeries(message, tenant)
+    keys, places, _, _ = points_of(np.frombuffer(message.SerializeToString(), np.uint8), points)
+    series = RequestSeries(message, tenant, promoted)
     found: dict[int, set[int]] = {}
     for key, place in zip(keys.tolist(), places.tolist(), strict=True):
         ids = series.of(tuple(place))
@@ -69,6 +69,54 @@ async def test_every_kind_of_name_label_and_value(store):
     scope.metrics[-5].histogram.data_points[0].attributes.extend(attributes({"le": "own", "quantile": "q"}))
     await store.insert(message)
     assert await _theirs(store) == _ours(message, store.tenant)
+
+
+async def test_promoted_attributes(store):
+    store.promoted = ("k8s.pod.name", "zone", "list", "job", "le", "quantile", "absent", "__name__", "")
+    message = request(
+        gauge("plain", 1.0, le="own"), gauge("own", 1.0, zone="mine"), gauge("empty", 1.0, zone=""),
+        histogram("h", [1, 2], [1.0]), summary("s", {0.5: 1.0}), exponential("e", count=1, positive=(0, [1])),
+        resource={
+            "service.name": "n", "k8s.pod.name": "pod-1", "zone": "eu", "list": ["a", 1], "job": "forged", "le": "high",
+            "quantile": "q", "__name__": "forged", "": "none", "other": 1,
+        },
+    )  # fmt: skip
+    message.resource_metrics[0].resource.attributes.extend(attributes({"zone": "second"}))
+    await store.insert(message)
+    assert await _theirs(store) == _ours(message, store.tenant, store.promoted)
+    found = await store.values()
+    shared = r'job="n", k8s.pod.name="pod-1", le="own", list="[\"a\",1]", quantile="q"'
+    assert found[f'plain{{{shared}, zone="eu"}}'] == 1.0
+    assert found["own{" + shared.replace('le="own"', 'le="high"') + ', zone="mine"}'] == 1.0
+    assert found["h_bucket{" + shared.replace('le="own"', 'le="1.0"') + ', zone="eu"}'] == 1.0
+    assert [name for name in found if name.startswith("target_info") and 'zone="eu;second"' in name]
+    # The JSON form has the same series, and what a sender says of promotion itself counts for nothing.
+    series = await _theirs(store)
+    first, store.tenant = store.tenant, f"{store.tenant}-json"
+    await store.insert(message, json_form=True)
+    assert await store.values() == found
+    assert len(await _theirs(store)) == len(series)
+    store.tenant, store.promoted = f"{first}-none", ()
+    body = message.SerializeToString()
+    plain = from_protobuf(METRICS, store.tenant, body)
+    await store.load("otlp_metrics", b"".join(plain.pieces))
+    expected = await store.values()
+    store.tenant = f"{first}-lie"
+    lied = from_protobuf(METRICS, store.tenant, body + b"\xd2\x3e\x04zone")
+    await store.load("otlp_metrics", b"".join(lied.pieces))
+    assert await store.values() == expected
+    assert not any("pod-1" in name for name in expected if not name.startswith("target_info"))
+
+
+@pytest.mark.parametrize("promoted", [(), ("zone", "größe")])
+def test_a_record_that_is_written_anew_keeps_what_is_promoted(promoted):
+    body = request(gauge("g", 1.0), resource={"service.name": "n"}).SerializeToString()
+    length, *pieces = from_protobuf(METRICS, "acme", body + b"\xf8\x3e\x01", promoted).pieces
+    written = canonical(METRICS.protobuf_code, "acme", length + b"".join(pieces))
+    assert written is not None
+    rest = body + pieces[-1]
+    assert written.endswith(rest)
+    assert written[: -len(rest)] == bytes([len(rest) & 127 | 128, len(rest) >> 7] if len(rest) > 127 else [len(rest)])
 
 
 async def test_a_resource_is_told_of_whatever_becomes_of_its_points(store):

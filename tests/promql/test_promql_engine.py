@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from vedette.server.query.promql.ast import VectorSelector
 from vedette.server.query.promql.engine import (
     DEFAULT_LOOKBACK_MS,
     Limits,
@@ -89,6 +91,23 @@ async def test_all_selectors_are_read_in_one_call() -> None:
         (40_001, 440_000, 300_000, "rate"),
         (-239_999, 60_000, 0, ""),
     ]
+
+
+def _selectors_alive() -> int:
+    """How many selectors the process holds; ``type`` and not ``isinstance``, which asks weak proxies of the dead."""
+    gc.collect()
+    return sum(type(one) is VectorSelector for one in gc.get_objects())
+
+
+def test_trees_are_kept_and_their_memory_is_bounded() -> None:
+    assert parse("kept_for_later + 1") is parse("kept_for_later + 1")
+    before = _selectors_alive()
+    for number in range(600):
+        parse(f'm{number}{{label="{"x" * 2000}"}}')
+    kept = _selectors_alive() - before
+    assert kept < 550
+    long = f'm{{label="{"x" * 5000}"}}'
+    assert parse(long) is not parse(long)
 
 
 async def test_equal_selectors_are_read_once() -> None:

@@ -8,12 +8,13 @@ import struct
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from promql_cases import CaseSource
 
-from vedette.server.query.promql.engine import evaluate
+from vedette.server.query.promql.engine import QueryResult, evaluate
 from vedette.server.query.promql.json_writer import number, single_number, to_json
 
 HISTOGRAM = {
@@ -140,3 +141,15 @@ async def test_vectors_of_any_size(count: int) -> None:
     shown = ["1.5", "NaN", "+Inf", "-0", "1e-09", "7"]
     assert [one["value"] for one in answer["result"]] == [[0, shown[i % 6]] for i in range(count)]
     assert [one["metric"]["i"] for one in answer["result"]] == [f"{i:03}" for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    "start", [-10_000_500, -1_001, -999, -7, 0, 7, 999, 86_400_050, 1_700_000_000_123, 253_402_300_799_000]
+)
+def test_times_of_points(start: int) -> None:
+    times = [start, start + 1, start + 10, start + 1_000, start + 3_600_000]
+    ones = np.ones((1, len(times)))
+    body = to_json(QueryResult("matrix", np.array(times), [()], ones, ones > 0)).decode()
+    shown = [f"{'-' * (at < 0)}{abs(at) // 1000}" + (f".{abs(at) % 1000:03}" if at % 1000 else "") for at in times]
+    points = ",".join(f'[{at},"1"]' for at in shown)
+    assert body == f'{{"resultType":"matrix","result":[{{"metric":{{}},"values":[{points}]}}]}}'

@@ -144,6 +144,9 @@ class Tenant:
                     break
                 assert found.status in {200, 404}, found.body
                 time.sleep(0.05)
+        listed = ", ".join(f"'{trace_id}'" for trace_id in wanted)  # lists of traces come from their index
+        known = f"SELECT count() FROM traces WHERE trace_id IN ({listed})"
+        self.platform.eventually(known, len(wanted), self.name)
 
     def ask(self, path: str, params: dict[str, Any] | None = None, **more: Any) -> Any:
         """The answer to GET; `from_` stands for the parameter `from`."""

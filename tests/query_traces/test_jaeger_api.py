@@ -9,7 +9,7 @@ import pytest
 from otlp_spans import NS, Event, Link, Span, Tenant, new_span_id, new_trace_id
 
 MINUTE = 60 * NS
-T0 = (time.time_ns() // MINUTE - 3) * MINUTE + 123_456_000
+T0 = (time.time_ns() // MINUTE - 10) * MINUTE + 123_456_000
 
 
 @pytest.fixture(scope="module")

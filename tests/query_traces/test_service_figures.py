@@ -36,6 +36,8 @@ def figures(shared_platform) -> Tenant:
         inner = Span("work", root.start, 500_000_000, trace_id=trace_id, parent=root.span_id, service="gate/way")
         spans += [root, inner]
     spans.append(Span("nightly", T0 + 3 * MINUTE, 7_000_000, service="batch", status="error"))
+    for service, version, minutes in (("gate/way", "0.8", 300), ("gate/way", "0.9", 240), ("archive", "7", 240)):
+        spans.append(Span("GET /", T0 - minutes * MINUTE, 1, service=service, resource={"service.version": version}))
     tenant.send(*spans)
     return tenant
 
@@ -58,6 +60,12 @@ def test_services_count_what_they_were_asked_to_do(figures: Tenant) -> None:
     assert (batch["service"], batch["request_count"], batch["error_rate"]) == ("batch", 1, 1)
     assert batch["p50_ms"] == pytest.approx(7, rel=0.02)
     assert figures.get("/api/v1/services", {"from": T0 // NS - 3600, "to": T0 // NS})["services"] == []
+
+
+def test_versions_are_those_of_each_services_last_two_hours_with_spans_wherever_the_range_ends(figures: Tenant) -> None:
+    answer = figures.get("/api/v1/services", {"from": T0 // NS - 6 * 3600, "to": T0 // NS + 5 * 3600})
+    versions = {one["service"]: one["versions"] for one in answer["services"]}
+    assert versions == {"archive": ["7"], "batch": [], "gate/way": ["0.9", "1.0", "1.1"]}
 
 
 def test_operations_are_told_apart_by_name_and_kind(figures: Tenant) -> None:

@@ -60,7 +60,7 @@ class Recorder:
                 {"id": ID, "position": 9, "scanned": 2, "reached": 1},
                 {"id": OTHER, "position": 8, "scanned": 2, "reached": 1},
             ]
-        return [{"start_ns": 1, "end_ns": 2}]
+        return [{"start_ns": 1, "end_ns": 2, "found": 0}]
 
     async def query(self, tenant: str, sql: str, **options: Any) -> bytes:
         self._note(tenant, sql, **options)

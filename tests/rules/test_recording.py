@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +28,7 @@ class Ruled:
         self.folder = folder / "rules"
         self.folder.mkdir()
         flags = ["--rule-files", f"{self.folder}/*.yml", "--rules-tenant", TENANT, "--rules-interval", "1s"]
+        flags += ["--rules-patience", "3s"]
         self.platform = new_platform(folder / "data", flags).start()
 
     def write(self, name: str, *groups: dict[str, Any]) -> None:
@@ -206,15 +209,38 @@ def test_what_waits_is_counted_as_missed_and_evaluated_when_it_is_readable(ruled
     ruled.send(gauge("late", 1))
     ruled.write("late", {"name": "late", "rules": [{"record": "late:a", "expr": "late"}]})
     ruled.wait("late:a", ["1"])
-    before = _missed(ruled, "late")
+    before = _iterations(ruled, "late", "missed")
     ruled.platform.kill("engine")
-    while _missed(ruled, "late") <= before:
+    while _iterations(ruled, "late", "missed") <= before:
         time.sleep(0.1)
     ruled.send(gauge("late", 2))
     ruled.wait("late:a", ["2"])
 
 
-def _missed(ruled: Ruled, group: str) -> float:
+def test_a_backlog_holds_rules_back_for_as_long_as_they_have_patience(ruled):
+    ruled.send(gauge("early", 1))
+    ruled.write("early", {"name": "early", "rules": [{"record": "early:a", "expr": "early"}]})
+    ruled.wait("early:a", ["1"])
+    before = _iterations(ruled, "early", "incomplete")
+    worker = ruled.platform.child("worker")
+    os.kill(worker, signal.SIGSTOP)  # what is acknowledged goes nowhere
+    try:
+        ruled.send(gauge("early", 2))
+        while not (rule := ruled.group("early")["rules"][0])["lastError"]:
+            time.sleep(0.1)
+        assert rule["health"] == "ok"
+        assert "evaluated on what could be read after 3 s (--rules-patience)" in rule["lastError"]
+        while _iterations(ruled, "early", "incomplete") <= before:
+            time.sleep(0.1)
+        assert list(ruled.vector("early").values()) == ["1"]
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    ruled.wait("early:a", ["2"])
+    while ruled.group("early")["rules"][0]["lastError"]:
+        time.sleep(0.1)
+
+
+def _iterations(ruled: Ruled, group: str, kind: str) -> float:
     lines = ruled.platform.request("/metrics").body.decode().splitlines()
-    name = f'vedette_rule_group_iterations_missed_total{{rule_group="{ruled.folder}/{group}.yml;{group}"}}'
+    name = f'vedette_rule_group_iterations_{kind}_total{{rule_group="{ruled.folder}/{group}.yml;{group}"}}'
     return next(float(line.split()[-1]) for line in lines if line.startswith(name))

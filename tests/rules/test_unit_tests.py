@@ -194,6 +194,7 @@ def test_wrong_files_are_told(tmp_path, document, message):
     assert _promtool(path) in {1, None}
 
 
+# Without sort(), Prometheus gives the series of a selector in any order.
 TEMPLATES = [
     "plain",
     "{{ $labels.instance }} and {{ .Labels.job }} and {{ $value }} and {{ .Value | humanize }}",
@@ -201,7 +202,7 @@ TEMPLATES = [
     '{{ printf "%d %5.2f|%-6s|%q|%v|%g|%%|%x" 42 3.14159 "ab" "c\\"d" $value 1e21 255 }}',
     '{{ if eq $labels.job "a" }}yes{{ else if true }}maybe{{ else }}no{{ end }}',
     '{{ if and (gt $value 100.0) (not (eq $labels.job "b")) }}big{{ end }}{{ if or false "" 0 }}x{{ else }}y{{ end }}',
-    '{{ range query "up" }}{{ .Labels.instance }}={{ .Value }};{{ else }}none{{ end }}',
+    '{{ range query "sort(up)" }}{{ .Labels.instance }}={{ .Value }};{{ else }}none{{ end }}',
     '{{ range $i, $s := query "sort(up)" }}{{ $i }}:{{ $s.Labels.job }} {{ end }}',
     "{{ with query \"up{job='a'}\" }}{{ . | first | value | humanize }}{{ end }}",
     '{{ with query "nothing" }}some{{ else }}none{{ end }}',
@@ -220,10 +221,10 @@ TEMPLATES = [
     '{{ len "abc" }} {{ index (query "sort(up)") 0 | value }} {{ print "a" 1 2 "b" }} {{ println "z" }}',
     '{{ ne 1 2 }} {{ lt 1 2 }} {{ le 2 2 }} {{ ge 1.5 2.5 }} {{ eq "a" "b" "a" }} {{ not "" }}',
     "{{ 1e6 }} {{ 1000000.0 }} {{ 1e21 }} {{ 0.00001 }} {{ 123456789.5 }} {{ 0x10 }} {{ true }} {{ 'a' }}",
-    '{{ $labels }} {{ (index (query "up") 0).Labels.job }} {{ `raw` }}',
+    '{{ $labels }} {{ (index (query "sort(up)") 0).Labels.job }} {{ `raw` }}',
     '{{ html "<a&b>" }} {{ urlquery "a b/c" }} {{ parseDuration "1h30m" }}',
     "{{ range $k, $v := $labels }}{{ $k }}={{ $v }},{{ end }}",
-    '{{ range query "up" }}{{ if eq .Labels.job "a" }}{{ continue }}{{ end }}{{ .Labels.job }}{{ break }}{{ end }}',
+    '{{ range query "sort(up)" }}{{ if eq .Labels.job "a" }}{{ continue }}{{ end }}{{ .Labels.job }}{{ break }}{{ end }}',
 ]
 LABELS = {"instance": "x:1", "job": "a", "__name__": "up"}
 SAMPLES = {"x:1": ("a", 123.0), "y:2": ("b", 4567.0)}

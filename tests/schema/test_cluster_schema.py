@@ -52,3 +52,15 @@ def test_views_fill_the_tables_of_their_own_node():
         target = re.search(r"\bTO (vedette\.\w+)", text)
         assert target is not None
         assert target[1] not in STORED, text
+
+
+def test_views_that_are_changed_read_their_own_node():
+    changed = [text for text in STATEMENTS if "MODIFY QUERY" in text]
+    assert changed
+    for statement in changed:
+        (text,) = _rendered(statement)
+        name, source = re.search(r"ALTER TABLE (vedette\.\w+)", statement), re.search(r"FROM (vedette\.\w+)", text)
+        assert name is not None
+        assert source is not None
+        assert f"ALTER TABLE {name[1]} ON CLUSTER 'house' MODIFY QUERY" in text
+        assert source[1].endswith("_local")

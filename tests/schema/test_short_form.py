@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -66,10 +67,15 @@ async def _compare(database: EngineProcess, value: Any, members: dict[str, Any])
         assert not is_nested(by_name(wire).code, record(request))
         rows = [await _row(database, wire, request, short=short) for short in (True, False)]
         assert repr(rows[0]) == repr(rows[1]), wire
+        kinds = rows[0]["attribute_types"]
+        for text in [rows[0]["resource"], *(rows[0]["attributes"][key] for key in kinds if kinds[key] == "json")]:
+            json.loads(text)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(value=_values, members=_members)
+@example(value=[b"\xe0"], members={"end": [b"\xe0"], "only": [b"\xf0", b"\xf0"]})
+@example(value=[b"\xf0"], members={"k": [b"\xf0\x90"]})
 async def test_both_forms_give_the_same_row(tenant: Tenant, value: Any, members: dict[str, Any]) -> None:
     await _compare(tenant.database, value, members)
 

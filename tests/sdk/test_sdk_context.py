@@ -66,6 +66,38 @@ def test_asyncio_tasks_groups_and_executors_keep_the_context(programs, collector
     assert spans["outside"].parent_span_id == b""
 
 
+def test_spawned_processes_and_pools_of_them_keep_the_context(programs, collector):
+    programs.run(
+        """
+        import multiprocessing, vedette
+        from concurrent.futures import ProcessPoolExecutor
+        vedette.configure("shop", log_format="none", process_metrics=False)
+        vedette.instrument()
+        def work(name):
+            with vedette.span(name):
+                vedette.get_logger("shop").info(name)
+            return vedette.flush()
+        if __name__ == "__main__":
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, spawn) as pool:
+                for number in range(2):
+                    with vedette.span(f"outer {number}"), vedette.context(request=f"r-{number}"):
+                        assert pool.submit(work, f"pool {number}").result()
+                        if number:
+                            assert list(pool.map(work, ["mapped"])) == [True]
+                            child = spawn.Process(target=work, args=("process",)); child.start(); child.join()
+                pool.submit(work, "alone").result()
+        """
+    )
+    spans = {span.name: span for span in collector.spans}
+    parents = {"pool 0": "outer 0", "pool 1": "outer 1", "mapped": "outer 1", "process": "outer 1"}
+    for name, parent in parents.items():
+        assert spans[name].parent_span_id == spans[parent].span_id, name
+    assert spans["alone"].parent_span_id == b""
+    requests = {value_of(record.body): attributes_of(record).get("request") for record in collector.logs}
+    assert requests == {"pool 0": "r-0", "pool 1": "r-1", "mapped": "r-1", "process": "r-1", "alone": None}
+
+
 def test_celery_tasks_go_on_in_the_trace_that_sent_them(programs, collector):
     pytest.importorskip("celery")
     pytest.importorskip("opentelemetry.instrumentation.celery")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 from collections import Counter
 from typing import Any
 
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 from sdk_programs import STEADY, attributes_of, value_of
 
 from vedette.sdk import redaction
+from vedette.sdk.logs.files import LogFile
 from vedette.sdk.logs.lines import JsonLines
 from vedette.sdk.logs.records import Captured, Channel
+from vedette.sdk.otlp.logs import LogEncoder
 from vedette.sdk.redaction import MASK, Redactor
 from vedette.sdk.resource import Scope
 
@@ -109,15 +113,22 @@ def test_the_standard_librarys_loggers_go_the_same_way_once(programs, collector)
             logging.exception("std")
         vedette.shutdown()
         logging.warning("after the end")
+        vedette.configure("shop")
+        import logging.config  # a framework configures anew: what it says of levels holds, and lines go on our way
+        console = {"class": "logging.StreamHandler", "stream": sys.stdout}
+        logging.config.dictConfig({"version": 1, "handlers": {"console": console}, "disable_existing_loggers": False,
+                                   "root": {"handlers": ["console"], "level": "ERROR"}})
+        logging.warning("below"); logging.error("configured anew")
         """
     )
-    *lines, last = result.stdout.splitlines()
+    *lines, last, anew = result.stdout.splitlines()
     slow, wrong, changing, failed = [json.loads(line) for line in lines]
     assert (slow["logger"], slow["message"], slow["rows"], len(slow["trace_id"])) == ("lib.db", "slow query", 3, 32)
     assert wrong["message"] == "%d ('text',)"
     assert changing["message"] == "dict {'a': 1}"
     assert failed["exception"]["type"] == "ZeroDivisionError"
     assert last == "WARNING:root:after the end"  # the program's own handler is back
+    assert json.loads(anew)["message"] == "configured anew"
     assert Counter(value_of(record.body) for record in collector.logs)["slow query"] == 1
 
 
@@ -299,6 +310,34 @@ def test_old_files_are_removed(programs):
     assert json.loads((programs.directory / "app.log").read_text().splitlines()[-1])["number"] == 199
 
 
+def test_files_keep_to_their_size_however_many_lines_come_at_once(tmp_path):
+    file = LogFile(tmp_path / "app.log", rotate_bytes=100, keep_files=100)
+    lines = [f"line {number}" for number in range(100)] + ["long " * 50, "last"]
+    file.write("\n".join(lines) + "\n", len(lines))
+    file.close()
+    rotated, last = sorted(tmp_path.glob("app.log.*")), tmp_path / "app.log"
+    assert [line for path in (*rotated, last) for line in path.read_text().splitlines()] == lines
+    assert [path.stat().st_size for path in rotated if path.stat().st_size > 100] == [251]
+
+
+def test_files_rotate_by_age_and_go_when_they_are_too_old(tmp_path):
+    """An hour ago is told by the files' times, so that nobody has to wait for it."""
+    path = tmp_path / "app.log"
+    path.write_text("an hour ago\n")
+    for name, age in (("app.log.1", 7200), ("app.log.2", 1800), ("other.log.1", 7200)):
+        (tmp_path / name).write_text("rotated\n")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    os.utime(path, (time.time() - 3600,) * 2)
+    file = LogFile(path, rotate_seconds=3000, keep_seconds=5000)
+    file.write("now\n", 1)
+    file.write("and now\n", 1)
+    file.close()
+    assert path.read_text() == "now\nand now\n"
+    kept = {held.name: held.read_text() for held in tmp_path.iterdir() if held != path}
+    (rotated,) = set(kept) - {"app.log.2", "other.log.1"}
+    assert kept[rotated] == "an hour ago\n"
+
+
 def test_unbuffered_lines_are_there_even_after_a_hard_exit(programs):
     result = programs.run(
         """
@@ -311,7 +350,7 @@ def test_unbuffered_lines_are_there_even_after_a_hard_exit(programs):
     assert lines_of(result)[0]["message"] == "written"
 
 
-@pytest.mark.parametrize("end", ["raise SystemExit(0)", "os.kill(os.getpid(), signal.SIGTERM)", "pass"])
+@pytest.mark.parametrize("end", ["raise SystemExit(0)", "os.kill(os.getpid(), signal.SIGHUP)", "pass"])
 def test_buffered_lines_are_written_at_the_programs_end(programs, end):
     process = programs.start(
         f"""
@@ -324,22 +363,6 @@ def test_buffered_lines_are_written_at_the_programs_end(programs, end):
     )
     out, _ = process.communicate()
     assert [json.loads(line)["number"] for line in out.splitlines()] == list(range(1000))
-
-
-def test_events_of_the_opentelemetry_logs_api_arrive(programs, collector):
-    programs.run(
-        """
-        import vedette
-        vedette.configure("shop", log_format="none")
-        from opentelemetry._logs import get_logger, LogRecord, SeverityNumber
-        get_logger("gen", "1.0").emit(LogRecord(timestamp=5, severity_number=SeverityNumber.WARN2, severity_text="W2",
-            body={"a": [1, None]}, attributes={"k": 1.5}, event_name="gen_ai.choice"))
-        """
-    )
-    (record,) = collector.logs
-    assert (record.time_unix_nano, record.severity_number, record.severity_text) == (5, 14, "W2")
-    assert (value_of(record.body), record.event_name) == ({"a": [1, None]}, "gen_ai.choice")
-    assert attributes_of(record) == {"k": 1.5}
 
 
 def test_structlog_can_end_in_vedette(programs, collector):
@@ -434,6 +457,35 @@ def test_the_quick_look_for_secrets_misses_none(parts):
     for joint in ("", " "):
         text = joint.join(parts)
         assert redactor.text(text) == redactor._patterns.sub(redaction._mask, text)
+
+
+@STEADY
+@given(
+    st.lists(
+        st.sampled_from(
+            ["4111111111111111", "1", "/", ".", ",", "-", " ", "orders", "é", "A", "sk-" + "a" * 20, *SECRETS]
+        )
+    )
+)
+def test_a_path_that_is_not_searched_has_no_secret(parts):
+    text = "".join(parts)
+    assert Redactor().text(text) == Redactor()._search(text)
+
+
+def test_values_that_never_come_again_are_written_and_sent_like_the_first():
+    """Nothing is kept of a key any more when so many different values have come."""
+    channel = Channel("x", 0, Scope("x", None, None, None))
+    lines, encoder = JsonLines("s", Redactor()), LogEncoder(Redactor(), 100)
+    for number in [*range(1500), 7, 1 << 40, -1, 1 << 70]:
+        fields = {"path": f"/orders/{number}", "note": f"password=hunter{number}", "n": number, "f": number / 3}
+        record = (10**18, 20, channel, "m", (), fields, None, {"id": f"c-{number}"}, None, None, "", None)
+        if number % 100 == 7 or not 0 <= number < 1500:
+            assert lines.format(record) == JsonLines("s", Redactor()).format(record)
+            assert encoder.encode(record) == LogEncoder(Redactor(), 100).encode(record)
+            assert json.loads(lines.format(record))["note"] == f"password={MASK}"
+        else:
+            lines.format(record)
+            encoder.encode(record)
 
 
 @pytest.mark.parametrize("secret", SECRETS)

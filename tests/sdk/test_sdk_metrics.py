@@ -16,6 +16,7 @@ from sdk_programs import STEADY, attributes_of
 
 from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.exposition import exposition
+from vedette.sdk.metrics.gauges import Gauge
 from vedette.sdk.metrics.instruments import Histogram, Summary, interpolated
 from vedette.sdk.metrics.provider import MeterProvider
 from vedette.sdk.metrics.registry import Registry
@@ -216,6 +217,40 @@ def test_counts_are_exact_under_threads(programs):
         """
     )
     assert result.stdout.split() == ["200000", "100000.0", "200000", "200000", "200000"]
+
+
+def test_a_gauge_shows_what_was_set_and_the_steps_since():
+    gauge = Gauge()
+    gauge.dec()
+    assert gauge.value() == -1
+    gauge.set(0.1)
+    gauge.inc()
+    gauge.dec()
+    assert gauge.value() == 0.1
+    gauge.inc(2.5)
+    gauge.dec(0.5)
+    gauge.inc()
+    assert gauge.value() == pytest.approx(3.1)
+    gauge.set(7)
+    assert gauge.value() == 7
+    gauge.reset()
+    assert gauge.value() == 0
+
+
+def test_a_tally_counts_in_all_its_series_and_forgets_in_a_fork():
+    registry = Registry()
+    every, failed = registry.counter("every_total"), registry.counter("failed_total")
+    seconds = registry.histogram("seconds", buckets=[1])
+    fine, bad = registry.tally([every, seconds], seconds), registry.tally([every, failed, seconds], seconds)
+    for _ in range(3000):
+        fine.observe(0.5)
+    bad.observe(2)
+    registry.collect()
+    assert (every.value(), failed.value(), seconds.counts, seconds.total) == (3001, 1, [3000, 1], 1502)
+    fine.observe(0.5)
+    registry.after_fork()
+    registry.collect()
+    assert (every.value(), seconds.count()) == (0, 0)
 
 
 def test_labels_that_explode_are_capped_and_told(programs):

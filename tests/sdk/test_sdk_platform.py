@@ -43,6 +43,9 @@ for number in range(200):
     events = [(text() or "e", attributes(), start + n) for n in range(rng.randrange(3))]
     for name, more, at in events:
         span.add_event(name, more, at)
+    links = [(rng.getrandbits(128) or 1, rng.getrandbits(64) or 1, attributes()) for _ in range(rng.randrange(3))]
+    for trace_id, span_id, more in links:
+        span.add_link(SpanContext(trace_id, span_id, is_remote=True), more)
     if rng.random() < 0.3:
         span.set_status(Status(StatusCode.ERROR, text() or None))
     with trace.use_span(span):
@@ -52,12 +55,22 @@ for number in range(200):
     context = span.get_span_context()
     ids = [f"{context.trace_id:032x}", f"{context.span_id:016x}"]
     spans.append([*ids, span.name, span.kind.name.lower(), a, start, took, span.status.status_code.name.lower(),
-                  span.status.description or "", [[n, m, t] for n, m, t in events]])
+                  span.status.description or "", [[n, m, t] for n, m, t in events],
+                  [[f"{t:032x}", f"{s:016x}", m] for t, s, m in links]])
     logs.append([*ids, message, fields])
 counts = vedette.counter("through_total", labels=["n"])
 for number in range(20):
     counts.labels(str(number)).inc(number)
-print(json.dumps([spans, logs]))
+level, seen = vedette.gauge("through_level", labels=["n"]), vedette.histogram("through_seen", labels=["n"])
+levels, sums = {}, {}
+for number in range(20):
+    levels[str(number)] = rng.uniform(-1e9, 1e9)
+    level.labels(str(number)).set(levels[str(number)])
+    values = [rng.randrange(100) / 8 for _ in range(rng.randrange(1, 50))]  # sums of these are exact
+    for one in values:
+        seen.labels(str(number)).observe(one)
+    sums[str(number)] = [sum(values), len(values), len([one for one in values if one <= 2.5])]
+print(json.dumps([spans, logs, levels, sums]))
 """
 
 
@@ -88,26 +101,35 @@ def kept(attributes: dict[str, str], types: dict[str, str]) -> dict[str, str]:
 def test_the_platform_shows_exactly_what_was_recorded(platform, tmp_path):
     programs = Programs(tmp_path, f"http://127.0.0.1:{platform.otlp_http}")
     result = programs.run(PROGRAM, str(SEED))
-    spans, logs = json.loads(result.stdout)
+    spans, logs, levels, sums = json.loads(result.stdout)
     platform.eventually("SELECT toInt32(count()) FROM spans", 200)
     platform.eventually("SELECT toInt32(count()) FROM logs", 200)
-    found = {row["span_id"]: row for row in platform.sql("SELECT *, toUnixTimestamp64Nano(time) AS at FROM spans")}
-    for trace_id, span_id, name, kind, attributes, start, took, status, message, _events in spans:
+    ats = "toUnixTimestamp64Nano(time) AS at, arrayMap(t -> toUnixTimestamp64Nano(t), events.time) AS event_ats"
+    found = {row["span_id"]: row for row in platform.sql(f"SELECT *, {ats} FROM spans")}
+    for trace_id, span_id, name, kind, attributes, start, took, status, message, events, links in spans:
         row = found[span_id]
         got = (row["trace_id"], row["name"], row["kind"], int(row["at"]), int(row["duration_ns"]), row["status"])
         assert got == (trace_id, name, kind, start, took, status), SEED
         assert row["status_message"] == message, SEED
         assert kept(row["attributes"], row["attribute_types"]) == {k: shown(v) for k, v in attributes.items()}, SEED
         assert row["service"] == "through"
-    events = sum(len(span[-1]) for span in spans)
-    counted = platform.sql("SELECT toInt32(sum(length(events.name))) AS n FROM spans")[0]["n"]
-    assert counted == events, SEED
+        said = zip(row["events.name"], map(json.loads, row["events.attributes"]), row["event_ats"], strict=True)
+        assert [[name, more, int(at)] for name, more, at in said] == events, SEED
+        led = zip(row["links.trace_id"], row["links.span_id"], map(json.loads, row["links.attributes"]), strict=True)
+        assert list(map(list, led)) == links, SEED
     lines = {row["span_id"]: row for row in platform.sql("SELECT * FROM logs")}
     for trace_id, span_id, message, fields in logs:
         row = lines[span_id]
         assert (row["trace_id"], row["body"], row["severity_text"]) == (trace_id, message, "WARN"), SEED
         assert kept(row["attributes"], row["attribute_types"]) == {k: shown(v) for k, v in fields.items()}, SEED
-    of_counter = "FROM samples JOIN series ON samples.series = series.id WHERE name = 'through_total'"
-    platform.eventually(f"SELECT toInt32(count()) {of_counter}", 20)
-    samples = platform.sql(f"SELECT labels['n'] AS n, value {of_counter}")
-    assert {row["n"]: float(row["value"]) for row in samples} == {str(n): float(n) for n in range(20)}
+
+    def values(name: str, where: str = "1") -> dict[str, float]:
+        of = f"FROM samples JOIN series ON samples.series = series.id WHERE name = '{name}' AND {where}"
+        platform.eventually(f"SELECT toInt32(count()) {of}", 20)
+        return {row["n"]: float(row["value"]) for row in platform.sql(f"SELECT labels['n'] AS n, value {of}")}
+
+    assert values("through_total") == {str(n): float(n) for n in range(20)}, SEED
+    assert values("through_level") == levels, SEED
+    assert values("through_seen_sum") == {n: total for n, (total, _, _) in sums.items()}, SEED
+    assert values("through_seen_count") == {n: count for n, (_, count, _) in sums.items()}, SEED
+    assert values("through_seen_bucket", "labels['le'] = '2.5'") == {n: below for n, (*_, below) in sums.items()}, SEED

@@ -99,43 +99,78 @@ def test_over(telemetry):
     assert "Over the telemetry budget: spans: 3 of 1" in result.stdout
 
 
-@pytest.mark.parametrize("framework", ["fastapi", "flask"])
+UNCHANGED = {
+    "fastapi": (
+        "/orders/{order}",
+        """
+        from fastapi import FastAPI
+        from fastapi.testclient import TestClient
+        app = FastAPI()
+        app.get("/orders/{order}")(lambda order: order)
+        answer = TestClient(app).get("/orders/7")
+        """,
+    ),
+    "flask": (
+        "/orders/<order>",
+        """
+        from flask import Flask
+        app = Flask("x")
+        app.get("/orders/<order>")(lambda order: order)
+        answer = app.test_client().get("/orders/7")
+        """,
+    ),
+    "litestar": (
+        "/orders/{order}",
+        """
+        from litestar import Litestar, get
+        from litestar.testing import TestClient
+        @get("/orders/{order:int}", sync_to_thread=False)
+        def order(order: int) -> int: return order
+        answer = TestClient(Litestar([order])).get("/orders/7")
+        """,
+    ),
+    "django asgi": (
+        "/orders/<int:order>",
+        """
+        from django.conf import settings
+        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x", LOGGING_CONFIG=None)
+        from django.core.asgi import get_asgi_application
+        from django.http import JsonResponse
+        from django.urls import path
+        urlpatterns = [path("orders/<int:order>", lambda r, order: JsonResponse(order, safe=False))]
+        from starlette.testclient import TestClient
+        answer = TestClient(get_asgi_application()).get("/orders/7")
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("framework", UNCHANGED)
 def test_a_program_is_instrumented_without_a_change(programs, collector, framework):
-    if framework == "fastapi":
-        source = """
-            from fastapi import FastAPI
-            from fastapi.testclient import TestClient
-            app = FastAPI()
-            app.get("/orders/{order}")(lambda order: order)
-            client = TestClient(app)
-        """
-    else:
-        source = """
-            from flask import Flask
-            app = Flask("x")
-            app.get("/orders/<order>")(lambda order: order)
-            client = app.test_client()
-        """
+    route, source = UNCHANGED[framework]
+    (programs.directory / "theirs").mkdir()
+    (programs.directory / "theirs" / "sitecustomize.py").write_text("import sys\nsys.their_own = True\n")
     path = programs.write(
         source
         + """
-            import logging
-            from sqlalchemy import create_engine, text
-            with create_engine("sqlite://").connect() as db:
-                db.execute(text("SELECT 1"))
-            answer = client.get("/orders/7")
-            assert answer.status_code == 200
-            answer.close()
-            logging.getLogger("theirs").warning("hello")
+        assert answer.status_code == 200, answer
+        answer.close()
+        import logging, sys
+        from sqlalchemy import create_engine, text
+        with create_engine("sqlite://").connect() as db:
+            db.execute(text("SELECT 1"))
+        logging.getLogger("theirs").warning("hello")
+        assert sys.their_own  # a sitecustomize of the program's own is loaded, too
         """
     )
     command = [sys.executable, "-m", "vedette.cli.main", "run", "--", sys.executable, str(path)]
     environment = programs.environment(VEDETTE_SERVICE="unchanged")
+    theirs = str(programs.directory / "theirs")
+    environment["PYTHONPATH"] = os.pathsep.join([theirs, environment.get("PYTHONPATH", "")])
     result = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, cwd=programs.directory
     )
     assert result.returncode == 0, result.stderr
-    route = "/orders/{order}" if framework == "fastapi" else "/orders/<order>"
     assert f"GET {route}" in collector.names()
     assert any(name.startswith("SELECT") for name in collector.names())
     assert "hello" in str(collector.logs)

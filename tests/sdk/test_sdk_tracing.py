@@ -70,6 +70,7 @@ def test_debug_records_of_kept_traces_are_logged_after_all(programs, collector):
     logged = [json.loads(line)["message"] for line in result.stdout.splitlines()]
     assert [text for text in logged if text.startswith("fine")] == ["fine: warning"]
     assert sorted(text for text in logged if text.startswith("failed")) == [
+        "failed failed",  # the exception that left the trace's first span
         "failed: chatty",
         "failed: debug",
         "failed: of the standard library",
@@ -241,6 +242,88 @@ def test_each_propagator_reads_what_it_writes(names):
     assert (got.trace_id, got.span_id, got.is_remote, got.trace_flags & 1) == (parent.trace_id, parent.span_id, True, 1)
     if {"baggage", "jaeger"} & set(names):
         assert baggage.get_baggage("tenant", back) == "acme"
+
+
+def test_a_web_application_reads_the_headers_of_each_propagator(programs, collector):
+    """A propagator may read headers besides those that it writes: the other form of B3, Jaeger's baggage."""
+    result = programs.run(
+        """
+        import asyncio, vedette
+        from opentelemetry import baggage
+        IDS = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+        HEADERS = {
+            "b3": {"x-b3-traceid": IDS[0], "x-b3-spanid": IDS[1], "x-b3-sampled": "1"},
+            "b3multi": {"b3": "-".join((*IDS, "1"))},
+            "jaeger": {"uber-trace-id": ":".join((*IDS, "0", "1")), "uberctx-plan": "gold"},
+            "tracecontext": {"traceparent": f"00-{IDS[0]}-{IDS[1]}-01", "tracestate": "a=1,b=2"},
+        }
+        async def send(message): pass
+        for name, headers in HEADERS.items():
+            vedette.configure("web", propagators=[name], log_format="none", process_metrics=False)
+            async def app(scope, receive, send):
+                print(name, baggage.get_baggage("plan"))
+            app = vedette.instrument(app, metrics_path=None)
+            raw = [(key.encode(), value.encode()) for key, value in headers.items()]
+            asyncio.run(app({"type": "http", "method": "GET", "path": f"/{name}", "headers": raw}, None, send))
+            vedette.shutdown()
+        """
+    )
+    assert result.stdout.split() == ["b3", "None", "b3multi", "None", "jaeger", "gold", "tracecontext", "None"]
+    assert len(collector.spans) == 4
+    assert {(span.trace_id.hex(), span.parent_span_id.hex()) for span in collector.spans} == {
+        ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+    }
+    states = {attributes_of(span)["url.path"]: span.trace_state for span in collector.spans}
+    assert states["/tracecontext"] == "a=1,b=2"
+
+
+def test_baggage_has_the_limits_of_the_w3c():
+    found = propagator(["tracecontext", "baggage"])
+    many = ",".join(f"key{number}=v" for number in range(300))
+    assert len(baggage.get_all(found.extract({"baggage": many}))) == 180
+    assert not baggage.get_all(found.extract({"baggage": "key=" + "v" * 8192}))
+    long = ",".join(f"m{number}@vendor=v" for number in range(40))
+    parent = {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01", "tracestate": long}
+    state = trace.get_current_span(found.extract(parent)).get_span_context().trace_state
+    assert len(state) <= 32
+
+
+def test_an_exception_is_an_event_and_where_a_trace_began_a_record(programs, collector):
+    programs.run(
+        """
+        import vedette
+        vedette.configure("traces", log_format="none", process_metrics=False)
+        @vedette.traced
+        def numbers():
+            yield 1
+            raise KeyError("in a generator")
+        for fail in (lambda: 1 / 0, lambda: list(numbers())):
+            try:
+                with vedette.context(job="nightly"), vedette.span("job"):
+                    try:
+                        with vedette.span("step"):
+                            raise ValueError("caught inside")
+                    except ValueError:
+                        pass
+                    fail()
+            except (ZeroDivisionError, KeyError):
+                pass
+        try:
+            list(numbers())
+        except KeyError:
+            pass
+        """
+    )
+    events = sorted((span.name, len(span.events)) for span in collector.spans)
+    assert events == [("job", 1), ("job", 1), ("numbers", 1), ("numbers", 1), ("step", 1), ("step", 1)]
+    records = [(value_of(record.body), attributes_of(record)) for record in collector.logs]
+    assert [(text, found["exception.type"], found.get("job")) for text, found in records] == [
+        ("job failed", "ZeroDivisionError", "nightly"),
+        ("job failed", "KeyError", "nightly"),
+        ("numbers failed", "KeyError", None),
+    ]
+    assert {record.span_id for record in collector.logs} <= {span.span_id for span in collector.spans}
+    assert "in a generator" in records[1][1]["exception.stacktrace"]
 
 
 @STEADY

@@ -134,11 +134,12 @@ class Site:
             self.port = probe.getsockname()[1]
         command = [part.replace("PORT", str(self.port)) for part in server]
         self.log = programs.directory / "server.log"
+        found = os.pathsep.join(filter(None, [str(programs.directory), os.environ.get("PYTHONPATH")]))
         with self.log.open("w") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 cwd=programs.directory,
-                env=programs.environment(PYTHONPATH=str(programs.directory), **variables),
+                env=programs.environment(PYTHONPATH=found, **variables),
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
@@ -231,6 +232,9 @@ def test_one_pass_does_everything_for_a_request(served):
     assert (log["method"], log["path"], log["status"], log["route"]) == ("GET", "/api/orders/7", 200, route)
     assert log["trace_id"] == server.trace_id.hex()
     assert log["duration_ms"] > 0
+    broken = next(line for line in lines if line["logger"] == "vedette.requests" and line["path"] == "/fail")
+    assert (broken["exception"]["type"], broken["exception"]["message"]) == ("RuntimeError", "broken")
+    assert [event.name for event in failed.events] == ["exception"]  # also where a framework made an answer of it
 
 
 def test_the_exception_of_an_application_is_recorded_and_passes_unchanged(programs, collector):
@@ -343,6 +347,14 @@ def test_slow_requests_are_marked(programs, collector):
     assert collector.logs[0].severity_text == "WARN"
 
 
+def _pid_unless_reset(site: Any) -> bytes | None:
+    """Which worker answers; nothing if the connection went to one that ends and had not read it yet."""
+    try:
+        return site.get("/pid")[2]
+    except ConnectionError:
+        return None
+
+
 @pytest.mark.parametrize(
     "server",
     [
@@ -376,8 +388,9 @@ def test_workers_are_counted_together_and_none_hangs(programs, collector, server
         known = {b"%d" % ended, *pids}
         with ThreadPoolExecutor(8) as pool:
             while pids <= known or Path(f"/proc/{ended}").exists():
-                pids |= {answer[2] for answer in pool.map(lambda _: site.get("/pid"), range(8))}
-                requests += 8
+                answered = [pid for pid in pool.map(lambda _: _pid_unless_reset(site), range(8)) if pid]
+                pids |= set(answered)
+                requests += len(answered)
         assert site.metrics()[key] == requests
     site.stop()
     assert len([span for span in collector.spans if span.name == "GET /pid"]) == requests
@@ -401,81 +414,6 @@ def test_what_the_end_of_a_server_cannot_deliver_is_kept(programs, collector):
     collector.answer = taking
     programs.run("import vedette\nvedette.configure('web', log_format='none')\nwhile not vedette.flush(): pass")
     collector.wait(lambda: any(span.name == "work" for span in collector.spans))
-
-
-def test_sqlalchemy_statements_rows_failures_and_repeats_are_seen(programs, collector):
-    result = programs.run(
-        """
-        import vedette
-        vedette.configure("web")
-        vedette.instrument()
-        from sqlalchemy import create_engine, text
-        engine = create_engine("sqlite:///rows.db")
-        with vedette.span("request"), engine.begin() as db:
-            db.execute(text("CREATE TABLE t (a INT)"))
-            db.execute(text("INSERT INTO t VALUES (:a)"), [{"a": 1}, {"a": 2}])
-            db.execute(text("UPDATE t SET a = :secret"), {"secret": 4242})
-            for number in range(12):
-                db.execute(text("SELECT * FROM t WHERE a = :n"), {"n": number})
-        try:
-            with engine.connect() as db:
-                db.execute(text("SELECT * FROM missing"))
-        except Exception as error:
-            print(type(error).__name__)
-        """
-    )
-    spans = {span.name: span for span in collector.spans}
-    updated = attributes_of(next(span for name, span in spans.items() if name.startswith("UPDATE")))
-    assert updated["db.system.name"] == "sqlite"
-    assert updated["db.query.text"] == "UPDATE t SET a = ?"
-    assert updated["db.response.affected_rows"] == 2
-    assert "4242" not in str(collector.requests)
-    outer = attributes_of(spans["request"])
-    assert outer["db.n_plus_one"] is True
-    assert outer["db.n_plus_one.query"] == "SELECT * FROM t WHERE a = ?"
-    assert outer["db.n_plus_one.count"] == 12
-    failed = next(span for span in collector.spans if "missing" in str(attributes_of(span).get("db.query.text")))
-    assert failed.status.code == 2
-    assert "OperationalError" in result.stdout
-    names = {metric.name for metric in collector.metrics}
-    assert {"db_client_operation_duration_seconds", "db_client_connections"} <= names
-
-
-def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs, collector):
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        programs.run(
-            """
-            import asyncio, sys, httpx, vedette
-            vedette.configure("web", log_format="none")
-            vedette.instrument()
-            silent, fine = sys.argv[1:]
-            with vedette.span("outer"), vedette.context(correlation_id="c-1"):
-                for _ in range(2):
-                    try:
-                        httpx.get(f"http://user:pw@127.0.0.1:{silent}/slow?token=s3cret", timeout=0.1)
-                    except httpx.ReadTimeout:
-                        pass
-                async def ask():
-                    async with httpx.AsyncClient() as client:
-                        await client.post(f"{fine}/v1/traces", content=b"")
-                asyncio.run(ask())
-            """,
-            str(silent.getsockname()[1]),
-            collector.url,
-        )
-    spans = [span for span in collector.spans if span.name in {"GET", "POST"}]
-    first, second, posted = map(attributes_of, spans)
-    assert (first["error.type"], first["timeout"]) == ("httpx.ReadTimeout", True)
-    assert "http.request.resend_count" not in first
-    assert second["http.request.resend_count"] == 1
-    assert "s3cret" not in str(collector.requests)
-    assert posted["http.response.status_code"] == 200
-    sent = next(headers for _, headers, message in collector.requests if not message.ByteSize())
-    named = {key.lower(): value for key, value in sent.items()}
-    assert named["traceparent"].split("-")[2] == spans[2].span_id.hex()
-    assert named["x-correlation-id"] == "c-1"
 
 
 def test_an_endpoint_that_is_away_costs_no_request(tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from real_platform import Platform
 from ui_visitors import PATIENCE_MS, PHONE, TENANT, WIDE, Shop, Visitor
 
@@ -110,44 +110,68 @@ def _complain(visitor: Visitor, message: Any) -> None:
         visitor.complaints.append(message.text)
 
 
-def _visitor(browser: Browser, shop: Shop, **options: Any):
-    context = browser.new_context(**{"viewport": WIDE, "timezone_id": "UTC", **options})
+def _visit(context: BrowserContext, shop: Shop) -> Iterator[Visitor]:
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     visitor = Visitor(page, shop)
     page.on("console", lambda m: _complain(visitor, m))
     page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
     yield visitor
-    context.close()
+    if page.url.startswith(shop.platform.url):
+        page.evaluate("localStorage.clear()")  # what one chose is not the next one's choice
+    page.close()
     assert not visitor.complaints
 
 
-@pytest.fixture
-def visitor(browser, shop):
-    yield from _visitor(browser, shop)
+def _window(browser: Browser, **options: Any) -> BrowserContext:
+    """A browser's profile. Nothing moves by itself in it, so that what is looked at is what stays."""
+    return browser.new_context(**{"viewport": WIDE, "timezone_id": "UTC", "reduced_motion": "reduce", **options})
+
+
+@pytest.fixture(scope="module")
+def windows(browser):
+    """Profiles that the visitors of a module share, so that scripts are read and compiled once."""
+    made: dict[str, BrowserContext] = {}
+
+    def window(**options: Any) -> BrowserContext:
+        name = json.dumps(options, sort_keys=True)
+        if name not in made:
+            made[name] = _window(browser, **options)
+        return made[name]
+
+    yield window
+    for context in made.values():
+        context.close()
 
 
 @pytest.fixture
-def phone(browser, shop):
-    yield from _visitor(browser, shop, viewport=PHONE, has_touch=True)
+def visitor(windows, shop, make_platform):  # noqa: ARG001 - the page is closed before platforms stop
+    yield from _visit(windows(permissions=["clipboard-read", "clipboard-write"]), shop)
 
 
 @pytest.fixture
-def examined(browser, shop):
+def phone(windows, shop, make_platform):  # noqa: ARG001 - the page is closed before platforms stop
+    yield from _visit(windows(viewport=PHONE, has_touch=True), shop)
+
+
+@pytest.fixture
+def examined(windows, shop, make_platform):  # noqa: ARG001 - the page is closed before platforms stop
     """A phone whose window may become wide, and that lets axe in."""
-    yield from _visitor(browser, shop, viewport=PHONE, has_touch=True, color_scheme="light", bypass_csp=True)
+    yield from _visit(windows(viewport=PHONE, has_touch=True, color_scheme="light", bypass_csp=True), shop)
 
 
 @pytest.fixture
 def make_visitor(browser, shop):
-    """Visitors with other windows: `make_visitor(color_scheme="dark")`."""
+    """Visitors who were never here, with other windows if need be: `make_visitor(color_scheme="dark")`."""
     made = []
 
     def make(**options: Any) -> Visitor:
-        generator = _visitor(browser, shop, **options)
-        made.append(generator)
-        return next(generator)
+        context = _window(browser, **options)
+        visit = _visit(context, shop)
+        made.append((context, visit))
+        return next(visit)
 
     yield make
-    for generator in made:
-        next(generator, None)
+    for context, visit in made:
+        next(visit, None)
+        context.close()

@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/images/ from the demo's shop: every page in both themes, some on a phone.
+"""Makes the pictures of docs/images/ from the demo's shop: every page in both themes, on a wide window and on a phone.
 
 `make screenshots` runs it; with `--url` it takes a platform that runs already and has an hour of the shop's data.
 """
@@ -40,7 +40,7 @@ STATEMENT = """SELECT
 FROM spans
 WHERE time > now() - INTERVAL 5 MINUTE
 GROUP BY moment, service
-ORDER BY moment"""
+ORDER BY moment, service"""
 RULES = f"""groups:
   - name: requests
     interval: 15s
@@ -122,19 +122,16 @@ def settle(page: Page) -> None:
         page.wait_for_timeout(700)
 
 
-def take(browser: Browser, url: str, search: dict[str, str]) -> None:
-    everything = subjects(url, search)
+def take(browser: Browser, url: str, search: dict[str, str], only: list[str] | None) -> None:
+    shown = {name: one for name, one in subjects(url, search).items() if only is None or name in only}
     for scheme in ("light", "dark"):
-        for size, viewport, names in (
-            ("wide", WIDE, everything),
-            ("phone", PHONE, ("overview", "traces", "trace", "logs", "metrics", "catalogue", "sql")),
-        ):
+        for size, viewport in (("wide", WIDE), ("phone", PHONE)):
             context = browser.new_context(viewport=viewport, color_scheme=scheme, timezone_id="UTC")
             page = context.new_page()
-            for name in names:
-                path, own = everything[name]
-                own = {key: value for key, value in own.items() if size == "wide" or key != "span"}
-                page.goto(f"{url}{path}?{urllib.parse.urlencode({**search, **own})}")
+            for name, (path, own) in shown.items():
+                # A phone shows the trace or the span; the picture is of the trace.
+                asked = {key: value for key, value in own.items() if size == "wide" or key != "span"}
+                page.goto(f"{url}{path}?{urllib.parse.urlencode({**search, **asked})}")
                 settle(page)
                 page.screenshot(path=IMAGES / f"{name}-{size}-{scheme}.png")
             context.close()
@@ -145,16 +142,17 @@ def main() -> None:
     arguments.add_argument("--url", help="a platform that runs already")
     arguments.add_argument("--from", dest="start", default="now-5m", help="start of the range")
     arguments.add_argument("--to", dest="end", default="now", help="its end")
+    arguments.add_argument("--only", action="append", help="the name of a picture; may be given again")
     wanted = arguments.parse_args()
     IMAGES.mkdir(parents=True, exist_ok=True)
     search = {"from": wanted.start, "to": wanted.end}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         if wanted.url:
-            take(browser, wanted.url, search)
+            take(browser, wanted.url, search, wanted.only)
         else:
             with demo() as url:
-                take(browser, url, search)
+                take(browser, url, search, wanted.only)
         browser.close()
 
 

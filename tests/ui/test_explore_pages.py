@@ -41,12 +41,16 @@ def series_rows(page):
     return page.get_by_role("table", name="Series").locator("tbody tr")
 
 
-def test_a_typed_expression_is_drawn_with_the_figures_of_the_api(visitor):
+def run(page, expression: str, query: str = "A") -> None:
+    page.get_by_label(f"Expression {query}").fill(expression)
+    page.get_by_label(f"Expression {query}").press("Control+Enter")
+
+
+def test_a_typed_expression_is_drawn_and_told_with_the_figures_of_the_api(visitor):
     told = {one["metric"]["job"]: [float(v) for _, v in one["values"]] for one in ranged(visitor.shop, COUNTS)}
     assert len(told) > 1
     page = visitor.open("/explore", step=STEP)
-    page.get_by_label("Expression A").fill(COUNTS)
-    page.get_by_label("Expression A").press("Control+Enter")
+    run(page, COUNTS)
     expect(series_rows(page)).to_have_count(len(told))
     expect(page.get_by_role("img", name=f"{len(told)} series over time")).to_be_visible()
     for name, last, _, least, most in [row.locator("td").all_inner_texts() for row in series_rows(page).all()]:
@@ -54,20 +58,25 @@ def test_a_typed_expression_is_drawn_with_the_figures_of_the_api(visitor):
         assert [float(last), float(least), float(most)] == [values[-1], min(values), max(values)]
     assert json.loads(visitor.search()["q"]) == [COUNTS]
 
+    # One of the legend is shown alone.
+    name = series_rows(page).first.get_by_role("button").inner_text()
+    series_rows(page).first.get_by_role("button").click()
+    expect(series_rows(page).locator("nth=0").get_by_role("button", pressed=True)).to_be_visible()
+    assert visitor.search()["only"] == name
+    expect(page.locator("tr[data-off]")).to_have_count(len(told) - 1)
 
-def test_the_table_has_the_values_at_the_end_of_the_range(visitor):
     at = visitor.shop.end.timestamp()
-    told = prometheus(visitor.shop, "query", query=COUNTS, time=at)["result"]
-    page = explore(visitor, COUNTS, **{"as": "table"})
-    expect(page.get_by_text(re.compile(rf"^{len(told)} values at "))).to_be_visible()
+    now = prometheus(visitor.shop, "query", query=COUNTS, time=at)["result"]
+    page.get_by_text("Table", exact=True).click()
+    expect(page.get_by_text(re.compile(rf"^{len(now)} values at "))).to_be_visible()
     shown = {row[0].removeprefix("job="): row[1] for row in visitor.table("Values")}
-    assert shown == {one["metric"]["job"]: one["value"][1] for one in told}
+    assert shown == {one["metric"]["job"]: one["value"][1] for one in now}
     page.get_by_text("Graph", exact=True).click()
     expect(series_rows(page)).to_have_count(len(told))
     assert "as" not in visitor.search()
 
 
-def test_several_queries_are_drawn_together_left_out_and_stacked_in_the_address(visitor):
+def test_several_queries_are_drawn_together_left_out_and_stacked_in_the_address_and_saved(visitor):
     both = len(ranged(visitor.shop, COUNTS)) + 1
     page = explore(visitor, COUNTS)
     page.get_by_role("button", name="Add a query").click()
@@ -86,38 +95,33 @@ def test_several_queries_are_drawn_together_left_out_and_stacked_in_the_address(
     page.get_by_role("button", name="Remove query B").click()
     expect(page.get_by_label("Expression B")).to_have_count(0)
     assert json.loads(visitor.search()["q"]) == [COUNTS]
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("menuitem", name="Save this view…").click()
+    page.get_by_label("Name", exact=True).fill("Series by job")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page = visitor.open("/explore")
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("menuitem", name="Series by job", exact=True).click()
+    expect(page.get_by_label("Expression A")).to_have_text(COUNTS)
+    assert visitor.search()["stacked"] == "true"
 
 
-def test_one_series_of_the_legend_is_shown_alone(visitor):
-    told = ranged(visitor.shop, COUNTS)
-    page = explore(visitor, COUNTS)
-    expect(series_rows(page)).to_have_count(len(told))
-    name = series_rows(page).first.get_by_role("button").inner_text()
-    series_rows(page).first.get_by_role("button").click()
-    expect(series_rows(page).locator("nth=0").get_by_role("button", pressed=True)).to_be_visible()
-    assert visitor.search()["only"] == name
-    expect(page.locator("tr[data-off]")).to_have_count(len(told) - 1)
-
-
-def test_an_expression_that_cannot_be_read_says_where(visitor):
+def test_an_expression_is_completed_corrected_and_told_where_it_is_wrong(visitor):
     page = explore(visitor, "sum(rate(up[5m])) + )")
     expect(page.get_by_role("alert")).to_contain_text("unexpected right parenthesis ')'")
     expect(page.locator(".cm-lintRange-error")).to_have_text(")")
     visitor.complaints[:] = [text for text in visitor.complaints if "400" not in text]
 
-
-def test_a_counter_is_better_asked_for_its_rate(visitor):
-    page = explore(visitor, '{"shop.orders.placed_total"}')
+    field = page.get_by_label("Expression A")
+    run(page, '{"shop.orders.placed_total"}')
     better = 'rate({"shop.orders.placed_total"}[1m])'
     page.get_by_role("button", name=f"Use {better}").click()
-    expect(page.get_by_label("Expression A")).to_have_text(better)
+    expect(field).to_have_text(better)
     expect(page.get_by_role("button", name=f"Use {better}")).to_have_count(0)
     assert json.loads(visitor.search()["q"]) == [better]
 
-
-def test_names_are_completed_with_their_types_and_quoted_where_they_must_be(visitor):
-    page = explore(visitor)
-    field = page.get_by_label("Expression A")
+    field.fill("")
     field.press_sequentially("sum(process.thr")
     expect(page.get_by_role("option", name=re.compile(r"^process\.thread\.count\s*gauge"))).to_be_visible()
     field.press("ArrowDown")
@@ -125,8 +129,11 @@ def test_names_are_completed_with_their_types_and_quoted_where_they_must_be(visi
     expect(field).to_have_text('sum({"process.thread.count"})')
 
 
-def test_dragging_over_the_graph_zooms(visitor):
-    page = explore(visitor, COUNTS)
+def test_the_range_before_is_drawn_when_asked_and_dragging_over_the_graph_zooms(visitor):
+    count = len(ranged(visitor.shop, COUNTS))
+    page = explore(visitor, COUNTS, compare="10s")
+    expect(series_rows(page)).to_have_count(2 * count)
+    expect(series_rows(page).last).to_contain_text("before")
     before = visitor.search()
     plot = page.locator("[role=img][aria-label$='series over time'] .u-over")
     box = plot.bounding_box()
@@ -140,25 +147,17 @@ def test_dragging_over_the_graph_zooms(visitor):
     assert before["from"] < zoomed["from"] < zoomed["to"] < before["to"]
 
 
-def test_the_range_before_is_drawn_when_asked(visitor):
-    count = len(ranged(visitor.shop, COUNTS))
-    page = explore(visitor, COUNTS, compare="10s")
-    expect(series_rows(page)).to_have_count(2 * count)
-    expect(series_rows(page).last).to_contain_text("before")
-
-
-def test_buckets_are_a_heat_map(visitor):
+def test_buckets_and_native_histograms_are_heat_maps(visitor):
     buckets = ranged(visitor.shop, BUCKETS)
     page = explore(visitor, BUCKETS, **{"as": "heat"})
     points = int(visitor.shop.end.timestamp() // STEP - math.ceil(visitor.shop.start.timestamp() / STEP)) + 1
     label = f"Heat map: {len(buckets)} buckets over {points} points"
     expect(page.get_by_role("img", name=label)).to_be_visible()
-    page = explore(visitor, COUNTS, **{"as": "heat"})
+    run(page, COUNTS)
     expect(page.get_by_text("These are no buckets")).to_be_visible()
-
-
-def test_native_histograms_lead_to_their_heat_map(visitor):
-    page = explore(visitor, '{"payments.provider.duration_seconds"}')
+    page.get_by_text("Graph", exact=True).click()
+    expect(series_rows(page).first).to_be_visible()
+    run(page, '{"payments.provider.duration_seconds"}')
     page.get_by_role("button", name="Show the heat map").click()
     expect(page.get_by_role("img", name=re.compile(r"^Heat map: \d+ buckets"))).to_be_visible()
     assert visitor.search()["as"] == "heat"
@@ -180,38 +179,12 @@ def test_exemplars_lead_to_their_traces(visitor):
     expect(page).to_have_url(re.compile(trace))
 
 
-def test_a_view_is_saved_and_opened_again(visitor):
-    page = explore(visitor, COUNTS, stacked="true")
-    expect(series_rows(page).first).to_be_visible()
-    page.get_by_role("button", name="Views").click()
-    page.get_by_role("menuitem", name="Save this view…").click()
-    page.get_by_label("Name", exact=True).fill("Series by job")
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    page = visitor.open("/explore")
-    page.get_by_role("button", name="Views").click()
-    page.get_by_role("menuitem", name="Series by job", exact=True).click()
-    expect(page.get_by_label("Expression A")).to_have_text(COUNTS)
-    assert visitor.search()["stacked"] == "true"
-
-
-def test_the_catalogue_counts_series_and_leads_to_the_explorer(visitor):
+def test_the_catalogue_counts_series_says_where_they_come_from_and_leads_to_the_explorer(visitor):
     counts = prometheus(visitor.shop, "status/tsdb", limit=100_000)["seriesCountByMetricName"]
     family = "http.server.request.duration_seconds"
     series = sum(
         one["value"] for one in counts if re.fullmatch(rf"{re.escape(family)}_(bucket|count|sum)", one["name"])
     )
-    page = visitor.open("/explore/catalogue", q="http.server.request.dur")
-    expect(page.get_by_role("table", name="Metrics").locator("tbody tr")).to_have_count(1)
-    name, kind, unit, shown, _ = visitor.table("Metrics")[0]
-    assert name.startswith(f"{family}\nDuration of HTTP server requests")
-    assert (kind, unit, shown) == ("histogram", "seconds", f"{series:,}")
-    page.get_by_role("link", name=f"Explore {family}").click()
-    expect(page.get_by_label("Expression A")).to_contain_text("histogram_quantile(0.95")
-    expect(page.get_by_role("img", name=re.compile("series over time"))).to_be_visible()
-
-
-def test_the_catalogue_says_where_series_come_from(visitor):
     told = visitor.shop.api("cardinality", limit=1000)
     page = visitor.open("/explore/catalogue")
     first = page.get_by_role("list", name="Most series").get_by_role("listitem").first
@@ -221,20 +194,29 @@ def test_the_catalogue_says_where_series_come_from(visitor):
     labels = [one for one in told["by_label"] if one["name"] != "__name__"]
     top = page.get_by_role("list", name="Labels with most values").get_by_role("listitem").first
     expect(top).to_contain_text(f"{labels[0]['name']}{labels[0]['values']:,}")
+
+    page.get_by_label("Find a metric").fill("http.server.request.dur")
+    expect(page.get_by_role("table", name="Metrics").locator("tbody tr")).to_have_count(1)
+    name, kind, unit, shown, _ = visitor.table("Metrics")[0]
+    assert name.startswith(f"{family}\nDuration of HTTP server requests")
+    assert (kind, unit, shown) == ("histogram", "seconds", f"{series:,}")
+
     page.get_by_label("Find a metric").fill("process.thread")
     page.get_by_role("button", name=re.compile(r"^process\.thread\.count")).click()
     of_metric = visitor.shop.api("cardinality", limit=1000, match='{"process.thread.count"}')
-    shown = {row[0]: (row[1], row[2]) for row in visitor.table("Labels")}
-    assert shown == {
+    labelled = {row[0]: (row[1], row[2]) for row in visitor.table("Labels")}
+    assert labelled == {
         one["name"]: (f"{one['values']:,}", f"{one['series']:,}")
         for one in of_metric["by_label"]
         if one["name"] != "__name__"
     }
     assert visitor.search()["metric"] == "process.thread.count"
 
+    page.get_by_label("Find a metric").fill("http.server.request.dur")
+    page.get_by_role("link", name=f"Explore {family}").click()
+    expect(page.get_by_label("Expression A")).to_contain_text("histogram_quantile(0.95")
+    expect(page.get_by_role("img", name=re.compile("series over time"))).to_be_visible()
 
-def test_pages_of_metrics_lead_to_each_other(visitor):
-    page = visitor.open("/explore")
     navigation = page.get_by_role("navigation", name="Metrics")
     for name, heading in (("Catalogue", "Metric catalogue"), ("Targets", "Targets"), ("Rules", "Rules")):
         navigation.get_by_role("link", name=name, exact=True).click()

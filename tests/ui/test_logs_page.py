@@ -7,9 +7,12 @@ import io
 import json
 import re
 import time
+import urllib.parse
+from datetime import datetime
 from pathlib import Path
 
 from playwright.sync_api import expect
+from ui_figures import count, share
 
 HOSTILE = [
     "<img src=x onerror=\"document.title='owned'\">",
@@ -40,86 +43,111 @@ def send(shop, tenant: str, bodies: list[str], service: str = "hut", severity: i
     assert shop.platform.otlp("logs", json.dumps(request).encode(), **headers).status == 200
 
 
-def test_lines_are_those_of_the_api_in_their_order(visitor):
-    page = visitor.open("/logs")
+def total_of(page, number: int) -> None:
+    expect(page.get_by_text(f"{thousands(number)} lines", exact=True)).to_be_visible()
+
+
+def test_lines_are_those_of_the_api_in_their_order_and_dragging_over_their_histogram_zooms(visitor):
+    page = visitor.open("/logs", compare="10s")
     found = visitor.shop.api("logs", limit=3)["logs"]
-    total = visitor.shop.api("logs/histogram")["total"]
-    expect(page.get_by_text(f"{thousands(total)} lines", exact=True)).to_be_visible()
+    told = visitor.shop.api("logs/histogram", buckets=80)
+    total_of(page, told["total"])
     for index, line in enumerate(found):
         row = rows(page).nth(index)
         expect(row).to_contain_text(line["service"])
         expect(row).to_contain_text(line["time"][11:23])
         expect(row).to_contain_text(line["body"] if isinstance(line["body"], str) else json.dumps(line["body"])[:10])
+    chart = page.get_by_role("region", name="Lines over time")
+    # The range before is drawn over it, and the legend names each severity that there is.
+    severities = {severity for bucket in told["buckets"] for severity, lines in bucket["counts"].items() if lines}
+    assert set(chart.get_by_role("listitem").all_inner_texts()) == {*severities, "all before"}
+    plot = chart.locator(".u-over")
+    box = plot.bounding_box()
+    assert box
+    # Under the pointer stand the lines of a bucket by severity.
+    busy = max(range(len(told["buckets"])), key=lambda n: sum(told["buckets"][n]["counts"].values()))
+    bucket = told["buckets"][busy]
+    begin, end = visitor.shop.start.timestamp(), visitor.shop.end.timestamp()
+    at = datetime.fromisoformat(bucket["time"]).timestamp() + told["bucket_seconds"] * 0.2
+    page.mouse.move(box["x"] + box["width"] * (at - begin) / (end - begin), box["y"] + 20)
+    for severity, lines in bucket["counts"].items():
+        if lines:
+            expect(chart).to_contain_text(f"{severity} {count(lines)}")
+    before = visitor.search()
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 20, steps=6)
+    page.mouse.up()
+    expect(page.get_by_label("Back to the range before")).to_be_visible()
+    zoomed = visitor.search()
+    assert before["from"] < zoomed["from"] < zoomed["to"] < before["to"]
+    inside = {"from": zoomed["from"], "to": zoomed["to"]}
+    total_of(page, visitor.shop.api("logs/histogram", **inside)["total"])
     page.get_by_text("Oldest", exact=True).click()
-    oldest = visitor.shop.api("logs", order="oldest", limit=1)["logs"][0]
+    oldest = visitor.shop.api("logs", order="oldest", limit=1, **inside)["logs"][0]
     expect(rows(page).first).to_contain_text(oldest["time"][11:23])
 
 
 def test_a_query_narrows_lines_histogram_and_facets_and_is_in_the_address(visitor):
     page = visitor.open("/logs")
     bar = page.get_by_label("Search logs")
-    bar.fill("service:gateway AND severity:>=info")
-    bar.press("Enter")
-    total = visitor.shop.api("logs/histogram", q="service:gateway AND severity:>=info")["total"]
-    assert total > 0
-    expect(page.get_by_text(f"{thousands(total)} lines", exact=True)).to_be_visible()
-    expect(page.get_by_role("img", name=f"Lines over time by severity, {total} in all")).to_be_visible()
-    facet = page.get_by_label("Facets").get_by_role("region", name="service")
-    expect(facet.get_by_role("button", name=re.compile("^gateway"))).to_contain_text(str(total))
-    assert visitor.search()["q"] == "service:gateway AND severity:>=info"
-    page.reload()
-    expect(bar).to_have_value("service:gateway AND severity:>=info")
-    expect(page.get_by_text(f"{thousands(total)} lines", exact=True)).to_be_visible()
-
-
-def test_an_error_of_the_query_is_told_under_its_character(visitor):
-    page = visitor.open("/logs", q="service:payments AND (severity:error")
-    alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("The query ends too early")
-    expect(alert.locator("b")).to_have_count(1)
-    page.get_by_label("Search logs").fill("body:/[/ x")
-    page.get_by_label("Search logs").press("Enter")
-    expect(alert).to_contain_text("regular expression")
-    visitor.complaints[:] = [text for text in visitor.complaints if "400" not in text]
-
-
-def test_fields_and_values_are_completed(visitor):
-    page = visitor.open("/logs")
-    bar = page.get_by_label("Search logs")
     bar.click()
     bar.press_sequentially("serv")
     page.get_by_role("option", name=re.compile("^service column")).click()
     expect(bar).to_have_value("service:")
-    bar.press_sequentially("cat")
-    page.get_by_role("option", name=re.compile("^catalog")).click()
-    expect(bar).to_have_value("service:catalog ")
+    bar.press_sequentially("gate")
+    page.get_by_role("option", name=re.compile("^gateway")).click()
+    expect(bar).to_have_value("service:gateway ")
+    bar.press_sequentially("AND severity:>=info")
     bar.press("Enter")
-    total = visitor.shop.api("logs/histogram", q="service:catalog")["total"]
-    expect(page.get_by_text(f"{thousands(total)} lines", exact=True)).to_be_visible()
+    query = "service:gateway AND severity:>=info"
+    total = visitor.shop.api("logs/histogram", q=query)["total"]
+    assert total > 0
+    total_of(page, total)
+    expect(page.get_by_role("img", name=f"Lines over time by severity, {total} in all")).to_be_visible()
+    facet = page.get_by_label("Facets").get_by_role("region", name="service")
+    expect(facet.get_by_role("button", name=re.compile("^gateway"))).to_contain_text(str(total))
+    assert visitor.search()["q"] == query
+    page.reload()
+    expect(bar).to_have_value(query)
+    total_of(page, total)
 
 
-def test_facets_narrow_widen_and_leave_out(visitor):
+def test_an_error_of_the_query_is_told_under_its_character(visitor):
+    query = "service:payments AND (severity:error"
+    page = visitor.open("/logs", q=query)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The query ends too early")
+    refused = visitor.shop.platform.request(
+        f"/api/v1/logs?{urllib.parse.urlencode({'q': query})}", headers={"X-Scope-OrgID": "shop"}
+    )
+    expect(alert).to_contain_text(refused.json()["detail"])
+    before = "b => b.previousSibling.textContent.length"
+    assert alert.locator("b").evaluate(before) == refused.json()["position"]
+    bar = page.get_by_label("Search logs")
+    for typed, said in (("body:/[/ x", "regular expression"), ("surely-not-there", "")):
+        bar.fill(typed)
+        bar.press("Enter")
+        expect(alert).to_contain_text(said) if said else expect(page.get_by_text("No line matches")).to_be_visible()
+    visitor.complaints[:] = [text for text in visitor.complaints if "400" not in text]
+
+
+def test_facets_narrow_widen_and_leave_out_and_any_field_can_be_one_and_a_column(visitor):
     page = visitor.open("/logs")
     facets = page.get_by_label("Facets")
     service = facets.get_by_role("button", name=re.compile("^gateway"))
-    count = {v["value"]: v["lines"] for v in visitor.shop.api("logs/facets", field="service")["facets"][0]["values"]}
-    expect(service).to_contain_text(thousands(count["gateway"]))
-    service.click()
-    expect(page.get_by_text(f"{thousands(count['gateway'])} lines", exact=True)).to_be_visible()
-    assert visitor.search()["q"] == "service:gateway"
-    facets.get_by_role("button", name=re.compile("^gateway")).click()
-    expect(page.get_by_text(f"{thousands(sum(count.values()))} lines", exact=True)).to_be_visible()
+    counts = {v["value"]: v["lines"] for v in visitor.shop.api("logs/facets", field="service")["facets"][0]["values"]}
     facets.get_by_label("Leave out service gateway").click()
-    left = sum(count.values()) - count["gateway"]
-    expect(page.get_by_text(f"{thousands(left)} lines", exact=True)).to_be_visible()
-
-
-def test_any_field_can_be_a_facet_and_a_column(visitor):
-    page = visitor.open("/logs", q="service:gateway")
+    total_of(page, sum(counts.values()) - counts["gateway"])
+    page.go_back()
+    expect(service).to_contain_text(thousands(counts["gateway"]))
+    service.click()
+    total_of(page, counts["gateway"])
+    assert visitor.search()["q"] == "service:gateway"
     picker = page.get_by_role("combobox", name="Count the values of a field")
     picker.fill("service.version")
     page.get_by_role("option", name="service.version", exact=True).click()
-    facet = page.get_by_label("Facets").get_by_role("region", name="service.version")
+    facet = facets.get_by_role("region", name="service.version")
     (told,) = visitor.shop.api("logs/facets", q="service:gateway", field="service.version")["facets"]
     version = told["values"][0]
     expect(facet.get_by_role("button", name=re.compile(f"^{version['value']}"))).to_contain_text(str(version["lines"]))
@@ -129,45 +157,40 @@ def test_any_field_can_be_a_facet_and_a_column(visitor):
     expect(rows(page).first.locator("[title^='service.version: ']")).to_be_visible()
     page.get_by_label("Remove the column service.version").click()
     expect(rows(page).first.locator("[title^='service.version: ']")).to_have_count(0)
+    service.click()  # once more: no longer asked for
+    total_of(page, sum(counts.values()))
 
 
-def test_the_range_before_is_drawn_over_the_histogram(visitor):
-    page = visitor.open("/logs", compare="10s")
-    expect(page.get_by_text("all before")).to_be_visible()
-
-
-def test_dragging_over_the_histogram_zooms(visitor):
-    page = visitor.open("/logs")
-    before = visitor.search()
-    plot = page.locator("[role=img][aria-label^='Lines over time'] .u-over")
-    expect(plot).to_be_visible()
-    box = plot.bounding_box()
-    assert box
-    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 20, steps=6)
-    page.mouse.up()
-    expect(page.get_by_label("Back to the range before")).to_be_visible()
-    zoomed = visitor.search()
-    assert before["from"] < zoomed["from"] < zoomed["to"] < before["to"]
-    total = visitor.shop.api("logs/histogram", **{"from": zoomed["from"], "to": zoomed["to"]})["total"]
-    expect(page.get_by_text(f"{thousands(total)} lines", exact=True)).to_be_visible()
-
-
-def test_a_line_opens_with_everything_in_it_and_leads_to_its_trace(visitor):
+def test_a_line_opens_with_everything_in_it_its_surroundings_and_its_trace(visitor):
     line = next(
         found
         for found in visitor.shop.api("logs", q="service:orders AND _exists_:trace_id", limit=200)["logs"]
         if isinstance(found["body"], str)
     )
     page = visitor.open("/logs", q=f"trace_id:{line['trace_id']} AND service:orders")
-    rows(page).filter(has_text=line["body"][:40]).first.click()
+    row = rows(page).filter(has_text=line["body"][:40]).first
+    row.click()
     drawer = page.get_by_label("Log line", exact=True)
     expect(drawer).to_contain_text(line["body"])
     for name, value in line["resource"].items():
         expect(drawer.get_by_role("row", name=re.compile(f"^{re.escape(name)} "))).to_contain_text(str(value))
     page.reload()
     expect(drawer).to_contain_text(line["body"])
+    drawer.get_by_label("Copy the message").click()
+    expect(drawer.get_by_title("Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == line["body"]
+
+    drawer.get_by_text("Surrounding").click()
+    around = visitor.shop.api("logs/context", id=visitor.search()["line"], before=20, after=20)
+    items = page.get_by_role("list", name="Surrounding lines").get_by_role("listitem")
+    expect(items).to_have_count(len(around["before"]) + 1 + len(around["after"]))
+    current = items.nth(len(around["before"]))
+    expect(current).to_have_attribute("aria-current", "true")
+    expect(current).to_contain_text(line["body"][:20])
+    if around["before"]:
+        expect(items.nth(len(around["before"]) - 1)).to_contain_text(around["before"][0]["time"][11:23])
+
+    drawer.get_by_text("Line", exact=True).click()
     drawer.get_by_role("row", name=re.compile("^service.version ")).hover()
     drawer.get_by_label("Only lines with this service.version").click()
     assert f"service.version:{line['resource']['service.version']}" in visitor.search()["q"].replace('\\"', "")
@@ -176,28 +199,19 @@ def test_a_line_opens_with_everything_in_it_and_leads_to_its_trace(visitor):
     expect(page).to_have_url(re.compile(f"/traces/{line['trace_id']}"))
 
 
-def test_surrounding_lines_are_those_of_the_same_process(visitor):
-    line = visitor.shop.api("logs", q="service:gateway", limit=30)["logs"][15]
-    page = visitor.open("/logs", q="service:gateway", line=line["id"])
-    page.get_by_text("Surrounding").click()
-    around = visitor.shop.api("logs/context", id=line["id"])
-    items = page.get_by_role("list", name="Surrounding lines").get_by_role("listitem")
-    expect(items).to_have_count(len(around["before"]) + 1 + len(around["after"]))
-    current = items.nth(len(around["before"]))
-    expect(current).to_have_attribute("aria-current", "true")
-    expect(current).to_contain_text(str(line["body"])[:20] if isinstance(line["body"], str) else "{")
-
-
 def test_patterns_count_what_says_the_same_and_lead_to_the_lines(visitor):
     page = visitor.open("/logs", patterns="true")
     told = visitor.shop.api("logs/patterns", limit=100, buckets=40)
     expect(page.get_by_text(f"{len(told['patterns'])} patterns in {thousands(told['total'])} lines")).to_be_visible()
     items = page.get_by_role("list", name="Patterns").get_by_role("listitem")
     expect(items).to_have_count(len(told["patterns"]))
-    expect(items.first).to_contain_text(thousands(told["patterns"][0]["count"]))
+    for item, pattern in zip(items.all()[:3], told["patterns"], strict=False):
+        expect(item).to_contain_text(f"{count(pattern['count'])}")
+        expect(item).to_contain_text(share(pattern["share"]))
+        expect(item.locator("title")).to_contain_text(f"at most {thousands(max(pattern['trend']))}")
     cart = next(one for one in told["patterns"] if one["pattern"] == "added <number> x <id> to the cart")
     items.filter(has_text="to the cart").get_by_role("button").click()
-    expect(page.get_by_text(f"{thousands(cart['count'])} lines", exact=True)).to_be_visible()
+    total_of(page, cart["count"])
     expect(rows(page).first).to_contain_text("to the cart")
 
 
@@ -286,37 +300,32 @@ def test_scrolling_brings_page_after_page_and_keeps_few_rows_in_the_document(vis
         assert rows(page).count() < 120
     expect(page.get_by_text("That is all: 3,000 lines.")).to_be_visible()
     grid.evaluate("element => { element.scrollTop = element.scrollHeight }")
-    expect(rows(page).last).to_contain_text("line 0")
-
-
-def test_nothing_sent_says_what_to_send(visitor):
-    page = visitor.open("/logs", tenant="nobody")
-    expect(page.get_by_text("No log lines in this range")).to_be_visible()
-    expect(page.locator("pre")).to_contain_text(f":{visitor.shop.platform.otlp_http}")
-    page = visitor.open("/logs", q="surely-not-there")
-    expect(page.get_by_text("No line matches")).to_be_visible()
+    expect(page.locator("[aria-rowindex='3000']")).to_contain_text("line 0")
 
 
 def test_hostile_lines_are_texts(visitor):
     send(visitor.shop, "hostile-logs", HOSTILE, service=HOSTILE[0], severity=17)
     visitor.shop.platform.eventually("SELECT count() FROM logs", len(HOSTILE), "hostile-logs")
-    for view in ({}, {"patterns": "true"}):
-        page = visitor.open("/logs", tenant="hostile-logs", **{"from": "now-1h", "to": "now"}, **view)
-        expect(page.locator("#content").get_by_text("onerror").first).to_be_visible()
-        assert page.title() == "Logs · Vedette"
     page = visitor.open("/logs", tenant="hostile-logs", **{"from": "now-1h", "to": "now"})
     for index in range(len(HOSTILE)):
         rows(page).nth(index).click()
         expect(page.get_by_label("Log line", exact=True)).to_be_visible()
         rows(page).nth(index).click()
+    page.get_by_text("Patterns", exact=True).click()
+    expect(page.get_by_role("list", name="Patterns").get_by_text("onerror").first).to_be_visible()
     assert page.title() == "Logs · Vedette"
     assert page.evaluate("({}).polluted") is None
+    assert page.locator("img[src=x]").count() == 0
 
 
 def test_logs_fit_a_phone_and_axe_finds_nothing_serious(examined):
-    line = examined.shop.api("logs", q="severity:warn", limit=1)["logs"][0]
-    for search in ({}, {"line": line["id"]}, {"patterns": "true"}, {"live": "true"}):
-        page = examined.open("/logs", **search)
-        expect(page.locator("h1")).to_be_visible()
-        expect(page.locator("[aria-label=Loading]")).to_have_count(0)
-        assert examined.obstacles() == []
+    page = examined.open("/logs", q="severity:warn")
+    expect(rows(page).first).to_be_visible()
+    assert examined.obstacles() == []
+    rows(page).first.click()
+    assert examined.obstacles() == []
+    page.get_by_label("Close the line").click()
+    page.get_by_text("Patterns", exact=True).click()
+    assert examined.obstacles() == []
+    page.get_by_role("button", name="Live").click()
+    assert examined.obstacles() == []

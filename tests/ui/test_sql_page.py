@@ -17,16 +17,37 @@ def expected(visitor, statement: str) -> list[dict]:
     return visitor.shop.platform.sql(statement, "shop")
 
 
-def test_a_statement_is_run_and_its_rows_are_shown(visitor):
+def told(page, number: int) -> None:
+    expect(page.get_by_text(re.compile(rf"^{number} rows in "))).to_be_visible()
+
+
+def test_a_statement_is_run_its_rows_are_shown_and_drawn_over_time_and_by_name(visitor):
     page = visitor.open("/sql")
-    page.get_by_label("SQL statement").fill(BY_SERVICE)
-    page.get_by_label("SQL statement").press("Control+Enter")
-    told = expected(visitor, BY_SERVICE)
-    expect(page.get_by_text(re.compile(rf"^{len(told)} rows in "))).to_be_visible()
-    assert visitor.table("Result") == [[str(n + 1), row["service"], str(row["spans"])] for n, row in enumerate(told)]
+    field = page.get_by_label("SQL statement")
+    field.fill(BY_SERVICE)
+    field.press("Control+Enter")
+    rows = expected(visitor, BY_SERVICE)
+    told(page, len(rows))
+    assert visitor.table("Result") == [[str(n + 1), row["service"], str(row["spans"])] for n, row in enumerate(rows)]
     assert visitor.search()["sql"] == BY_SERVICE
     page.reload()
-    expect(page.get_by_text(re.compile(rf"^{len(told)} rows in "))).to_be_visible()
+    told(page, len(rows))
+
+    page.get_by_text("Bars", exact=True).click()
+    bars = page.get_by_role("table", name="spans as bars").get_by_role("row")
+    expect(bars).to_have_count(len(rows))
+    for bar, row in zip(bars.all(), rows, strict=True):
+        expect(bar).to_contain_text(row["service"])
+        expect(bar).to_contain_text(f"{row['spans']:,}")
+    assert visitor.search()["chart"] == "bars"
+    field.fill(BY_MINUTE)
+    field.press("Control+Enter")
+    page.get_by_text("Lines", exact=True).click()
+    expect(page.get_by_role("img", name="The result over time")).to_be_visible()
+    assert visitor.search()["chart"] == "line"
+    field.fill("SELECT 'a' AS x")
+    field.press("Control+Enter")
+    expect(page.get_by_text("Nothing to draw")).to_be_visible()
 
 
 def test_an_error_stands_at_its_character(visitor):
@@ -59,7 +80,13 @@ def test_what_is_selected_is_typed_over_before_the_editor_has_heard_of_the_selec
     visitor.complaints[:] = [text for text in visitor.complaints if "400" not in text]
 
 
-def test_the_schema_is_browsed_and_put_into_the_statement(visitor):
+def put_caret_behind(field, text: str) -> None:
+    field.press("Control+Home")
+    for _ in text:
+        field.press("ArrowRight")
+
+
+def test_the_schema_is_browsed_and_completed_and_statements_are_formatted(visitor):
     page = visitor.open("/sql")
     schema = page.get_by_role("region", name="Schema")
     tables = visitor.shop.api("sql/schema")["tables"]
@@ -70,67 +97,48 @@ def test_the_schema_is_browsed_and_put_into_the_statement(visitor):
     expect(schema.locator("summary").get_by_text("usage_hour", exact=True)).to_be_hidden()
     field = page.get_by_label("SQL statement")
     field.fill("SELECT max() FROM spans")
-    field.press("Control+Home")
-    for _ in "SELECT max(":
-        field.press("ArrowRight")
+    put_caret_behind(field, "SELECT max(")
     schema.get_by_role("button", name=re.compile("^duration_ms")).click()
     expect(field).to_have_text("SELECT max(duration_ms) FROM spans")
 
-
-def test_columns_of_the_tables_that_are_read_are_completed(visitor):
-    columns = {c["name"] for t in visitor.shop.api("sql/schema")["tables"] if t["name"] == "logs" for c in t["columns"]}
-    page = visitor.open("/sql")
-    field = page.get_by_label("SQL statement")
+    columns = {c["name"] for t in tables if t["name"] == "logs" for c in t["columns"]}
     field.fill("SELECT  FROM logs")
-    field.press("Control+Home")
-    for _ in "SELECT ":
-        field.press("ArrowRight")
+    put_caret_behind(field, "SELECT ")
     field.press_sequentially("severit")
     for name in sorted(name for name in columns if name.startswith("severit")):
         expect(page.get_by_role("option", name=re.compile(rf"^{name}\b")).first).to_be_visible()
     field.press("Tab")
     expect(field).to_have_text("SELECT severity FROM logs")
 
-
-def test_statements_are_formatted(visitor):
-    page = visitor.open("/sql")
-    field = page.get_by_label("SQL statement")
     field.fill("select service, count() from spans where status='error' -- failed\ngroup by service")
     page.get_by_role("button", name="Format").click()
     lines = field.locator(".cm-line")
     expect(lines.first).to_have_text("SELECT")
-    told = lines.all_inner_texts()
-    assert told[:6] == ["SELECT", "  service,", "  count()", "FROM", "  spans", "WHERE"]
-    assert any("-- failed" in line for line in told)
+    formatted = lines.all_inner_texts()
+    assert formatted[:6] == ["SELECT", "  service,", "  count()", "FROM", "  spans", "WHERE"]
+    assert any("-- failed" in line for line in formatted)
 
 
-def test_results_over_time_and_by_name_are_drawn(visitor):
-    page = visitor.open("/sql", sql=BY_MINUTE)
-    page.get_by_text("Lines", exact=True).click()
-    expect(page.get_by_role("img", name="The result over time")).to_be_visible()
-    assert visitor.search()["chart"] == "line"
-    page = visitor.open("/sql", sql=BY_SERVICE, chart="bars")
-    bars = page.get_by_role("table", name="spans as bars").get_by_role("row")
-    told = expected(visitor, BY_SERVICE)
-    expect(bars).to_have_count(len(told))
-    expect(bars.first).to_contain_text(f"{told[0]['spans']:,}")
-    page = visitor.open("/sql", sql="SELECT 'a' AS x", chart="line")
-    expect(page.get_by_text("Nothing to draw")).to_be_visible()
-
-
-def test_what_ran_is_in_the_history_of_this_browser(visitor):
-    page = visitor.open("/sql", sql="SELECT 1 AS one")
+def test_what_ran_is_in_the_history_of_this_browser_and_values_of_every_kind_are_texts(visitor):
+    page = visitor.open("/sql")
+    page.get_by_role("button", name="Log lines by service and severity").click()
+    expect(page.get_by_role("columnheader", name="severity")).to_be_visible()
+    history = page.get_by_role("region", name="History")
+    history.get_by_role("button", name="Clear").click()
     field = page.get_by_label("SQL statement")
     for statement in ("SELECT 2 AS two", "SELECT 3 AS three"):
         field.fill(statement)
         page.get_by_role("button", name="Run").click()
         expect(page.get_by_role("columnheader", name=statement.rsplit(" ", 1)[1])).to_be_visible()
-    history = page.get_by_role("region", name="History")
     expect(history.get_by_role("listitem")).to_have_text(["SELECT 3 AS three", "SELECT 2 AS two"])
     history.get_by_role("button", name="SELECT 2 AS two").click()
     expect(field).to_have_text("SELECT 2 AS two")
     history.get_by_role("button", name="Clear").click()
     expect(history).to_have_count(0)
+    field.fill("SELECT NULL AS n, [1, 2] AS list, map('k', '<b>x</b>') AS m, '<img src=x onerror=alert(1)>' AS html")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("columnheader", name="html")).to_be_visible()
+    assert visitor.table("Result") == [["1", "NULL", "[1,2]", '{"k":"<b>x</b>"}', "<img src=x onerror=alert(1)>"]]
 
 
 def test_many_rows_are_shown_a_few_at_a_time_and_saved_whole(visitor):
@@ -150,22 +158,13 @@ def test_many_rows_are_shown_a_few_at_a_time_and_saved_whole(visitor):
     assert (len(rows), rows[-1]["text"]) == (30_000, "29999")
 
 
-def test_values_of_every_kind_are_texts(visitor):
-    statement = "SELECT NULL AS n, [1, 2] AS list, map('k', '<b>x</b>') AS m, '<img src=x onerror=alert(1)>' AS html"
-    page = visitor.open("/sql", sql=statement)
-    expect(page.get_by_role("table", name="Result")).to_be_visible()
-    assert visitor.table("Result") == [["1", "NULL", "[1,2]", '{"k":"<b>x</b>"}', "<img src=x onerror=alert(1)>"]]
-
-
-def test_an_example_to_begin_with(visitor):
-    page = visitor.open("/sql")
-    page.get_by_role("button", name="Log lines by service and severity").click()
-    expect(page.get_by_role("columnheader", name="severity")).to_be_visible()
-
-
 def test_sql_fits_a_phone_and_axe_finds_nothing_serious(examined):
-    for search in ({}, {"sql": BY_SERVICE}, {"sql": BY_MINUTE, "chart": "line"}, {"sql": BY_SERVICE, "chart": "bars"}):
-        page = examined.open("/sql", **search)
-        expect(page.locator("h1")).to_be_visible()
-        page.wait_for_load_state("networkidle")
+    page = examined.open("/sql")
+    field = page.get_by_label("SQL statement")
+    for statement, shown in (("", ""), (BY_SERVICE, "Table"), (BY_SERVICE, "Bars"), (BY_MINUTE, "Lines")):
+        if statement:
+            field.fill(statement)
+            page.get_by_role("button", name="Run").click()
+            page.get_by_text(shown, exact=True).click()
+        expect(field).to_be_visible()
         assert examined.obstacles() == []

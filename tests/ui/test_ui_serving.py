@@ -53,46 +53,44 @@ def test_files_are_compressed_and_kept_forever(shop, document):
     assert gzip.decompress(packed.body) == plain.body == refused.body
     assert brotli.headers["content-encoding"] == "br"
     assert len(brotli.body) < len(packed.body) < len(plain.body)
+    assert plain.body.startswith(b"//# allFunctionsCalledOnLoad\n")  # compiled beside the main thread
     assert "immutable" in plain.headers["cache-control"]
     assert plain.headers["content-type"].startswith("text/javascript")
 
 
 ASKING_AHEAD = ["/", "/services", "/services/orders", "/map", "/traces", "/logs", "/sql"]
-ROUTES = [*ASKING_AHEAD, "/explore"]
 
 
-@pytest.mark.parametrize("path", ROUTES)
-def test_first_route_needs_less_than_300_kb_of_compressed_script_in_few_files(visitor, path):
+@pytest.mark.parametrize("path", [*ASKING_AHEAD, "/explore"])
+def test_a_first_route_needs_less_than_300_kb_of_script_in_few_files_and_asks_for_its_data_before(make_visitor, path):
+    usual, without = make_visitor(), make_visitor()
     answers = []
-    visitor.page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 - it must take an attribute
-    visitor.open(path)
-    expect(visitor.page.get_by_role("heading", level=1)).to_be_visible()
-    visitor.page.wait_for_load_state("networkidle")
-    scripts = [one for one in answers if one.url.endswith(".js")]
+    usual.page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 - it must take an attribute
+    requested: list[str] = []
+    usual.page.on("request", lambda r: requested.append(r.url))
+    early: list[str] = []
+    without.page.on("request", lambda r: early.append(r.url) if "/api/v1/" in r.url else None)
+    without.page.route("**/assets/index-*.js", lambda route: route.abort())
+    without.open(path)
+    usual.open(path)
+    expect(usual.page.get_by_role("heading", level=1)).to_be_visible()
+    for visitor in (usual, without):
+        visitor.page.wait_for_load_state("networkidle")
+    without.complaints.clear()  # that a script is missing
+    # After two seconds the page prepares what is opened above it; a slow machine is not idle by then.
+    first = set(requested[: next((at for at, url in enumerate(requested) if "/overlays-" in url), len(requested))])
+    scripts = [one for one in answers if one.url.endswith(".js") and one.url in first]
     assert 0 < sum(int(answer.headers["content-length"]) for answer in scripts) < 300_000
     assert len(scripts) < 10
     # The page's own files stand in the document, so that none waits for another that names it.
     document = answers[0].text()
     assert all(script.url.rpartition("/")[2] in document for script in scripts)
-
-
-@pytest.mark.parametrize("path", ASKING_AHEAD)
-def test_data_is_asked_once_and_before_the_pages_script_is_there(make_visitor, path):
-    usual, without = make_visitor(), make_visitor()
-    asked: dict[str, list[str]] = {"usual": [], "without": []}
-    for name, visitor in (("usual", usual), ("without", without)):
-        seen = asked[name]
-        visitor.page.on("request", lambda r, seen=seen: seen.append(r.url) if "/api/v1/" in r.url else None)
-    without.page.route("**/assets/index-*.js", lambda route: route.abort())
-    without.open(path)
-    usual.open(path)
-    for visitor in (usual, without):
-        visitor.page.wait_for_load_state("networkidle")
-    without.complaints.clear()  # that a script is missing
-    assert any(url.endswith("/session") for url in asked["without"])
-    assert len(asked["without"]) > 1
-    assert set(asked["without"]) <= set(asked["usual"])
-    assert sorted(set(asked["usual"])) == sorted(asked["usual"])
+    # What is asked ahead is what the page asks, once.
+    asked = [one.url for one in answers if "/api/v1/" in one.url]
+    assert any(url.endswith("/session") for url in early)
+    assert set(early) <= set(asked)
+    assert sorted(set(asked)) == sorted(asked)
+    assert len(early) > 1 or path not in ASKING_AHEAD
 
 
 def test_every_page_has_the_same_document_and_nothing_else_has(shop):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
+import urllib.request
 from datetime import datetime, timedelta
 
-import pytest
 from playwright.sync_api import expect
 
 
-def test_navigation_leads_to_every_page_and_keeps_the_range(visitor):
+def test_navigation_palette_and_keys_lead_everywhere_and_keep_the_range(visitor):
+    trace = visitor.shop.trace_of("POST /checkout")
     page = visitor.open("/")
     for name, path in (
         ("Services", "/services"),
@@ -26,10 +28,7 @@ def test_navigation_leads_to_every_page_and_keeps_the_range(visitor):
         assert visitor.search()["from"] == visitor.shop.range["from"]
     expect(page.get_by_role("link", name="SQL", exact=True)).to_have_attribute("data-status", "active")
 
-
-def test_keys_go_to_pages_and_open_help(visitor):
-    page = visitor.open("/")
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    page.locator("h1").click()
     page.keyboard.press("g")
     page.keyboard.press("t")
     expect(page.locator("h1", has_text="Traces")).to_be_visible()
@@ -39,12 +38,8 @@ def test_keys_go_to_pages_and_open_help(visitor):
     page.locator("h1").click()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("Command palette")
+    page.keyboard.press("Escape")
 
-
-def test_palette_finds_services_and_traces(visitor):
-    trace = visitor.shop.trace_of("POST /checkout")
-    page = visitor.open("/")
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     page.keyboard.press("Control+k")
     page.get_by_label("What to go to").fill("paym")
     expect(page.get_by_role("option", name="payments")).to_be_visible()
@@ -55,21 +50,17 @@ def test_palette_finds_services_and_traces(visitor):
     expect(page.get_by_role("option", name=f"Trace {trace['trace_id']}")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(trace["trace_id"]))
+    assert visitor.search()["from"] == visitor.shop.range["from"]
 
 
-def test_relative_range_is_in_the_address_and_survives_a_reload(visitor):
+def test_a_range_is_chosen_or_typed_is_in_the_address_and_bad_ones_are_refused_in_words(visitor):
     page = visitor.page
     page.goto(f"{visitor.shop.platform.url}/services?tenant=shop")
     page.get_by_label("Time range: Last hour").click()
     page.get_by_role("button", name="Last 6 hours").click()
     expect(page).to_have_url(re.compile("from=now-6h"))
     page.reload()
-    expect(page.get_by_label("Time range: Last 6 hours")).to_be_visible()
-
-
-def test_absolute_range_is_typed_and_bad_ones_are_refused_in_words(visitor):
-    page = visitor.open("/services")
-    page.get_by_label(re.compile("^Time range")).click()
+    page.get_by_label("Time range: Last 6 hours").click()
     page.get_by_label("From").fill("yesterdayish")
     expect(page.get_by_text("Write 2026-07-01 12:00 (UTC), now-15m or a Unix time.")).to_be_visible()
     page.get_by_label("From").fill("2026-07-02 12:00")
@@ -103,23 +94,42 @@ def test_zoom_by_dragging_and_back(visitor):
     back.click()
     expect(back).to_be_hidden()
     assert visitor.search()["from"] == before["from"]
+    page.keyboard.press("z")  # twice as wide, the middle stays
+    expect(back).to_be_visible()
+    assert visitor.search()["from"] < before["from"]
+    page.keyboard.press("b")
+    expect(back).to_be_hidden()
+    assert visitor.search()["from"] == before["from"]
 
 
-def test_refresh_by_itself_is_in_the_address(visitor):
+def test_a_key_or_the_clock_asks_again_for_what_came_late_and_the_old_picture_stays_meanwhile(visitor):
     page = visitor.open("/services")
-    expect(page.get_by_role("link", name="gateway")).to_be_visible()
-    page.get_by_label("Refresh by itself: Off").click()
-    with page.expect_response(_asks_for_services):
-        page.get_by_role("menuitem", name="5 s", exact=True).click()
-    expect(page).to_have_url(re.compile("refresh=5"))
-
-
-@pytest.mark.parametrize("range_", [{}, {"from": "now-2h", "to": "now"}], ids=["fixed", "moving"])
-def test_a_key_asks_again_for_what_came_late(visitor, range_):
-    page = visitor.open("/services", **range_)
-    expect(page.get_by_role("link", name="gateway")).to_be_visible()
-    with page.expect_response(_asks_for_services):
+    gateway = page.get_by_role("link", name="gateway")
+    expect(gateway).to_be_visible()
+    with page.expect_response(_asks_for_services):  # the range stays as it is
         page.keyboard.press("r")
+    page.get_by_label(re.compile("^Time range")).click()
+    with page.expect_response(_asks_for_services):
+        page.get_by_role("button", name="Last 6 hours").click()
+    expect(page.get_by_label("From", exact=True)).to_have_count(0)  # until it is gone, keys are typed into it
+    expect(page.locator("[data-asking]")).to_have_count(0)
+    with page.expect_response(_asks_for_services):  # the range moves
+        page.keyboard.press("r")
+    expect(page.locator("[data-asking]")).to_have_count(0)
+    page.route("**/api/v1/services?*", lambda route: None)  # noqa: ARG005 - never answered
+    with page.expect_request(_asks_for_services):
+        page.keyboard.press("r")
+    expect(page.get_by_label("Refresh", exact=True)).to_have_attribute("data-asking", "true")
+    expect(page.locator("[class*=stale] table")).to_be_visible()
+    expect(gateway).to_be_visible()
+    expect(page.locator("[aria-label=Loading]")).to_have_count(0)
+    page.unroute("**/api/v1/services?*")
+    page.get_by_label("Refresh by itself: Off").click()
+    page.get_by_role("menuitem", name="5 s", exact=True).click()
+    expect(page).to_have_url(re.compile("refresh=5"))
+    for _ in range(2):  # nobody presses anything
+        with page.expect_response(_asks_for_services):
+            pass
 
 
 def _asks_for_services(answer):
@@ -141,21 +151,53 @@ def test_theme_and_zone_are_chosen_and_kept(make_visitor):
     expect(first.locator("time")).not_to_have_text(local)
 
 
-def test_tenants_are_apart_and_in_the_address(visitor):
+def test_tenants_are_apart_and_in_the_address_and_an_unknown_page_says_so(visitor):
     page = visitor.open("/services", tenant="empty-tenant")
     expect(page.get_by_text("No service has sent a span in this range")).to_be_visible()
-    instructions = page.locator("pre")
-    expect(instructions).to_contain_text(f":{visitor.shop.platform.otlp_http}")
-    expect(instructions).to_contain_text("x-scope-orgid=empty-tenant")
     page.get_by_label("Tenant empty-tenant").click()
     page.get_by_role("menuitem", name="shop", exact=True).click()
     expect(page.get_by_role("link", name="gateway")).to_be_visible()
     assert visitor.search()["tenant"] == "shop"
-
-
-def test_unknown_page_says_so(visitor):
-    page = visitor.open("/nothing/here")
+    visitor.open("/nothing/here")
     expect(page.get_by_text("There is no page at this address")).to_be_visible()
+
+
+def sent_by_hand(instructions: str) -> int:
+    """The status of the request that a line for curl makes."""
+    _, url, *flags = shlex.split(instructions)
+    given = list(zip(flags[::2], flags[1::2], strict=True))
+    headers = dict(value.split(": ", 1) for flag, value in given if flag == "-H")
+    (body,) = (value for flag, value in given if flag == "-d")
+    with urllib.request.urlopen(urllib.request.Request(url, body.encode(), headers)) as answer:
+        return int(answer.status)
+
+
+def test_where_nothing_was_sent_a_page_says_what_to_send_and_that_arrives(visitor):
+    shop = visitor.shop
+    page = visitor.open("/", tenant="beginner")
+    shown = page.locator("#content pre")
+    for name, said in (
+        ("Overview", "Nothing has arrived in this range"),
+        ("Services", "No service has sent a span in this range"),
+        ("Map", "No service has sent a span in this range"),
+        ("Traces", "No traces in this range"),
+        ("Logs", "No log lines in this range"),
+        ("Metrics", "No metrics yet"),
+    ):
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_text(said)).to_be_visible()
+        expect(shown).to_contain_text(f"ENDPOINT=http://127.0.0.1:{shop.platform.otlp_http}\n")
+        expect(shown).to_contain_text("HEADERS='x-scope-orgid=beginner'")
+        page.get_by_text("Python", exact=True).click()
+        expect(shown).to_contain_text("vedette run -- python app.py")
+        if name in {"Traces", "Logs", "Metrics"}:
+            page.get_by_text("Try with curl", exact=True).click()
+            expect(shown).to_contain_text(f"/v1/{name.lower()} ")
+            assert sent_by_hand(shown.inner_text()) == 200
+    for table, column in (("spans", "name"), ("logs", "body"), ("series", "name")):
+        shop.platform.eventually(f"SELECT {column} FROM {table}", "hello", "beginner")
+    page = visitor.open("/logs", tenant="beginner", **{"from": "now-1h", "to": "now"})
+    expect(page.get_by_role("grid", name="Log lines").get_by_role("row")).to_contain_text("my-servicehello")
 
 
 def test_key_is_asked_for_refused_in_words_and_kept_for_the_tab(make_platform, visitor, tmp_path):
@@ -176,6 +218,7 @@ def test_key_is_asked_for_refused_in_words_and_kept_for_the_tab(make_platform, v
     expect(page.get_by_text("This server asks for an API key")).to_be_hidden()
     page.reload()
     expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    expect(page.locator("pre")).to_contain_text(f"authorization=Bearer%20{key}")
     assert key not in page.url
     visitor.complaints[:] = [text for text in visitor.complaints if "401" not in text and "400" not in text]
     assert not visitor.complaints

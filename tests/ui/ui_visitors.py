@@ -15,6 +15,8 @@ AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DRAWN = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+# A colour on its way from one theme to the other is none that could be judged; see `reduced_motion` of the windows.
+MOVING = "() => document.getAnimations().map(one => one.effect.target.outerHTML.slice(0, 80))"
 PATIENCE_MS = 60_000  # a busy machine is slow, a hang must end
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -67,11 +69,18 @@ class Visitor:
         return {key: value.strip('"') for key, value in urllib.parse.parse_qsl(query)}
 
     def table(self, name: str) -> list[list[str]]:
-        """The texts of a table's rows."""
+        """The texts of a table's rows, when all of them are there."""
         table = self.page.get_by_role("table", name=name, exact=True)
         expect(table).to_be_visible()
+        expect(table).not_to_have_attribute("aria-busy", "true")
         rows = table.locator("tbody tr")
         return [[cell.strip() for cell in row.locator("td").all_inner_texts()] for row in rows.all()]
+
+    def rest(self) -> None:
+        """Wait until the page asks for nothing, fades nothing and has drawn what it has."""
+        expect(self.page.locator("[data-asking], [data-stale], [aria-label=Loading]")).to_have_count(0)
+        assert self.page.evaluate(MOVING) == []
+        self.page.evaluate(DRAWN)
 
     def calm(self, locator: Locator) -> str:
         expect(locator).to_be_visible()
@@ -89,7 +98,6 @@ class Visitor:
         found += self.barriers("light")
         page.emulate_media(color_scheme="dark")
         expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
-        page.evaluate(DRAWN)
         found += self.barriers("dark")
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(PHONE)
@@ -97,7 +105,9 @@ class Visitor:
 
     def barriers(self, scheme: str) -> list[str]:
         """What axe finds serious on the page. Two themes differ in colours only: in the dark one, these are looked at."""
-        self.page.add_script_tag(content=AXE.read_text())
+        self.rest()
+        if scheme == "light":
+            self.page.add_script_tag(content=AXE.read_text())
         rules = ", runOnly: ['color-contrast']" if scheme == "dark" else ""
         found = self.page.evaluate(f"axe.run(document, {{resultTypes: ['violations']{rules}}})")
         return [

@@ -41,9 +41,9 @@ export const theme = createTheme({
     TextInput: { defaultProps: { size: "xs" } },
     NativeSelect: { defaultProps: { size: "xs" } },
     Autocomplete: { defaultProps: { size: "xs" } },
-    SegmentedControl: { defaultProps: { size: "xs" } },
-    Table: { defaultProps: { horizontalSpacing: 10, verticalSpacing: 5, fz: "sm", highlightOnHover: true } },
-    Badge: { defaultProps: { radius: 3, variant: "light", tt: "none", fw: 500 } },
+    SegmentedControl: { defaultProps: { size: "xs", withItemsBorders: false } },
+    Menu: { defaultProps: { transitionProps: { duration: 0 } } },
+    Badge: { defaultProps: { radius: 3, variant: "light", tt: "none", fw: 500, miw: "max-content" } },
     Tabs: { defaultProps: { keepMounted: false } },
   },
 });
@@ -77,6 +77,10 @@ export const cssVariablesResolver: CSSVariablesResolver = () => ({
     "--mantine-color-body": "#11161a",
     "--mantine-color-text": "#dbe2e7",
     "--mantine-color-dimmed": "#98a6b0",
+    // Badges stand out from the panel, as they do in the light scheme, and are no holes in it.
+    "--mantine-color-sea-light": "#183442",
+    "--mantine-color-red-light": "#3d1f1b",
+    "--mantine-color-green-light": "#17352a",
     "--v-panel": "#171d22",
     "--v-raised": "#20282e",
     "--v-hover": "#1f272d",

@@ -17,7 +17,7 @@ from opentelemetry import trace as trace_api
 from vedette.sdk import resource as resources
 from vedette.sdk import settings as settings_of
 from vedette.sdk.guard import fault, tell
-from vedette.sdk.logs.logger import desk
+from vedette.sdk.logs.logger import desk, log_failure
 from vedette.sdk.metrics import prometheus
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.propagation import propagator
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["Runtime", "configure", "flush", "runtime", "shutdown"]
 
 _BULK_SECONDS = 5.0
+_ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU")
+"""Signals that end a program which has no handler of its own for them."""
 _IN_USE = "Another TracerProvider is already set; its spans stay with it. Call vedette.configure() before it."
 
 
@@ -66,10 +68,7 @@ class Runtime:
     def _build(self) -> Exporter:
         from vedette.sdk.export.exporter import Exporter  # noqa: PLC0415 - loaded by configure, not by import
 
-        return Exporter(self._stages(), self._check_in)
-
-    def _check_in(self) -> None:
-        """What the export thread does at every tick besides exporting."""
+        return Exporter(self._stages(), registry.settle)
 
     def _stages(self) -> list[tuple[Stage, Way | None]]:
         from vedette.sdk.export.spans import SpanStage  # noqa: PLC0415
@@ -84,14 +83,18 @@ class Runtime:
 
             show = print_span
         heard = RemoteLevels().hear if settings.log_remote_levels else None
-        otlp = otlp_way(settings, service, heard) if settings.export else None
-        encoder = SpanEncoder(self.redactor, settings.attribute_length)
+        otlp = otlp_way(settings, service, heard) if settings.export and settings.signals else None
+        sent = otlp is not None and "traces" in settings.signals
+        encoder = SpanEncoder(self.redactor, settings.attribute_length) if sent else None
         spans = SpanStage(self.provider, encoder, self.envelope, settings.export_interval_seconds, show)
         bulk = self._bulk_stage(service)
-        stages: list[tuple[Stage, Way | None]] = [(spans, otlp), (self._log_stage(bulk), otlp)]
+        stages: list[tuple[Stage, Way | None]] = [
+            (spans, otlp if sent else None),
+            (self._log_stage(bulk), otlp),
+        ]
         if bulk is not None:
             stages.append((bulk, elasticsearch_way(settings, service)))
-        if settings.export:
+        if settings.export and "metrics" in settings.signals:
             from vedette.sdk.metrics.setup import metric_stage  # noqa: PLC0415
 
             stages.append((metric_stage(settings, self.redactor, self.envelope), otlp))
@@ -114,7 +117,8 @@ class Runtime:
         settings = self.settings
         self.lines = lines_of(settings, str(self.resource["service.name"]), self.redactor)
         self.writer = writer_of(settings) if self.lines is not None else None
-        encoder = LogEncoder(self.redactor, settings.attribute_length) if settings.export else None
+        sent = settings.export and "logs" in settings.signals
+        encoder = LogEncoder(self.redactor, settings.attribute_length) if sent else None
         lines = self.lines if settings.log_buffer else None
         interval = settings.export_interval_seconds
         return LogStage(self.log_queue, lines, self.writer, encoder, self.envelope, interval, bulk)
@@ -127,7 +131,7 @@ class Runtime:
         own_spans.use_tracer(self.provider.get_tracer("vedette"))
         open_metrics(self.settings)
         wake, tail = self.exporter.wake, self.provider.tail
-        self.provider.wake = wake
+        self.provider.wake, self.provider.failed = wake, log_failure
         setup.open_desk(self.settings, self.log_queue, self.lines, self.writer, wake, tail)
         self.exporter.start()
         self.shipper = self._shipper() if self.settings.export else None
@@ -288,15 +292,17 @@ def _hook() -> None:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
     if threading.current_thread() is threading.main_thread():
-        try:
-            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-                signal.signal(signal.SIGTERM, _on_terminate)
-        except ValueError:  # a subinterpreter has no signals
-            pass
+        for name in _ENDING:
+            number = getattr(signal, name, None)  # Windows has few of them
+            try:
+                if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                    signal.signal(number, _on_terminate)
+            except ValueError:  # a subinterpreter has no signals
+                return
 
 
 def _on_terminate(number: int, _frame: FrameType | None) -> None:
-    """End as SIGTERM would have ended the program, after what is recorded is safe."""
+    """End as the signal would have ended the program, after what is recorded is safe."""
     shutdown()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -75,19 +75,24 @@ def _git_commit() -> str:
         return ""
     for directory in (here, *here.parents):
         git = directory / ".git"
+        elsewhere = _read(git)  # of a worktree or submodule `.git` is a file that says where it is
+        if elsewhere.startswith("gitdir: "):
+            git = directory / elsewhere[8:]
         head = _read(git / "HEAD")
         if not head:
             continue
         if not head.startswith("ref: "):
             return head
-        name = head[5:]
-        direct = _read(git / name)
-        if direct:
-            return direct
-        for line in _read(git / "packed-refs").splitlines():
-            if line.endswith(f" {name}"):
-                return line.split(" ", 1)[0]
-        return ""
+        shared = git / (_read(git / "commondir") or ".")
+        return _read(git / head[5:]) or _read(shared / head[5:]) or _packed(shared, head[5:])
+    return ""
+
+
+def _packed(git: Path, name: str) -> str:
+    """The commit of a reference that git has put together with others."""
+    for line in _read(git / "packed-refs").splitlines():
+        if line.endswith(f" {name}"):
+            return line.split(" ", 1)[0]
     return ""
 
 

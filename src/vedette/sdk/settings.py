@@ -26,6 +26,7 @@ __all__ = ["Options", "Settings", "load"]
 
 _TRUE, _FALSE = frozenset(("1", "true", "yes", "on")), frozenset(("0", "false", "no", "off"))
 _LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
+_SIGNALS = frozenset(("traces", "logs", "metrics"))
 _MIB = 1 << 20
 _INDEX = re.compile(r"[a-z0-9][a-z0-9._+-]{0,254}")
 
@@ -41,6 +42,16 @@ def _boolean(text: str) -> bool:
 
 def _number(text: str) -> float:
     return float(text)
+
+
+def _milliseconds(text: str) -> float:
+    return float(text) / 1000
+
+
+def _otlp_timeout(text: str) -> float:
+    """Seconds, as OpenTelemetry's SDK for Python takes them; from 1,000 on milliseconds, as its specification says."""
+    number = float(text)
+    return number / 1000 if number >= 1000 else number
 
 
 def _count(text: str) -> int:
@@ -114,8 +125,23 @@ def _index(text: str) -> str:
     return text
 
 
-def _setting(default: Any, parse: Callable[[str], Any], words: str, *otel: str) -> Any:
-    return dataclass_field(default=default, metadata={"parse": parse, "help": words, "otel": otel})
+def _signals(text: str) -> tuple[str, ...]:
+    words = _words(text.lower())
+    if not _SIGNALS.issuperset(words):
+        raise ValueError("use traces, logs and metrics")
+    return words
+
+
+def _setting(
+    default: Any,
+    parse: Callable[[str], Any],
+    words: str,
+    otel: str = "",
+    otel_parse: Callable[[str], Any] | None = None,
+) -> Any:
+    """A setting. OpenTelemetry's variable for it may have a form of its own, such as another unit."""
+    names = ((otel, otel_parse or parse),) if otel else ()
+    return dataclass_field(default=default, metadata={"parse": parse, "help": words, "otel": names})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,10 +166,22 @@ class Settings:
         "auto: gzip, but nothing on loopback",
         "OTEL_EXPORTER_OTLP_COMPRESSION",
     )
-    timeout_seconds: float = _setting(10.0, _number, "the longest that one request may take")
+    certificate: str | None = _setting(
+        None, _text, "a file of the authorities to trust, instead of the system's", "OTEL_EXPORTER_OTLP_CERTIFICATE"
+    )
+    timeout_seconds: float = _setting(
+        10.0, _number, "the longest that one request may take", "OTEL_EXPORTER_OTLP_TIMEOUT", _otlp_timeout
+    )
     export: bool = _setting(True, _boolean, "false sends nothing; files and /metrics still work")
-    export_interval_seconds: float = _setting(1.0, _number, "how often spans and logs are sent")
-    metrics_interval_seconds: float = _setting(15.0, _number, "how often metrics are sent")
+    signals: Sequence[str] = _setting(
+        None, _signals, "what is sent: traces, logs, metrics; OTEL_<SIGNAL>_EXPORTER=none takes one out"
+    )
+    export_interval_seconds: float = _setting(
+        1.0, _number, "how often spans and logs are sent", "OTEL_BSP_SCHEDULE_DELAY", _milliseconds
+    )
+    metrics_interval_seconds: float = _setting(
+        15.0, _number, "how often metrics are sent", "OTEL_METRIC_EXPORT_INTERVAL", _milliseconds
+    )
     shutdown_timeout_seconds: float = _setting(3.0, _number, "the longest that the program's end may wait")
     queue_size: int = _setting(16384, _count, "spans, and log records, that may wait", "OTEL_BSP_MAX_QUEUE_SIZE")
     spool_dir: str = _setting("", _text, "where telemetry waits while the endpoint is away; `off` for nowhere")
@@ -158,7 +196,9 @@ class Settings:
     log_levels: Mapping[str, int | str] = _setting(None, _levels, "levels by logger: sqlalchemy=warning,app.db=debug")
     log_remote_levels: bool = _setting(True, _boolean, "the endpoint may change levels by an answer's header")
     log_rate: int = _setting(0, _count, "how often a second one message of one logger is logged; 0 for always")
-    log_format: str = _setting("auto", _one_of("auto", "json", "console", "none"), "auto: console on a terminal")
+    log_format: str = _setting(
+        "auto", _one_of("auto", "json", "console", "none"), "auto: by the environment, else console on a terminal"
+    )
     log_file: str | None = _setting(None, _text, "a file instead of stdout")
     log_rotate_bytes: int = _setting(0, _count, "start a new log file at this size; 0 for never")
     log_rotate_seconds: float = _setting(0.0, _number, "start a new log file at this age; 0 for never")
@@ -197,8 +237,10 @@ class Options(TypedDict, total=False):
     headers: Mapping[str, str]
     api_key: str | None
     compression: str
+    certificate: str | None
     timeout_seconds: float
     export: bool
+    signals: Sequence[str]
     export_interval_seconds: float
     metrics_interval_seconds: float
     shutdown_timeout_seconds: float
@@ -236,15 +278,17 @@ class Options(TypedDict, total=False):
     propagators: Sequence[str]
 
 
-def _from_environment(name: str, otel: tuple[str, ...], parse: Callable[[str], Any]) -> Any:
-    for variable in (f"VEDETTE_{name.upper()}", *otel):
+def _from_environment(
+    name: str, otel: tuple[tuple[str, Callable[[str], Any]], ...], parse: Callable[[str], Any]
+) -> Any:
+    for variable, read in ((f"VEDETTE_{name.upper()}", parse), *otel):
         text = os.environ.get(variable)
         if not text:
             continue
         if variable == "OTEL_TRACES_SAMPLER":
             text = f"{text}:{os.environ.get('OTEL_TRACES_SAMPLER_ARG', '')}"
         try:
-            return parse(text)
+            return read(text)
         except ValueError as error:
             raise SettingsError(f"{variable}={text!r} cannot be used: {error}.") from None
     return None
@@ -288,6 +332,15 @@ def load(service: str | None, options: Options) -> Settings:
                 raise SettingsError(f"configure({name}={value!r}) cannot be used: {error}.") from None
         values[name] = value
     values["sampling"] = _as_sampler(values["sampling"]) or Ratio(1.0)
+    if values["signals"] is None:
+        values["signals"] = [
+            signal
+            for signal in sorted(_SIGNALS)
+            if os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip().lower() != "none"
+        ]
+    values["signals"] = _signals(",".join(values["signals"]))
+    if values["certificate"] is not None and not Path(values["certificate"]).is_file():
+        raise SettingsError(f"certificate: there is no file {values['certificate']!r}.")
     values["headers"] = dict(values["headers"] or {})
     values["log_levels"] = {name: level_number(level) for name, level in dict(values["log_levels"] or {}).items()}
     values["resource"] = dict(values["resource"] or {})

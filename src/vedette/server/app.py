@@ -10,18 +10,13 @@ import asyncio
 import contextlib
 import logging
 import signal
-import socket
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server as Granian
-
 from vedette.errors import StartError, VedetteError
-from vedette.server.api.build import build_api
+from vedette.server.api.build import build_api, is_question
 from vedette.server.api.context import Services
 from vedette.server.api.names import KnownNames
 from vedette.server.backup import BackupDesk
@@ -32,6 +27,7 @@ from vedette.server.control.store import open_control
 from vedette.server.control.watch import KeyWatcher
 from vedette.server.engine.client import Engine
 from vedette.server.engine.migrate import is_current
+from vedette.server.http.server import HttpServer
 from vedette.server.ingest.deltas import DeltaStreams
 from vedette.server.ingest.ledger import Ledger
 from vedette.server.ingest.otlp_grpc import start_otlp_grpc
@@ -39,6 +35,7 @@ from vedette.server.ingest.otlp_http import OtlpHttp
 from vedette.server.ingest.pipeline import Ingest
 from vedette.server.ingest.remote_write import RemoteWrite
 from vedette.server.ingest.series_limit import SeriesLimits
+from vedette.server.precompile.starting import precompile
 from vedette.server.query.metrics.queries import MetricQueries
 from vedette.server.query.metrics.store import MetricStore
 from vedette.server.query.promql.engine import Limits as PromqlLimits
@@ -57,6 +54,7 @@ if TYPE_CHECKING:
 
     from vedette.server.api.names import Application
     from vedette.server.control.identity import AuthMode
+    from vedette.server.ingest.grpc.server import GrpcServer
     from vedette.server.settings import Address, Settings
     from vedette.server.telemetry import Reading
 
@@ -65,7 +63,6 @@ __all__ = ["serve"]
 log = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 5.0
-_BACKLOG = 2048
 _CACHED_SAMPLE_BYTES = 24
 
 
@@ -93,7 +90,7 @@ async def serve(settings: Settings) -> None:
 
         folder = WalFolder(settings.wal_dir)
         wal = _open_wal(cleanup, settings, folder, telemetry)
-        limits = SeriesLimits(engine, settings.tenant_max_series)
+        limits = SeriesLimits(engine, settings.tenant_max_series, sorted(settings.otlp_promote))
         ingest = await _open_ingest(cleanup, settings, (wal, limits), telemetry)
         readiness = Readiness(engine, reader, wal, folder)
         metrics = await _open_metrics(cleanup, settings, engine, reader)
@@ -115,7 +112,7 @@ async def serve(settings: Settings) -> None:
         )
         await _open_doors(cleanup, services, levels)
         await _background(cleanup, rules.run())
-        await _background(cleanup, _announce(readiness, settings))
+        await _background(cleanup, _begin(readiness, settings))
         await stop.wait()
         log.info("Stopping: no new requests, those under way are finished.")
 
@@ -154,6 +151,7 @@ async def _open_ingest(
         deltas,
         max_inflight_bytes=settings.max_inflight_bytes,
         tenant_rate=settings.tenant_max_bytes_per_second,
+        promoted=sorted(settings.otlp_promote),
     )
 
 
@@ -182,14 +180,28 @@ async def _open_doors(cleanup: AsyncExitStack, services: Services, levels: Level
     api: Application = _Doors((otlp, remote_write), build_api(services))
     if not settings.insecure_no_auth:
         api = KnownNames(api, authenticator, settings.host_names)
-    await _listen(cleanup, settings.listen, api, "the API", "--listen")
+    doors: list[HttpServer | GrpcServer] = []
+
+    async def close() -> None:
+        await asyncio.gather(*(door.stop(_GRACE_SECONDS) for door in doors))
+
+    cleanup.push_async_callback(close)
     if settings.otlp_http:
-        await _listen(cleanup, settings.otlp_http, otlp, "OTLP/HTTP", "--otlp-http")
+        doors.append(HttpServer(otlp, head_seconds=body_timeout))
+        await _listen(doors[-1], settings.otlp_http, "OTLP/HTTP", "--otlp-http")
     if settings.otlp_grpc:
-        grpc_server = await start_otlp_grpc(
-            settings.otlp_grpc, ingest, authenticator, levels, max_body_bytes=body_bytes
+        grpc = await start_otlp_grpc(
+            settings.otlp_grpc,
+            ingest,
+            authenticator,
+            levels,
+            max_body_bytes=body_bytes,
+            body_timeout_seconds=body_timeout,
         )
-        cleanup.push_async_callback(grpc_server.stop, _GRACE_SECONDS)
+        doors.append(grpc)
+    # The last one, as who asks it whether the platform is ready goes to the others then.
+    doors.append(HttpServer(api, head_seconds=body_timeout, ends_with_client=is_question))
+    await _listen(doors[-1], settings.listen, "the API", "--listen")
 
 
 class _Doors:
@@ -208,37 +220,9 @@ class _Doors:
         await self._api(scope, receive, send)
 
 
-async def _listen(cleanup: AsyncExitStack, address: Address, app: Application, what: str, flag: str) -> None:
-    _check_free(address, what, flag)
-    server = Granian(
-        app,
-        address=address.host,
-        port=address.port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.auto,
-        websockets=False,
-        backlog=_BACKLOG,
-        http1_settings=HTTP1Settings(header_read_timeout=15_000),
-        log_enabled=False,
-    )
-    serving = asyncio.create_task(server.serve(), name=f"listen {address}")
-
-    async def leave() -> None:
-        server.stop()  # type: ignore[no-untyped-call]
-        await asyncio.wait({serving}, timeout=_GRACE_SECONDS)
-        serving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
-
-    cleanup.push_async_callback(leave)
-
-
-def _check_free(address: Address, what: str, flag: str) -> None:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+async def _listen(server: HttpServer | GrpcServer, address: Address, what: str, flag: str) -> None:
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address.host, address.port))
+        await server.start(address)
     except OSError as error:
         raise StartError(
             f"Cannot listen on {address} for {what}: {error.strerror}. "
@@ -264,6 +248,11 @@ async def _prepare(engine: Engine, reader: Reader) -> None:
             if await is_current(engine):
                 await reader.prepare()
         await asyncio.sleep(0.1)
+
+
+async def _begin(readiness: Readiness, settings: Settings) -> None:
+    await _announce(readiness, settings)
+    await precompile()
 
 
 async def _announce(readiness: Readiness, settings: Settings) -> None:

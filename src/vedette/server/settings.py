@@ -131,6 +131,18 @@ def _parse_names(text: str) -> frozenset[str]:
     return names
 
 
+_LONGEST_ATTRIBUTES = 4096
+
+
+def _parse_attributes(text: str) -> frozenset[str]:
+    names = frozenset(filter(None, (part.strip() for part in text.split(","))))
+    if wrong := [name for name in sorted(names) if not name.isprintable()]:
+        raise ValueError(f"{wrong[0]!r} is not the name of an attribute; write names such as host.name,k8s.pod.name")
+    if len(text.encode("utf-8", "replace")) > _LONGEST_ATTRIBUTES:
+        raise ValueError(f"the names have more than {_LONGEST_ATTRIBUTES} bytes")
+    return names
+
+
 _FEATURES = ("promql-delayed-name-removal", "type-and-unit-labels", "use-start-timestamps")
 
 
@@ -206,6 +218,11 @@ class Settings:
         "series of metrics that a tenant may have in two days; new ones over it are refused; 0 is none",
     )
 
+    otlp_promote: frozenset[str] = _setting(
+        _parse_attributes,
+        "",
+        "resource attributes that become labels of every series of OTLP's metrics, with commas",
+    )
     otlp_delta_memory: int = _setting(
         parse_bytes, "64MiB", "memory for the running sums of OTLP's delta metrics; new streams beyond it are refused"
     )
@@ -245,6 +262,9 @@ class Settings:
     )
     rules_tenant: str = _setting(str, "default", "tenant that the rules ask, and that recorded samples belong to")
     rules_interval: float = _setting(parse_duration, "1m", "how often groups are evaluated that name no interval")
+    rules_patience: float = _setting(
+        parse_duration, "30s", "how long rules wait for samples that are on their way; then they see what there is"
+    )
     host_metrics: float = _setting(
         _parse_interval, "off", "how often the machine is measured, under node-exporter's names; or off"
     )

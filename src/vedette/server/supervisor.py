@@ -36,6 +36,8 @@ _STEADY_SECONDS = 30.0
 _FINAL = {"engine": {2, 10, 12, 13}, "server": {EXIT_START_FAILED}, "worker": {EXIT_START_FAILED}}
 _STOP_SECONDS = {"server": 6.0, "worker": 6.0, "engine": 3.0}
 _READINGS_SECONDS = 5.0
+_PATIENCE_SECONDS = 2.0
+"""How long the worker waits for the engine before it is started anyway."""
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -44,6 +46,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class _Child:
     name: str
     command: Sequence[str]
+    after: Path | None = None
+    """A socket that it works with: it is first started when somebody listens there."""
     process: asyncio.subprocess.Process | None = None
     started_at: float = 0.0
     restarts: int = 0
@@ -78,10 +82,8 @@ async def supervise(settings: Settings) -> int:
 
 def _children(settings: Settings) -> list[_Child]:
     module = "vedette.server.process"
-    children = [
-        _Child("server", [sys.executable, "-m", module, "server"]),
-        _Child("worker", [sys.executable, "-m", module, "worker"]),
-    ]
+    worker = _Child("worker", [sys.executable, "-m", module, "worker"])
+    children = [_Child("server", [sys.executable, "-m", module, "server"]), worker]
     if settings.engine == "embedded":
         command = [sys.executable, "-m", "vedette.server.engine.embedded"]
         command += ["--path", str(settings.data_dir / "engine"), "--socket", str(settings.engine_socket)]
@@ -92,6 +94,8 @@ def _children(settings: Settings) -> list[_Child]:
             if settings.engine_tcp_password_file:
                 command += ["--tcp-password-file", settings.engine_tcp_password_file]
         children.insert(0, _Child("engine", command))
+        # Loading takes a core for a second. The others are waited for, and the worker has nothing to do before them.
+        worker.after = settings.engine_socket
     return children
 
 
@@ -118,6 +122,8 @@ class _Tree:
 
     async def _keep(self, child: _Child) -> None:
         """Keep one child running until the tree stops."""
+        if child.after:
+            await _wait_for(child.after)
         while not self._stop.is_set():
             # In a session of its own, so that Ctrl-C reaches the supervisor alone and the order of the end is kept.
             child.process = await asyncio.create_subprocess_exec(
@@ -160,6 +166,19 @@ class _Tree:
             temporary = run_dir / "supervisor.tmp"
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
             temporary.replace(run_dir / "supervisor.prom")
+
+
+async def _wait_for(path: Path) -> None:
+    """Wait until somebody listens on a socket, within bounds."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < until:
+        try:
+            _, writer = await asyncio.open_unix_connection(path)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
 
 
 async def _end(child: _Child) -> None:

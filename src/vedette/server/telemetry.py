@@ -64,6 +64,12 @@ class Telemetry:
             registry=self.registry,
         )
 
+        self.points_by_id = Counter(
+            "vedette_otlp_points_by_id",
+            "OTLP data points kept without names and labels, as the tables knew their series.",
+            registry=self.registry,
+        )
+
         # A figure's line, found once: a request of one span would spend a tenth of its time on looking them up.
         self.requests_of = cache(requests.labels)
         self.rows_of = cache(rows.labels)

@@ -102,28 +102,39 @@ ORDER BY position DESC, trace_id DESC
 LIMIT {limit:UInt64}
 -- parameters: {"c0": "shop", "c1": "ok", "c10": "^x", "c11": "user", "c12": "^x", "c13": "b/c", "c14": "b/c", "c15": "b\\/c", "c16": "nope", "c17": "1", "c2": "http.route", "c3": "/a%", "c4": "host.name", "c5": "web", "c6": 1000000000, "c7": "retries", "c8": 3.0, "c9": "user", "cursor_id": "4bf92f3577b34da6a3ce929d0e0e4736", "cursor_ns": 9, "end_ns": 1782910800000000000, "limit": 2, "scan": 40, "start_ns": 1782907200000000000}
 
--- What a search shows of each trace in {trace_ids}, in their order: the whole trace's figures and its first matches.
+-- What a search shows of each trace in {trace_ids}, in their order: the whole trace's figures and its first matches. The
+-- index knows the figures; until it has a trace, a moment after its spans are there, they are those of what matched.
 WITH
     (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
     (SELECT min(start) FROM vedette.trace_index WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))) AS first_start
 SELECT concat(
     '{"trace_id":"', lower(hex(trace_id)),
-    '","root_service":', toJSONString(t.root_service),
-    ',"root_name":', toJSONString(t.root_name),
-    ',"start_time":', time_json(t.start),
-    ',"start_time_unix_nano":', toString(toUnixTimestamp64Nano(t.start)),
-    ',"duration_ns":', toString(toUnixTimestamp64Nano(t.end) - toUnixTimestamp64Nano(t.start)),
-    ',"span_count":', toString(t.spans),
-    ',"error_count":', toString(t.errors),
-    ',"services":', toJSONString(t.services),
+    '","root_service":', toJSONString(if(t.spans > 0, t.root_service, m.root_service)),
+    ',"root_name":', toJSONString(if(t.spans > 0, t.root_name, m.root_name)),
+    ',"start_time":', time_json(if(t.spans > 0, t.start, m.start)),
+    ',"start_time_unix_nano":', toString(toUnixTimestamp64Nano(if(t.spans > 0, t.start, m.start))),
+    ',"duration_ns":', toString(if(t.spans > 0, toUnixTimestamp64Nano(t.end) - toUnixTimestamp64Nano(t.start), m.finish - toUnixTimestamp64Nano(m.start))),
+    ',"span_count":', toString(if(t.spans > 0, t.spans, m.matched)),
+    ',"error_count":', toString(if(t.spans > 0, t.errors, m.errors)),
+    ',"services":', toJSONString(if(t.spans > 0, t.services, m.services)),
     ',"matched_count":', toString(m.matched),
-    ',"matched_spans":[', arrayStringConcat(arraySlice(m.spans, 1, 3).3, ','), ']}')
+    ',"matched_spans":[', arrayStringConcat(arraySlice(m.examples, 1, 3).3, ','), ']}')
 FROM
 (
-    SELECT trace_id, count() AS matched, arraySort(groupArray((time, span_id, span))) AS spans
+    SELECT
+        trace_id,
+        count() AS matched,
+        arraySort(groupArray((time, span_id, span))) AS examples,
+        min(time) AS start,
+        max(toUnixTimestamp64Nano(time) + duration_ns) AS finish,
+        maxIf(toString(service), is_root) AS root_service,
+        maxIf(toString(name), is_root) AS root_name,
+        arraySort(groupUniqArray(toString(service))) AS services,
+        countIf(status = 'error') AS errors
     FROM
     (
-        SELECT trace_id, time, span_id,
+        SELECT trace_id, time, span_id, duration_ns, service, name, status,
+            parent_span_id = toFixedString('', 8) AS is_root,
             concat(
                 '{"span_id":"', lower(hex(span_id)),
                 '","name":', toJSONString(name),
@@ -152,7 +163,7 @@ FROM
     )
     GROUP BY trace_id
 ) AS m
-INNER JOIN
+LEFT JOIN
 (
     SELECT
         trace_id,

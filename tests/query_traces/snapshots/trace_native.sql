@@ -1,10 +1,22 @@
--- When the first span of some traces starts and the last one ends; no row if there is none.
+-- When the first span of some traces starts and the last one ends, and how many of the traces the index has.
 SELECT
     toUnixTimestamp64Nano(min(start)) AS start_ns,
-    toUnixTimestamp64Nano(max(end)) AS end_ns
+    toUnixTimestamp64Nano(max(end)) AS end_ns,
+    uniqExact(trace_id) AS found
 FROM vedette.trace_index
 WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
-HAVING count() > 0
+HAVING found > 0
+-- parameters: {"trace_ids": ["4bf92f3577b34da6a3ce929d0e0e4736"]}
+
+-- When spans of some traces start that the index may not have yet: it is written a moment after the spans are there.
+SELECT
+    toUnixTimestamp64Nano(min(time)) AS start_ns,
+    toUnixTimestamp64Nano(max(time)) AS end_ns,
+    uniqExact(trace_id) AS found
+FROM vedette.spans
+WHERE time > now64(9) - INTERVAL 15 MINUTE
+  AND trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
+HAVING found > 0
 -- parameters: {"trace_ids": ["4bf92f3577b34da6a3ce929d0e0e4736"]}
 
 -- The spans of one trace as JSON objects, in the order of their start.

@@ -111,3 +111,9 @@ export function inUnit(value: number, unit: "seconds" | "bytes" | ""): string {
   const size = unit === "seconds" ? durationNs(Math.abs(value) * 1e9) : bytes(Math.abs(value));
   return value < 0 ? `−${size}` : size;
 }
+
+/** A value of any JSON type as text. */
+export function valueText(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -16,10 +16,9 @@ export interface TimeRange {
   live: boolean;
   label: string;
   set: (from: string, to: string) => void;
-  /** Narrow the range to a part of it; `back` undoes that. */
+  /** Narrow the range to a part of it; `useFormerRange` undoes that. */
   zoom: (fromMs: number, toMs: number) => void;
   zoomOut: () => void;
-  back: (() => void) | null;
   refresh: () => void;
   /** Seconds between refreshes; 0 is none. */
   refreshSeconds: number;
@@ -29,6 +28,8 @@ export interface TimeRange {
 }
 
 const Context = createContext<TimeRange | null>(null);
+/** By itself, as only a button and a key ask for it: that there is one more range to go back to draws no page anew. */
+const Former = createContext<(() => void) | null>(null);
 
 export function TimeRangeProvider({ children }: { children: ReactNode }): ReactNode {
   const search = useSearch({ strict: false }) as GlobalSearch;
@@ -61,15 +62,27 @@ export function TimeRangeProvider({ children }: { children: ReactNode }): ReactN
     return () => clearInterval(timer);
   }, [refreshSeconds, refresh]);
 
-  const value = useMemo<TimeRange>(() => {
-    const { from: fromIso, to: toIso, fromMs, toMs } = rangeAt({ from, to }, now);
-    const live = isRelative(to) && Math.abs(toMs - now) < 1_000;
-    const move = (nextFrom: string, nextTo: string): void => {
+  const move = useCallback(
+    (nextFrom: string, nextTo: string): void => {
       go({
         from: nextFrom === DEFAULT_FROM && nextTo === DEFAULT_TO ? undefined : nextFrom,
         to: nextTo === DEFAULT_TO ? undefined : nextTo,
       });
+    },
+    [go],
+  );
+  const back = useMemo(() => {
+    const last = former.at(-1);
+    if (last === undefined) return null;
+    return () => {
+      setFormer((stack) => stack.slice(0, -1));
+      move(last.from, last.to);
     };
+  }, [former, move]);
+
+  const value = useMemo<TimeRange>(() => {
+    const { from: fromIso, to: toIso, fromMs, toMs } = rangeAt({ from, to }, now);
+    const live = isRelative(to) && Math.abs(toMs - now) < 1_000;
     const compare = search.compare === undefined ? null : parseTime(`now-${search.compare}`, 0);
     return {
       from,
@@ -94,22 +107,18 @@ export function TimeRangeProvider({ children }: { children: ReactNode }): ReactN
         const half = (toMs - fromMs) / 2;
         move(iso(fromMs - half), iso(Math.min(toMs + half, Math.max(now, toMs))));
       },
-      back:
-        former.length === 0
-          ? null
-          : () => {
-              const last = former.at(-1);
-              setFormer((stack) => stack.slice(0, -1));
-              if (last) move(last.from, last.to);
-            },
       refresh,
       refreshSeconds,
       setRefresh: (seconds) => go({ refresh: seconds > 0 ? seconds : undefined }),
       compareMs: compare === null ? null : -compare,
     };
-  }, [from, to, now, former, go, refresh, refreshSeconds, search.compare]);
+  }, [from, to, now, move, go, refresh, refreshSeconds, search.compare]);
 
-  return <Context.Provider value={value}>{children}</Context.Provider>;
+  return (
+    <Context.Provider value={value}>
+      <Former.Provider value={back}>{children}</Former.Provider>
+    </Context.Provider>
+  );
 }
 
 /** The time range of the page. */
@@ -117,4 +126,9 @@ export function useTimeRange(): TimeRange {
   const value = useContext(Context);
   if (value === null) throw new Error("useTimeRange is used outside of TimeRangeProvider");
   return value;
+}
+
+/** Goes back to the range before the last narrowing or widening; null where there is none. */
+export function useFormerRange(): (() => void) | null {
+  return useContext(Former);
 }

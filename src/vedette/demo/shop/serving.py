@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
+import socket
 from typing import TYPE_CHECKING
 
+import uvicorn
 from fastapi.responses import JSONResponse
-from granian.constants import Interfaces
-from granian.server.embed import Server
 
 from vedette.demo import telemetry
 
@@ -36,20 +35,17 @@ def serve(app: FastAPI, stage: Stage) -> None:
         return JSONResponse({"detail": "Internal error."}, 500)
 
     telemetry.watch(app, stage)
-    asyncio.run(_serve(app, stage))
-
-
-async def _serve(app: FastAPI, stage: Stage) -> None:
-    server = Server(
-        app,
-        address="127.0.0.1",
-        port=stage.port,
-        interface=Interfaces.ASGI,
-        websockets=False,
-        log_enabled=False,
-        runtime_blocking_threads=1,
-    )
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
-    await server.serve()
+        signal.signal(number, lambda *_: None)  # uvicorn's handlers come before, and end the server alone
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what fails, `fail` has logged already
+    config = uvicorn.Config(app, ws="none", log_config=None, access_log=False)
+    uvicorn.Server(config).run(sockets=[_listening(stage.port)])
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket that a version and its successor may both listen on."""
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    found.bind(("127.0.0.1", port))
+    return found

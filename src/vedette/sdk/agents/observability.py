@@ -106,16 +106,18 @@ class AgentObservability:
         begin = perf_counter()
         outcome = "error"
         try:
+            name = f"invoke_agent {self.agent_id}"
             with (
-                self._tracer.start_as_current_span(f"invoke_agent {self.agent_id}", attributes=attributes) as span,
+                self._tracer.start_as_current_span(name, attributes=attributes, record_exception=False) as span,
                 context(agent_id=self.agent_id, session=self.session),
             ):
                 self._say("agent loop started")
-                yield span
+                try:
+                    yield span
+                except Exception as error:
+                    self.error(error)
+                    raise
                 outcome = "success"
-        except Exception as error:
-            self.error(error)
-            raise
         finally:
             seconds = perf_counter() - begin
             if self._meters is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
+from vedette.sdk.background import begin_thread, end_thread
 from vedette.sdk.export.batch import Batch
 from vedette.sdk.guard import dropped, fault, tell
 from vedette.sdk.logs.records import Channel
@@ -83,6 +84,7 @@ class Shipper:
 
     def _begin(self) -> None:
         self._wake = threading.Event()
+        self._asked = False
         self._starting = threading.RLock()  # a signal handler may audit, too
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
@@ -91,6 +93,7 @@ class Shipper:
 
     def wake(self) -> None:
         """There are events to send."""
+        self._asked = True
         self._wake.set()
         if self._thread is None:
             self._start()
@@ -98,8 +101,7 @@ class Shipper:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None and not self._stopping():
-                self._thread = threading.Thread(target=self._run, name="vedette-audit", daemon=True)
-                self._thread.start()
+                self._thread = begin_thread("vedette-audit", self._run)
 
     def _run(self) -> None:
         while True:
@@ -176,9 +178,11 @@ class Shipper:
     def close(self) -> None:
         """Wait for the end; what is left stays in the file, for the next process."""
         thread, deadline = self._thread, self._deadline or 0.0
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(max(0.0, deadline - monotonic()))
+        end_thread(thread, deadline)
+        if thread is None and self._asked:  # an interpreter without threads
+            self._ship()
         self._sender.close()
+        end_thread(thread, deadline)
 
     def after_fork(self) -> None:
         """Begin anew in a forked child; the file's lock stays with the parent."""

@@ -35,10 +35,16 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """Posts to paths below `url`. Not thread-safe: a sending thread owns it."""
+    """Posts to paths below `url`. Not thread-safe: a sending thread owns it.
 
-    def __init__(self, url: str, headers: Mapping[str, str], timeout_seconds: float) -> None:
+    `certificate` is a file of the authorities to trust instead of the system's.
+    """
+
+    def __init__(
+        self, url: str, headers: Mapping[str, str], timeout_seconds: float, certificate: str | None = None
+    ) -> None:
         parts = urlsplit(url)
+        self._certificate = certificate
         self.host = parts.hostname or "127.0.0.1"
         self._port = parts.port
         self._base = parts.path.rstrip("/")
@@ -79,7 +85,7 @@ class Connection:
         timeout = min(self._timeout, timeout_seconds or self._timeout)
         if connection is None:
             if self._secure:
-                context = ssl.create_default_context()
+                context = ssl.create_default_context(cafile=self._certificate)
                 connection = http.client.HTTPSConnection(self.host, self._port, timeout=timeout, context=context)
             else:
                 connection = http.client.HTTPConnection(self.host, self._port, timeout=timeout)

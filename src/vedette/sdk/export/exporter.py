@@ -1,15 +1,18 @@
 """The export thread: empties the queues, encodes, and hands requests to the outbox.
 
-It works in steps of 128 items and lets the program's threads run between them, so that an export is not felt.
+It works seldom, and a busy program's thread more seldom, so that few requests of the program meet it: it pauses a
+hundred times as long as it has worked, between a tenth and half a second. One that meets it waits for the interpreter's
+switch interval at most (5 ms), or for the end of a step of 1,024 items.
 """
 
 from __future__ import annotations
 
 import threading
-from time import monotonic, sleep
+from time import monotonic, sleep, thread_time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vedette.sdk import clock
+from vedette.sdk.background import begin_thread, end_thread
 from vedette.sdk.export.batch import Batch
 from vedette.sdk.guard import dropped, fault
 
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Exporter", "Stage", "Way"]
 
-_TICK_SECONDS = 0.1
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 0.5
+_PAUSE_TO_WORK = 100
 _BREATH_SECONDS = 0.0005  # between two steps: long enough that a waiting thread takes the interpreter
 _FORK_SECONDS = 10.0  # a fork waits this long at most; a busy machine takes seconds for a step that loads modules
 
@@ -81,8 +85,7 @@ class Exporter:
     def start(self) -> None:
         """Start the thread; again after a fork."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="vedette-export", daemon=True)
-            self._thread.start()
+            self._thread = begin_thread("vedette-export", self._run)
             for outbox in self._outboxes:
                 outbox.start()
 
@@ -91,11 +94,15 @@ class Exporter:
         self._wake.set()
 
     def _run(self) -> None:
+        pause = _PAUSE_SECONDS
         while not self._stopping:
-            self._wake.wait(_TICK_SECONDS)
+            self._wake.wait(pause)
             self._wake.clear()
             with self._working:
+                begin = thread_time()
                 self._work(all_of_it=False)
+                worked = thread_time() - begin
+            pause = min(_LONGEST_PAUSE_SECONDS, max(_PAUSE_SECONDS, worked * _PAUSE_TO_WORK))
 
     def _work(self, *, all_of_it: bool) -> None:
         clock.reanchor()
@@ -158,6 +165,7 @@ class Exporter:
             dropped("items", "the program ended before they were encoded", 1)
         for outbox in self._outboxes:
             outbox.close(deadline)
+        end_thread(self._thread, deadline)
 
     def before_fork(self) -> None:
         """Wait until the thread is between two steps: what it holds or imports would be held for ever in the child."""

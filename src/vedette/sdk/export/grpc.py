@@ -6,6 +6,7 @@ https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -44,6 +45,7 @@ class GrpcSender:
         heard: Callable[[str], None] | None = None,
         *,
         gzip: bool,
+        certificate: str | None = None,
     ) -> None:
         try:
             import grpc  # noqa: PLC0415 - an optional package
@@ -54,6 +56,7 @@ class GrpcSender:
         self.host = parts.hostname or "127.0.0.1"
         self._target = f"{parts.hostname}:{parts.port or 4317}"
         self._secure = parts.scheme == "https"
+        self._certificate = certificate
         self._timeout = timeout_seconds
         self._compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
         self._metadata = tuple((name.lower(), value) for name, value in headers.items())
@@ -67,7 +70,7 @@ class GrpcSender:
         if self._channel is None:
             options = [("grpc.primary_user_agent", f"vedette-python/{vedette.__version__}")]
             if self._secure:
-                credentials = grpc.ssl_channel_credentials()
+                credentials = grpc.ssl_channel_credentials(self._authorities())
                 self._channel = grpc.secure_channel(self._target, credentials, options)
             else:
                 self._channel = grpc.insecure_channel(self._target, options)
@@ -89,6 +92,9 @@ class GrpcSender:
             self.close()
             return Outcome(retry=True, reason=f"{type(error).__name__}: {error}")
         return Outcome(delivered=True, rejected=rejected_items(answer))
+
+    def _authorities(self) -> bytes | None:
+        return Path(self._certificate).read_bytes() if self._certificate is not None else None
 
     def _listen(self, made: Any) -> None:
         if self._heard is not None:

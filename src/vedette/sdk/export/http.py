@@ -56,9 +56,10 @@ class HttpSender:
         headers: Mapping[str, str],
         timeout_seconds: float,
         heard: Callable[[str], None] | None = None,
+        certificate: str | None = None,
     ) -> None:
         kind = {"Content-Type": "application/x-protobuf"}
-        self._connection = Connection(endpoint, kind | dict(headers), timeout_seconds)
+        self._connection = Connection(endpoint, kind | dict(headers), timeout_seconds, certificate)
         self.host = self._connection.host
         self._heard = heard
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LogStage"]
 
-_STEP = 128
+_STEP = 1024
 _REQUEST_ITEMS = 4096
 _PRESSED = 2048
 _REQUEST_BYTES = 1 << 20
@@ -63,12 +63,12 @@ class LogStage:
         self._begin()
 
     def step(self) -> bool:
-        """Write and encode up to 128 records."""
-        queue = self._queue
+        """Write and encode up to 1,024 records."""
+        take = self._queue.popleft
         records = []
         try:
             for _ in range(_STEP):
-                records.append(queue.popleft())  # noqa: PERF401 - the queue may run empty
+                records.append(take())  # noqa: PERF401 - the queue may run empty
         except IndexError:
             pass
         if not records:
@@ -93,10 +93,11 @@ class LogStage:
         writer.write("".join(out), len(out))
 
     def _encode(self, records: list[Record], encoder: LogEncoder) -> None:
-        groups = self._groups
+        groups, encode = self._groups, encoder.encode
+        count = size = 0
         for record in records:
             try:
-                item = encoder.encode(record)
+                item = encode(record)
             except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
                 dropped("logs", "they cannot be encoded", 1)
                 fault("encoding a log record", error)
@@ -107,8 +108,10 @@ class LogStage:
                 groups[id(scope)] = (scope, [item])
             else:
                 group[1].append(item)
-            self._count += 1
-            self._bytes += len(item)
+            count += 1
+            size += len(item)
+        self._count += count
+        self._bytes += size
 
     def pressed(self) -> bool:
         """Whether so many records wait that drops are near."""

@@ -13,6 +13,7 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from vedette.sdk.background import begin_thread, end_thread
 from vedette.sdk.export.spool import Spool
 from vedette.sdk.guard import dropped, fault, tell
 
@@ -79,16 +80,14 @@ class Outbox:
                 self._waiting_bytes -= len(oldest.body)
                 self._keep(oldest)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="vedette-send", daemon=True)
-                self._thread.start()
+                self._thread = begin_thread("vedette-send", self._run)
             self._change.notify_all()
 
     def start(self) -> None:
         """Look for what earlier processes left in the spool, and send it."""
         with self._change:
             if self._thread is None and self._root is not None and self._root.is_dir():
-                self._thread = threading.Thread(target=self._run, name="vedette-send", daemon=True)
-                self._thread.start()
+                self._thread = begin_thread("vedette-send", self._run)
 
     def _keep(self, batch: Batch) -> None:
         """Put a batch on disk, or drop it where there is no spool."""
@@ -182,6 +181,17 @@ class Outbox:
         where = "on disk" if self._root is not None else "in memory"
         tell("away", f"the endpoint does not take telemetry ({outcome.reason}); it is kept {where} and sent later")
 
+    def _send_here(self, deadline: float) -> None:
+        """Send what waits until `deadline` (monotonic seconds), if there is no thread for it."""
+        if self._thread is not None or not self._waiting:
+            return
+        self._open_spool()
+        while (now := monotonic()) < deadline and self._not_before <= now:
+            path, batch = self._take(with_spool=True)
+            if batch is None:
+                return
+            self._settle(path, batch, self._sender.send(batch, deadline - now))
+
     # -- flush, end, fork
 
     def flush(self, deadline: float) -> bool:
@@ -190,6 +200,7 @@ class Outbox:
         `False` at once when the endpoint is away: what waits is safe in the spool.
         """
         with self._change:
+            self._send_here(deadline)
             while self._waiting or self._sending is not None:
                 left = deadline - monotonic()
                 if left <= 0 or self._not_before > deadline:
@@ -214,17 +225,18 @@ class Outbox:
     def close(self, deadline: float) -> None:
         """Send what waits until `deadline` (monotonic seconds); the rest goes to the spool."""
         with self._change:
+            self._send_here(deadline)
             self._deadline = deadline
             self._change.notify_all()
             thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(max(0.0, deadline - monotonic()))
+        end_thread(thread, deadline)
         with self._change:
             self._closed = True
             self._keep_all()
             if self._spool is not None:
                 self._spool.close()
         self._sender.close()
+        end_thread(thread, deadline)  # it may have been reading until now
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: what waited belongs to the parent."""

@@ -40,10 +40,13 @@ def otlp_sender(
         from vedette.sdk.export.grpc import GrpcSender  # noqa: PLC0415 - an optional transport
 
         gzip = settings.compression != "none"
-        return GrpcSender(settings.endpoint, headers, settings.timeout_seconds, heard, gzip=gzip)
+        certificate = settings.certificate
+        return GrpcSender(
+            settings.endpoint, headers, settings.timeout_seconds, heard, gzip=gzip, certificate=certificate
+        )
     from vedette.sdk.export.http import HttpSender  # noqa: PLC0415 - one of two transports
 
-    return HttpSender(settings.endpoint, headers, settings.timeout_seconds, heard)
+    return HttpSender(settings.endpoint, headers, settings.timeout_seconds, heard, settings.certificate)
 
 
 def otlp_way(settings: Settings, service: str, heard: Callable[[str], None] | None) -> Way:

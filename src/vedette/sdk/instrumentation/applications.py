@@ -98,6 +98,7 @@ def _options(given: WebArguments) -> WebOptions:
 def _instrument(app: Any, tracer: Tracer, options: WebOptions) -> Any:
     from vedette.sdk.metrics.workers import join_workers  # noqa: PLC0415 - loaded with the first application
     from vedette.sdk.web.asgi import AsgiMiddleware  # noqa: PLC0415
+    from vedette.sdk.web.errors import django_errors, flask_errors, litestar_errors  # noqa: PLC0415
     from vedette.sdk.web.routes import django_route, flask_routes, from_environ, from_scope  # noqa: PLC0415
     from vedette.sdk.web.wsgi import WsgiMiddleware  # noqa: PLC0415
 
@@ -116,13 +117,16 @@ def _instrument(app: Any, tracer: Tracer, options: WebOptions) -> Any:
         _quiet_fastapi(app)
     elif hasattr(app, "wsgi_app"):  # Flask
         flask_routes(app)
+        flask_errors(app)
         app.wsgi_app = WsgiMiddleware(app.wsgi_app, tracer, options, from_environ)
     elif hasattr(app, "asgi_handler"):  # Litestar
+        litestar_errors(app)
         app.asgi_handler = AsgiMiddleware(app.asgi_handler, tracer, options, from_scope)
         return app  # it has slots: its handler is the mark
-    elif module.startswith("django.") and "asgi" in module:
-        return AsgiMiddleware(app, tracer, options, lambda scope, _root: django_route(scope["path"]))
     elif module.startswith("django."):
+        django_errors()
+        if "asgi" in module:
+            return AsgiMiddleware(app, tracer, options, lambda scope, _root: django_route(scope["path"]))
         return WsgiMiddleware(app, tracer, options, lambda environ: django_route(environ.get("PATH_INFO", "/")))
     elif inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None)):  # noqa: B004
         return AsgiMiddleware(app, tracer, options, from_scope)
@@ -143,9 +147,10 @@ def _quiet_fastapi(app: Any) -> None:
 
 def instrument_libraries() -> None:
     """Watch what is installed: our own instrumentations, then the contrib ones that are there."""
-    from vedette.sdk.instrumentation import threads  # noqa: PLC0415 - loaded when asked for
+    from vedette.sdk.instrumentation import processes, threads  # noqa: PLC0415 - loaded when asked for
 
     threads.instrument()
+    processes.instrument()
     for name, home in _OWN.items():
         if find_spec(name) is not None:
             when_imported(name, lambda home=home: _call(home))  # type: ignore[misc]

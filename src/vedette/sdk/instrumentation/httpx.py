@@ -6,6 +6,7 @@ Attributes follow OpenTelemetry's HTTP conventions. The URL's credentials and th
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,30 @@ class _Requests:
             request.headers.setdefault("x-correlation-id", correlation)
         return span, perf_counter(), key
 
+    @staticmethod
+    def watch_connecting(transport: Any, request: Any, span: Span, *, asynchronous: bool) -> None:
+        """Note on the span each time that a transport with `retries` connects anew, which it does by itself."""
+        if not getattr(getattr(transport, "_pool", None), "_retries", 0):
+            return
+        theirs, retries = request.extensions.get("trace"), count(1)
+
+        def note(name: str) -> None:
+            if name == "connection.retry.started":
+                span.set_attribute("connection.retries", next(retries))
+                span.add_event("connection retried")
+
+        def hear(name: str, info: Any) -> None:
+            note(name)
+            if theirs is not None:
+                theirs(name, info)
+
+        async def hear_async(name: str, info: Any) -> None:
+            note(name)
+            if theirs is not None:
+                await theirs(name, info)
+
+        request.extensions = {**request.extensions, "trace": hear_async if asynchronous else hear}
+
     def end(self, held: tuple[Span, float, tuple[int, str]], request: Any, status: int, error: Any) -> None:
         span, begin, key = held
         if status:
@@ -94,14 +119,16 @@ def instrument() -> None:
     async_send = httpx.AsyncHTTPTransport.handle_async_request
     _installed = (sync_send, async_send)
 
-    def begin(request: Any) -> Any:
+    def begin(transport: Any, request: Any, *, asynchronous: bool) -> Any:
         if get_value(_SUPPRESS_INSTRUMENTATION_KEY):
             return None
         try:
-            return requests.begin(request)
+            held = requests.begin(request)
+            requests.watch_connecting(transport, request, held[0], asynchronous=asynchronous)
         except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
             fault("watching a request", error)
             return None
+        return held
 
     def end(held: Any, request: Any, response: Any, error: BaseException | None) -> None:
         if held is not None:
@@ -111,7 +138,7 @@ def instrument() -> None:
                 fault("watching a request", own)
 
     def handle_request(self: Any, request: Any) -> Any:
-        held, response, failure = begin(request), None, None
+        held, response, failure = begin(self, request, asynchronous=False), None, None
         try:
             response = sync_send(self, request)
         except BaseException as error:
@@ -122,7 +149,7 @@ def instrument() -> None:
         return response
 
     async def handle_async_request(self: Any, request: Any) -> Any:
-        held, response, failure = begin(request), None, None
+        held, response, failure = begin(self, request, asynchronous=True), None, None
         try:
             response = await async_send(self, request)
         except BaseException as error:

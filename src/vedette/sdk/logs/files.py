@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from vedette.sdk.guard import dropped, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = ["LogFile", "LogStream", "Writer"]
@@ -84,12 +84,24 @@ class LogFile:
         """Append; each line reaches the file whole."""
         body = text.encode("utf-8", "backslashreplace")
         try:
-            self._ready(len(body))
-            while body:
-                body = body[os.write(self._descriptor, body) :]
+            for part in self._parts(body):
+                self._ready(len(part))
+                left = part
+                while left:
+                    left = left[os.write(self._descriptor, left) :]
         except OSError as error:
             tell("log file", f"the log file {self._path} cannot be written: {error}")
             dropped("log lines", "the file cannot be written", lines)
+
+    def _parts(self, body: bytes) -> Iterator[bytes]:
+        """Whole lines of `body`, as many at a time as one file may hold."""
+        begin, limit = 0, self._rotate_bytes or len(body)
+        while len(body) - begin > limit:
+            end = body.rfind(b"\n", begin, begin + limit) + 1 or body.find(b"\n", begin) + 1 or len(body)
+            yield body[begin:end]
+            begin = end
+        if begin < len(body):
+            yield body[begin:]
 
     def _ready(self, coming: int) -> None:
         if self._descriptor >= 0 and not self._is_current():
@@ -117,8 +129,9 @@ class LogFile:
         return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
 
     def _rotate(self) -> None:
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        target = self._path.with_name(f"{self._path.name}.{stamp}.{time.time_ns() % 1_000_000_000:09d}")
+        seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(seconds))
+        target = self._path.with_name(f"{self._path.name}.{stamp}.{nanos:09d}")
         with suppress(OSError):  # another process rotated first: the new file is there already
             self._path.rename(target)
         self.close()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from json.encoder import encode_basestring
+from math import inf
 from time import gmtime, localtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vedette.sdk.logs.records import Captured, Record, ids_of, level_name, message_of
 from vedette.sdk.logs.shapes import compiled
 from vedette.sdk.redaction import MASK
+from vedette.sdk.traces.span import Span
 from vedette.sdk.values import Shared
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vedette.sdk.logs.records import Channel
     from vedette.sdk.redaction import Redactor
 
@@ -25,6 +29,7 @@ _KEPT_SHAPES = 1024
 _COMPILED_AT = 4
 _MOST_COMPILED = 256
 _KEPT_CHARS = 64
+_FILLINGS_OF_A_KEY = 4
 _RESERVED = frozenset(
     ("timestamp", "level", "logger", "message", "service", "trace_id", "span_id", "exception", "event")
 )
@@ -42,20 +47,28 @@ class Lines(Protocol):
 
 
 class _Quoted(dict[str, str]):
-    """Strings as JSON, with secrets masked; short ones are kept, up to `most`."""
+    """Strings as JSON, with secrets masked; short ones are kept, up to `most`.
 
-    __slots__ = ("_most", "_redactor")
+    After so many `fillings` none is kept any more: these hardly come again. What is no string is shown by `other`.
+    """
 
-    def __init__(self, redactor: Redactor, most: int) -> None:
+    __slots__ = ("_fillings", "_most", "_other", "_redact")
+
+    def __init__(self, redactor: Redactor, other: Callable[[Any], str], most: int, fillings: float = inf) -> None:
         super().__init__()
-        self._redactor = redactor
+        self._redact = redactor.text
+        self._other = other
         self._most = most
+        self._fillings = fillings
 
-    def __missing__(self, text: str) -> str:
-        quoted: str = encode_basestring(self._redactor.text(text))
-        if len(text) <= _KEPT_CHARS:
+    def __missing__(self, text: Any) -> str:
+        if type(text) is not str:
+            return self._other(text)
+        quoted: str = encode_basestring(self._redact(text))
+        if self._fillings and len(text) <= _KEPT_CHARS:
             if len(self) >= self._most:
                 self.clear()
+                self._fillings -= 1
             self[text] = quoted
         return quoted
 
@@ -72,10 +85,11 @@ class JsonLines:
 
     def __init__(self, service: str, redactor: Redactor) -> None:
         self._redactor = redactor
+        self._redact = redactor.text
         self.service = f',"service":{encode_basestring(service)}}}\n'
         self._heads: dict[tuple[Any, int], str] = {}
         self._keys: dict[Any, str] = {}
-        self.quoted = _Quoted(redactor, _KEPT)
+        self.quoted = _Quoted(redactor, self.other, _KEPT)
         self._quoted_of: dict[str, _Quoted] = {}
         self._shapes: dict[tuple[Any, ...], Any] = {}  # how often a shape came, or its function
         self._renders: dict[str, Any] = {}  # the function that a message took the last time
@@ -105,7 +119,7 @@ class JsonLines:
             if line is None:
                 render = self._render_for(record)
                 line = None if render is None else render(record)
-        except ValueError:  # an integer of thousands of digits
+        except (TypeError, ValueError):  # a mapping where strings came before; an integer of thousands of digits
             line = None
         return self._in_full(record) if line is None else line
 
@@ -135,9 +149,14 @@ class JsonLines:
 
     def new_span(self, record: Record) -> str:
         """The ids of the record's span, kept for the next record of the same span."""
-        trace_id, span_id, _ = ids_of(record)
-        self.span = record[8]
-        self.ids = f',"trace_id":"{trace_id:032x}","span_id":"{span_id:016x}"' if trace_id else ""
+        span = self.span = record[8]
+        if type(span) is Span:
+            trace_id, span_id = span._trace_id, span._span_id
+        else:
+            trace_id, span_id, _ = ids_of(record)
+        self.ids = (
+            f',"trace_id":"{trace_id.to_bytes(16).hex()}","span_id":"{span_id.to_bytes(8).hex()}"' if trace_id else ""
+        )
         return self.ids
 
     def use_context(self, context: dict[str, Any] | None) -> None:
@@ -168,7 +187,7 @@ class JsonLines:
             if len(sets) >= _KEPT_SHAPES:
                 sets.clear()
             names = sets[key] = frozenset(key)
-        text, keys, redact = "", self._keys, self._redactor.text
+        text, keys, redact = "", self._keys, self._redact
         for field, value in fields.items():
             name = keys.get(field) or self._key(field)
             if type(value) is str and name[-1] != '"':  # not looked up: those of a request hardly come again
@@ -179,7 +198,7 @@ class JsonLines:
 
     def message(self, record: Record) -> str:
         """The record's message as JSON."""
-        return encode_basestring(self._redactor.text(message_of(record)))
+        return encode_basestring(self._redact(message_of(record)))
 
     def other(self, value: Any) -> str:
         """A value of any type as JSON."""
@@ -239,7 +258,7 @@ class JsonLines:
         if known is None:
             if len(self._quoted_of) >= _MOST_COMPILED:
                 return self.quoted
-            known = self._quoted_of[key] = _Quoted(self._redactor, _KEPT_OF_A_KEY)
+            known = self._quoted_of[key] = _Quoted(self._redactor, self.other, _KEPT_OF_A_KEY, _FILLINGS_OF_A_KEY)
         return known
 
     def _pair(self, key: Any, value: Any) -> str:

@@ -15,7 +15,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import dropped, fault
-from vedette.sdk.logs.records import Channel, Record
+from vedette.sdk.logs.records import Captured, Channel, Record
 from vedette.sdk.resource import Scope
 from vedette.sdk.traces.span import current_context, format_exception
 from vedette.sdk.values import SCALARS, clean, clean_mapping, text_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Sink: TypeAlias = Callable[[Any], None]
 
-__all__ = ["LogDesk", "Logger", "describe", "desk", "get_logger", "set_level"]
+__all__ = ["LogDesk", "Logger", "describe", "desk", "get_logger", "log_failure", "set_level"]
 
 _DEBUG, _INFO, _WARNING, _ERROR, _CRITICAL = 10, 20, 30, 40, 50
 _OFF = 1 << 30
@@ -92,6 +92,17 @@ def describe(error: BaseException) -> dict[str, str]:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return {"type": name, "message": text_of(error), "stack": format_exception(error)}
+
+
+def log_failure(span: Any, error: BaseException) -> None:
+    """Log an exception that leaves the first span of a trace in this process."""
+    sink, channel = desk.sink, desk.channel("vedette.exceptions")
+    if sink is None or channel.level > _ERROR:
+        return
+    message = f"{span.name} failed"
+    if channel.gate is None or channel.gate.admit(channel, _ERROR, message, sink):
+        fields = context_fields.get()
+        sink(Captured(time_ns(), _ERROR, channel, message, (), {}, None, fields, span, describe(error)))
 
 
 def _exception(exc_info: Any) -> dict[str, str] | None:

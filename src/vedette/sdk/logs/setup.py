@@ -28,15 +28,18 @@ if TYPE_CHECKING:
 __all__ = ["close_desk", "lines_of", "open_desk", "writer_of"]
 
 _DEBUG = 10
+_FORMATS = {"production": "json", "prod": "json", "development": "console", "dev": "console", "local": "console"}
 
 
 def lines_of(settings: Settings, service: str, redactor: Redactor) -> Lines | None:
-    """How lines look: as `log_format` says, by default coloured on a terminal and JSON elsewhere."""
+    """How lines look: as `log_format` says, by default as the environment asks, else for people on a terminal."""
     terminal = settings.log_file is None and sys.stdout is not None and sys.stdout.isatty()
     form = settings.log_format
+    if form == "auto":
+        form = _FORMATS.get((settings.environment or "").lower(), "console" if terminal else "json")
     if form == "none":
         return None
-    if form == "console" or (form == "auto" and terminal):
+    if form == "console":
         return ConsoleLines(redactor, colour=terminal)
     return JsonLines(service, redactor)
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from vedette.sdk.logs.lines import JsonLines
     from vedette.sdk.logs.records import Record
 
-__all__ = ["compiled"]
+__all__ = ["agreement", "compiled"]
 
 _QUOTES = "'''"
+_DIGITS = [f"{number:03d}" for number in range(1000)]
 _BEGIN = """
 def render(record):
     at, level, channel, message, args, fields, bound, context, span, exception, event, _ = record
@@ -39,7 +40,7 @@ _SHARED = """
     text = lines.message(record) if args else quoted[message]
 """
 _FORMS = {
-    str: "{Q[value] if type(value) is str else other(value)}",
+    str: "{Q[value]}",
     int: "{value if type(value) is int else other(value)}",
     float: "{value!r}",
     bool: "{'true' if value is True else 'false' if value is False else other(value)}",
@@ -51,6 +52,7 @@ def compiled(lines: JsonLines, record: Record) -> Callable[[Record], str | None]
     """A function that gives the JSON lines of records that look like this one."""
     fields = record[5]
     made: dict[str, Any] = {"lines": lines, "CHANNEL": record[2], "other": lines.other, "quoted": lines.quoted}
+    made["digits"] = _DIGITS
     reads, checks, pairs = "", "", ""
     for place, (key, value) in enumerate(fields.items()):
         name = f"v{place}"
@@ -69,10 +71,10 @@ def compiled(lines: JsonLines, record: Record) -> Callable[[Record], str | None]
         source += f"    try:\n{reads}    except KeyError:\n        return None\n"
     source += _SHARED + checks
     head = _braced(lines.head(record))
-    time = "{lines.time}{str(1000000 + since // 1000)[1:]}"
+    time = "{lines.time}{digits[since // 1000000]}{digits[since // 1000 % 1000]}"
     text = f"{time}{head}{{text}}{{lines.context_text}}{{lines.bound_text}}{pairs}{{ids}}{_braced(lines.service)}"
     source += f"    return f{_QUOTES}{text}{_QUOTES}\n"
-    made["agreed"], made["agrees"] = _agreement(frozenset(fields))
+    made["agreed"], made["agrees"] = agreement(frozenset(fields))
     made["Shown"] = _Shown
     exec(source, made)  # noqa: S102 - keys and names are in it as escaped text alone
     render: Callable[[Record], str | None] = made["render"]
@@ -86,7 +88,7 @@ class _Shown(str):
     __repr__ = str.__str__
 
 
-def _agreement(names: frozenset[str]) -> tuple[list[Any], Callable[[frozenset[Any], frozenset[Any]], bool]]:
+def agreement(names: frozenset[str]) -> tuple[list[Any], Callable[[frozenset[Any], frozenset[Any]], bool]]:
     """Whether the names of context, logger and fields do not meet; the list holds what was found fine the last time."""
     agreed: list[Any] = [None, None]
 

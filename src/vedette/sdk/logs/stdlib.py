@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import fault
+from vedette.sdk.instrumentation.imports import when_imported
 from vedette.sdk.logs.logger import describe, desk
 from vedette.sdk.traces.span import current_context
 from vedette.sdk.values import SCALARS, clean
@@ -87,12 +90,20 @@ _displaced: list[tuple[logging.Logger, logging.Handler]] = []
 def install(levels: dict[str, int]) -> None:
     """Let the root logger, and those of servers, write through the desk instead of to their streams.
 
-    Only plain stream handlers are taken off; files, Sentry and the like stay.
+    Only plain stream handlers are taken off; files, Sentry and the like stay. So it is again after a framework has
+    configured `logging` anew; the levels that it sets hold then.
     """
     global _handler  # noqa: PLW0603 - one handler per process
     remove()
-    root = logging.getLogger()
     _handler = StdlibHandler()
+    _take_over(_handler)
+    for name, level in levels.items():
+        logging.getLogger(name or None).setLevel(level)
+    when_imported("logging.config", _follow_configurations)
+
+
+def _take_over(own: StdlibHandler) -> None:
+    root = logging.getLogger()
     for logger in (root, *(logging.getLogger(name) for name in _SERVERS)):
         for handler in list(logger.handlers):
             if type(handler) is logging.StreamHandler:
@@ -100,9 +111,33 @@ def install(levels: dict[str, int]) -> None:
                 _displaced.append((logger, handler))
         if logger is not root:
             logger.propagate = True
-    root.addHandler(_handler)
-    for name, level in levels.items():
-        logging.getLogger(name or None).setLevel(level)
+    root.addHandler(own)
+
+
+_followed = False
+
+
+def _follow_configurations() -> None:
+    """See to it that `dictConfig` and `fileConfig`, which clear the root logger's handlers, do not end the logs."""
+    global _followed  # noqa: PLW0603 - once per process
+    if _followed:
+        return
+    _followed = True
+    config: Any = sys.modules["logging.config"]
+    config.DictConfigurator.configure = _and_take_over(config.DictConfigurator.configure)
+    config.fileConfig = _and_take_over(config.fileConfig)
+
+
+def _and_take_over(configure: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(configure)
+    def configured(*args: Any, **kwargs: Any) -> Any:
+        result = configure(*args, **kwargs)
+        if _handler is not None:
+            _displaced.clear()  # the handlers of before are gone
+            _take_over(_handler)
+        return result
+
+    return configured
 
 
 def remove() -> None:

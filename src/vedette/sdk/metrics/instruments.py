@@ -26,14 +26,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
-__all__ = ["Counter", "Exemplar", "Gauge", "Histogram", "Info", "ObservedCounter", "Summary", "Timer", "UpDownCounter"]
+__all__ = [
+    "Counter",
+    "Exemplar",
+    "Histogram",
+    "Info",
+    "Summary",
+    "Tally",
+    "Timer",
+    "UpDownCounter",
+]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _FOLD_AT = 2048
 _MOST_EXEMPLARS = 16
 _REPR_HEAD = len("count(")
-_FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
+FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class Exemplar(NamedTuple):
@@ -77,7 +86,7 @@ class Counter:
     def _zero(self) -> None:
         self._ticks = count()
         # Without the interpreter's lock a tick is not atomic: ones go to the thread's cell, too.
-        self._tick: Callable[[], Any] = self._ticks.__next__ if not _FREE_THREADED else self._add_one
+        self._tick: Callable[[], Any] = self._ticks.__next__ if not FREE_THREADED else self._add_one
         self._cells: dict[int, float] | None = None
         self._exemplar: Exemplar | None = None
 
@@ -123,9 +132,13 @@ class Counter:
                 epoch += 1
         return cells
 
+    def feed(self, values: list[float]) -> None:
+        """Count observations that a tally took."""
+        self._add_any(len(values))
+
     def value(self) -> float:
         """The sum so far: an `int` as long as only whole numbers were added."""
-        ticks = int(repr(self._ticks)[_REPR_HEAD:-1])
+        ticks = ticks_of(self._ticks)
         return ticks if self._cells is None else ticks + sum(list(self._cells.values()))
 
     def text(self) -> str:
@@ -153,88 +166,9 @@ epoch = 0
 """Changes when a counter gets cells, or begins anew: what the exposition keeps about counters holds no more."""
 
 
-class Gauge:
-    """A number that goes up and down."""
-
-    __slots__ = ("_function", "_lock", "_value", "line")
-
-    def __init__(self) -> None:
-        self.line = ""
-        self._function: Callable[[], float] | None = None
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin at zero."""
-        self._value: float = 0
-        self._lock = threading.Lock()
-
-    def set(self, value: float) -> None:
-        """Set the value."""
-        self._value = value
-
-    def inc(self, amount: float = 1) -> None:
-        """Add `amount`."""
-        with self._lock:
-            self._value += amount
-
-    def dec(self, amount: float = 1) -> None:
-        """Subtract `amount`."""
-        with self._lock:
-            self._value -= amount
-
-    def set_to_current_time(self) -> None:
-        """Set the value to the Unix time in seconds."""
-        self._value = time_ns() / 1e9
-
-    def set_function(self, function: Callable[[], float]) -> None:
-        """Ask `function` for the value whenever somebody looks."""
-        self._function = function
-
-    def track_inprogress(self) -> InProgress:
-        """A context manager and decorator that counts what is going on."""
-        return InProgress(self)
-
-    def value(self) -> float:
-        """The value now; NaN when its function fails."""
-        function = self._function
-        if function is None:
-            return self._value
-        try:
-            return float(function())
-        except Exception as error:  # noqa: BLE001 - the host's function may do anything
-            tell(f"gauge {self.line}", f"the function of a gauge failed: {type(error).__name__}: {error}")
-            return float("nan")
-
-    def text(self) -> str:
-        """The value as the exposition formats print it."""
-        return number(self.value())
-
-
-class ObservedCounter(Gauge):
-    """A growing sum that is read elsewhere and set here: the kernel's counts, a callback's."""
-
-    __slots__ = ()
-
-    def exemplar(self) -> None:
-        """Observed sums have none."""
-
-
-class InProgress:
-    """Counts a gauge up on entry and down on exit."""
-
-    def __init__(self, gauge: Gauge) -> None:
-        self._gauge = gauge
-
-    def __enter__(self) -> None:
-        self._gauge.inc()
-
-    def __exit__(self, *_: object) -> None:
-        self._gauge.dec()
-
-    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Count each call of `function` while it runs."""
-        wrapped: Callable[_P, _R] = around(function, lambda: self)
-        return wrapped
+def ticks_of(counted: count[int]) -> int:
+    """How often a counter has ticked."""
+    return int(repr(counted)[_REPR_HEAD:-1])
 
 
 class Timer:
@@ -390,9 +324,43 @@ class Histogram(_Observer):
         self.total += sum(values)
         self.minimum, self.maximum = min(self.minimum, values[0]), max(self.maximum, values[-1])
 
+    def feed(self, values: list[float]) -> None:
+        """Take ascending observations that a tally took."""
+        with self._lock:
+            self._take(values)
+
     def count(self) -> int:
         """How many observations were folded in."""
         return sum(self.counts)
+
+
+class Tally(_Observer):
+    """Takes observations for several series at once, and brings them in when it is folded.
+
+    Histograms among `series` observe them, counters count them; `exemplified` gets the exemplars.
+    """
+
+    __slots__ = ("_exemplified", "_series")
+
+    def __init__(self, series: Sequence[Counter | Histogram], exemplified: Histogram | None) -> None:
+        self._series = tuple(series)
+        self._exemplified = exemplified
+        super().__init__()
+
+    def fold(self) -> None:
+        """Bring in what was observed since the last time."""
+        super().fold()
+        if self._exemplified is not None:
+            taken, kept = self._exemplars, self._exemplified._exemplars
+            try:
+                while taken:
+                    kept.append(taken.popleft())
+            except IndexError:  # another thread folds as well
+                return
+
+    def _take(self, values: list[float]) -> None:
+        for series in self._series:
+            series.feed(values)
 
 
 class Summary(_Observer):

@@ -12,7 +12,8 @@ from opentelemetry import metrics as api
 from opentelemetry.metrics import CallbackOptions
 
 from vedette.sdk.guard import dropped, fault
-from vedette.sdk.metrics.instruments import Counter, Gauge, Histogram, ObservedCounter, UpDownCounter
+from vedette.sdk.metrics.gauges import Gauge, ObservedCounter
+from vedette.sdk.metrics.instruments import Counter, Histogram, UpDownCounter
 from vedette.sdk.metrics.registry import OVERFLOW, Family, Registry
 from vedette.sdk.resource import Scope
 from vedette.sdk.values import SCALARS, clean_mapping

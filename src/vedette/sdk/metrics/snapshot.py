@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.metrics.exponential import ExponentialHistogram
-from vedette.sdk.metrics.instruments import Counter, Gauge, Histogram, Info, Summary, UpDownCounter
+from vedette.sdk.metrics.gauges import Gauge
+from vedette.sdk.metrics.instruments import Counter, Histogram, Info, Summary, UpDownCounter
 from vedette.sdk.metrics.registry import Family
 from vedette.sdk.resource import Scope
 

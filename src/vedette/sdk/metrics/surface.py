@@ -12,7 +12,8 @@ from vedette.sdk.metrics.registry import DEFAULT_BUCKETS, DEFAULT_QUANTILES, Lab
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vedette.sdk.metrics.instruments import Counter, Gauge, Histogram, Info, Summary
+    from vedette.sdk.metrics.gauges import Gauge
+    from vedette.sdk.metrics.instruments import Counter, Histogram, Info, Summary
 
 __all__ = ["counter", "gauge", "histogram", "info", "metrics_text", "summary"]
 

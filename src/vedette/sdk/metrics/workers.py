@@ -13,13 +13,13 @@ import os
 import socket
 import struct
 import sys
-import threading
 import zlib
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from vedette.sdk.background import begin_thread, end_thread
 from vedette.sdk.guard import tell
 from vedette.sdk.metrics.prometheus import foreign_families
 from vedette.sdk.metrics.registry import registry
@@ -47,8 +47,7 @@ class _Desk:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(f"\0{group}{self.pid}")
         self._listener.listen(16)
-        self._thread = threading.Thread(target=self._serve, name="vedette-workers", daemon=True)
-        self._thread.start()
+        self._thread = begin_thread("vedette-workers", self._serve)
 
     def _serve(self) -> None:
         while True:
@@ -88,7 +87,7 @@ class _Desk:
         """Answer no more. What siblings that end leave here until then is held when this returns."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake a thread that accepts
-        self._thread.join(_TIMEOUT_SECONDS)
+        end_thread(self._thread, monotonic() + _TIMEOUT_SECONDS)
         self._listener.close()
 
     def abandon(self) -> None:

@@ -1,7 +1,8 @@
 """Attributes as repeated KeyValue fields, with the finished bytes of common pairs kept.
 
 What was encoded is found by the value's type, its key and itself (to a dictionary 1, 1.0 and True are one). Each key
-has values of its own, so that one whose values never come again does not push out those of the others.
+has values of its own, so that one whose values never come again does not push out those of the others; of such a key
+nothing is kept any more.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from vedette.sdk.otlp.wire import any_value, delimited, key_value, utf8, varint
+from vedette.sdk.otlp.wire import VARINTS, any_value, delimited, key_value, utf8, varint
 from vedette.sdk.values import Shared, clean
 
 if TYPE_CHECKING:
@@ -21,10 +22,13 @@ __all__ = ["AttributeEncoder", "SharedBytes"]
 
 _KEPT_KEYS = 1024
 _KEPT_VALUES = 256
+_FILLINGS = 4
 _KEPT_PAIRS = 8192
 _KEPT_SHARED = 2048
 _KEPT_BYTES = 160
-_float = struct.Struct("<cd").pack
+_VARINTS_KEPT = len(VARINTS)
+_INT_MIN, _INT_MAX = -(1 << 63), (1 << 63) - 1
+_float = struct.Struct("<d").pack
 _FLOAT_BYTES = 9
 
 
@@ -38,18 +42,18 @@ class AttributeEncoder:
         self._tag = tag
         self._redactor = redactor
         self._longest = longest
-        self._kinds = _Kinds({kind: _Keys(self, kind) for kind in (str, int, bool, float)}, _Foreign(self))
+        self.kinds = _Kinds({kind: _Keys(self, kind) for kind in (str, int, bool, float)}, _Foreign(self))
         self.kept = 0  # pairs, of all keys
         self.left_out = 0  # pairs without a usable key; the caller reads and resets it
 
     def encode(self, attributes: Mapping[str, Any]) -> bytes:
         """All of `attributes`; keys that are no non-empty strings are left out."""
-        kinds = self._kinds
+        kinds = self.kinds
         return b"".join([kinds[type(value)][key][value] for key, value in attributes.items()])
 
     def encode_once(self, attributes: Mapping[str, Any]) -> bytes:
         """The same without keeping anything, for values that hardly come again."""
-        kinds = self._kinds
+        kinds = self.kinds
         return b"".join([kinds[type(value)][key].make(value) for key, value in attributes.items()])
 
     def message(self, tag: bytes, attributes: Mapping[str, Any]) -> bytes:
@@ -59,7 +63,7 @@ class AttributeEncoder:
     def forget(self) -> None:
         """Begin anew with what is kept."""
         self.kept = 0
-        for keys in self._kinds.values():
+        for keys in self.kinds.values():
             keys.clear()
 
     def maker(self, kind: type, key: str) -> Callable[[Any], bytes]:
@@ -69,14 +73,20 @@ class AttributeEncoder:
         name = utf8(key)
         tag, head = self._tag, b"\x0a" + varint(len(name)) + name + b"\x12"
         if kind is float:
-            whole = tag + varint(len(head) + 1 + _FLOAT_BYTES) + head + varint(_FLOAT_BYTES)
-            return lambda value: whole + _float(b"\x21", value)
+            whole = tag + varint(len(head) + 1 + _FLOAT_BYTES) + head + varint(_FLOAT_BYTES) + b"\x21"
+            return lambda value: whole + _float(value)
         if kind is int:
+            # What stands before an integer whose varint has so many bytes.
+            heads = [tag + varint(len(head) + 2 + size) + head + varint(1 + size) + b"\x18" for size in range(11)]
 
             def integer(value: int) -> bytes:
-                body = any_value(value)
-                pair = head + varint(len(body)) + body
-                return tag + varint(len(pair)) + pair
+                if 0 <= value < _VARINTS_KEPT:
+                    number = VARINTS[value]
+                elif _INT_MIN <= value <= _INT_MAX:
+                    number = varint(value)
+                else:
+                    return self.pair(key, value)
+                return heads[len(number)] + number
 
             return integer
         longest, redact = self._longest, self._redactor.text
@@ -133,21 +143,26 @@ class SharedBytes(dict[Shared, bytes]):
 class _Pairs(dict[Any, bytes]):
     """The pairs of one key with values of one type."""
 
-    __slots__ = ("_encoder", "_kept", "make")
+    __slots__ = ("_fillings", "_keys", "_name", "make")
 
-    def __init__(self, encoder: AttributeEncoder, make: Callable[[Any], bytes], *, kept: bool) -> None:
+    def __init__(self, keys: _Keys, name: str, make: Callable[[Any], bytes]) -> None:
         super().__init__()
-        self._encoder = encoder
+        self._keys = keys
+        self._name = name
+        self._fillings = _FILLINGS
         self.make = make
-        self._kept = kept
 
     def __missing__(self, value: Any) -> bytes:
         pair = self.make(value)
-        if self._kept and len(pair) <= _KEPT_BYTES:
-            encoder = self._encoder
+        if len(pair) <= _KEPT_BYTES:
+            encoder = self._keys.encoder
             if len(self) >= _KEPT_VALUES:
                 encoder.kept -= len(self)
                 self.clear()
+                self._fillings -= 1
+                if not self._fillings:
+                    self._keys[self._name] = _Fresh(self.make)
+                    return pair
             elif encoder.kept >= _KEPT_PAIRS:
                 encoder.forget()
             self[value] = pair
@@ -155,24 +170,37 @@ class _Pairs(dict[Any, bytes]):
         return pair
 
 
+class _Fresh:
+    """Stands for `_Pairs` where values hardly come again: ids, paths with ids, measurements."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[Any], bytes]) -> None:
+        self.make = make
+
+    def __getitem__(self, value: Any) -> bytes:
+        return self.make(value)
+
+
 class _Keys(dict[Any, Any]):
     """The pairs by key, for values of one type."""
 
-    __slots__ = ("_encoder", "_kind")
+    __slots__ = ("_kind", "encoder")
 
     def __init__(self, encoder: AttributeEncoder, kind: type) -> None:
         super().__init__()
-        self._encoder = encoder
+        self.encoder = encoder
         self._kind = kind
 
     def __missing__(self, key: Any) -> Any:
-        encoder = self._encoder
+        encoder = self.encoder
         if type(key) is not str or not key:
             return _Foreign(encoder)[key]
         if len(self) >= _KEPT_KEYS:
             encoder.forget()
+        make = encoder.maker(self._kind, key)
         # Floats are not kept: 0.0 and -0.0 are equal, and others hardly come again.
-        pairs = self[key] = _Pairs(encoder, encoder.maker(self._kind, key), kept=self._kind is not float)
+        pairs = self[key] = _Fresh(make) if self._kind is float else _Pairs(self, key, make)
         return pairs
 
 

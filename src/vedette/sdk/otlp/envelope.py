@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vedette.sdk.otlp.attributes import AttributeEncoder
-from vedette.sdk.otlp.wire import delimited, utf8
+from vedette.sdk.otlp.wire import delimited, utf8, varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,12 +31,14 @@ class Envelope:
 
     def request(self, groups: Iterable[tuple[Scope, list[bytes]]]) -> bytes:
         """The request that holds each scope's items (already tagged and delimited)."""
-        body = [self._resource]
+        parts = [b"", self._resource]
         for scope, items in groups:
             head, tail = self._scope(scope)
-            body.append(delimited(b"\x12", head + b"".join(items) + tail))
-        body.append(self._resource_schema)
-        return delimited(b"\x0a", b"".join(body))
+            size = len(head) + sum(map(len, items)) + len(tail)
+            parts += (b"\x12" + varint(size), head, *items, tail)
+        parts.append(self._resource_schema)
+        parts[0] = b"\x0a" + varint(sum(map(len, parts)))
+        return b"".join(parts)  # once: the body may be a megabyte
 
     def _scope(self, scope: Scope) -> tuple[bytes, bytes]:
         known = self._scopes.get(scope)

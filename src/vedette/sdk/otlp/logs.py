@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.logs.records import ids_of, message_of, severity_of
 from vedette.sdk.otlp.attributes import AttributeEncoder, SharedBytes
-from vedette.sdk.otlp.wire import VARINTS, any_value, delimited, utf8, varint
+from vedette.sdk.otlp.record_shapes import compiled
+from vedette.sdk.otlp.wire import any_value, delimited, utf8, varint
 from vedette.sdk.traces.span import Span
 from vedette.sdk.values import Shared
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vedette.sdk.logs.records import Record
     from vedette.sdk.redaction import Redactor
 
@@ -19,79 +22,135 @@ __all__ = ["LogEncoder"]
 
 _KEPT = 4096
 _KEPT_CHARS = 256
+_KEPT_SHAPES = 1024
+_COMPILED_AT = 4
+_MOST_COMPILED = 256
+_NO_NAMES: frozenset[Any] = frozenset()
 _LOW_64 = (1 << 64) - 1
-_VARINTS_KEPT = len(VARINTS)
 _EXCEPTION = {"type": "exception.type", "message": "exception.message", "stack": "exception.stacktrace"}
 _times = struct.Struct("<cQcQ").pack
-_span_ids = struct.Struct(">2sQQ2sQc").pack
+_span_ids = struct.Struct(">2sQQ2sQcB3x").pack  # flags are a little-endian fixed32 below 256
 
 
 class LogEncoder:
-    """Encodes records as the field `log_records` (2) of ScopeLogs."""
+    """Encodes records as the field `log_records` (2) of ScopeLogs.
+
+    A function is compiled for each shape that comes again, as for JSON lines. What those were not made for (exceptions,
+    events, names that meet) goes the long way.
+    """
 
     def __init__(self, redactor: Redactor, longest: int) -> None:
         self._redactor = redactor
         self._longest = longest
         self._attributes = AttributeEncoder(b"\x32", redactor, longest)
-        self._heads: dict[tuple[int, str], bytes] = {}
+        self.heads: dict[tuple[int, str], bytes] = {}
         self._severities: dict[Any, bytes] = {}
         self._shared = SharedBytes(self._attributes)
+        self._shapes: dict[tuple[Any, ...], Any] = {}  # how often a shape came, or its function
+        self._functions: dict[str, Any] = {}  # the function that a message took the last time
+        self._compiled = 0
         # What consecutive records have in common: the fields of a logger and of a request, the span.
-        self._bound: Any = None
-        self._bound_fields = b""
-        self._context: Any = None
-        self._context_fields = b""
-        self._span: Any = None
-        self._ids = b""
+        self.bound: Any = None
+        self.bound_fields = b""
+        self.bound_names: frozenset[Any] = _NO_NAMES
+        self.context: Any = None
+        self.context_fields = b""
+        self.context_names: frozenset[Any] = _NO_NAMES
+        self._name_sets: dict[Any, frozenset[Any]] = {}
+        self.span: Any = None
+        self.ids = b""
 
     def encode(self, record: Record) -> bytes:
         """One LogRecord with its tag and length."""
-        at, level, _, text, args, fields, bound, context, span, error, event, severity = record
-        head = None if args or severity or type(text) is not str else self._heads.get((level, text))
-        parts = [_times(b"\x09", at, b"\x59", at), head or self._head(record)]
-        if (
-            (context and not fields.keys().isdisjoint(context))
-            or (bound and not fields.keys().isdisjoint(bound))
-            or (context and bound and not context.keys().isdisjoint(bound))
-        ):  # of names that meet the nearer one wins
-            parts.append(self._attributes.encode({**(context or {}), **(bound or {}), **fields}))
-        else:
-            if context:
-                parts.append(self._context_fields if context is self._context else self._of_context(context))
-            if bound:
-                parts.append(self._bound_fields if bound is self._bound else self._of_bound(bound))
-            if fields:
-                parts.append(self._attributes.encode(fields))
+        message = record[3]
+        if type(message) is not str:
+            return self._in_full(record)
+        encode = self._functions.get(message)
+        encoded: bytes | None = None if encode is None else encode(record)
+        if encoded is None:
+            encode = self._function_for(record)
+            encoded = None if encode is None else encode(record)
+        return self._in_full(record) if encoded is None else encoded
+
+    def _in_full(self, record: Record) -> bytes:
+        """Any record. Of names that meet the nearer one wins."""
+        at, _, _, text, args, fields, bound, context, span, error, event, severity = record
+        head = None if args or severity or type(text) is not str else self.heads.get((record[1], text))
+        parts = [
+            _times(b"\x09", at, b"\x59", at),
+            head or self.head(record),
+            self._attributes.encode({**(context or {}), **(bound or {}), **fields}),
+        ]
         if error is not None:
             parts.append(self._attributes.encode({_EXCEPTION[key]: value for key, value in error.items()}))
         if span is not None:
-            parts.append(self._ids if span is self._span else self._ids_of(record))
+            parts.append(self.ids if span is self.span else self.new_span(record))
         if event:
             parts.append(delimited(b"\x62", utf8(event)))
-        body = b"".join(parts)
-        size = len(body)
-        return b"\x12" + (VARINTS[size] if size < _VARINTS_KEPT else varint(size)) + body
+        return delimited(b"\x12", b"".join(parts))
 
-    def _of_context(self, context: dict[str, Any]) -> bytes:
-        self._context = context
-        self._context_fields = self._attributes.encode_once(context)
-        return self._context_fields
+    def _function_for(self, record: Record) -> Callable[[Record], bytes | None] | None:
+        """The function for the record's shape, compiled when it has come a few times; `None` before."""
+        shapes, message, fields = self._shapes, record[3], record[5]
+        key = (record[1], *fields)
+        found = shapes.get(key, 0)
+        if type(found) is int:
+            if found + 1 < _COMPILED_AT or self._compiled >= _MOST_COMPILED:
+                if len(shapes) >= _KEPT_SHAPES:
+                    self._shapes = shapes = {known: held for known, held in shapes.items() if type(held) is not int}
+                shapes[key] = found + 1
+                return None
+            if not all(type(name) is str and name for name in fields):
+                return None
+            self._compiled += 1
+            found = shapes[key] = compiled(self, record, self._attributes.kinds, _times)
+        if len(message) <= _KEPT_CHARS and (record[1], message) in self.heads:  # it came before
+            if len(self._functions) >= _KEPT:
+                self._functions.clear()
+            self._functions[message] = found
+        encode: Callable[[Record], bytes | None] = found
+        return encode
 
-    def _of_bound(self, bound: dict[str, Any]) -> bytes:
-        self._bound = bound
-        self._bound_fields = self._shared[bound] if type(bound) is Shared else self._attributes.encode(bound)
-        return self._bound_fields
+    # -- what the compiled functions ask for
 
-    def _ids_of(self, record: Record) -> bytes:
+    def use_context(self, context: dict[str, Any] | None) -> None:
+        """Take over the fields of a request, which its records share. They do not change once made."""
+        self.context = context
+        self.context_names = self._names(context) if context else _NO_NAMES
+        self.context_fields = self._attributes.encode_once(context) if context else b""
+
+    def use_bound(self, bound: dict[str, Any] | None) -> None:
+        """Take over the fields of a logger, likewise."""
+        self.bound = bound
+        self.bound_names = self._names(bound) if bound else _NO_NAMES
+        self.bound_fields = (
+            b"" if not bound else self._shared[bound] if type(bound) is Shared else self._attributes.encode(bound)
+        )
+
+    def _names(self, fields: dict[str, Any]) -> frozenset[Any]:
+        """The same set for the same names: they are compared by identity."""
+        sets, key = self._name_sets, tuple(fields)
+        names = sets.get(key)
+        if names is None:
+            if len(sets) >= _KEPT_SHAPES:
+                sets.clear()
+            names = sets[key] = frozenset(key)
+        return names
+
+    def new_span(self, record: Record) -> bytes:
         """The fields for the record's span, kept for the next record of the same span."""
-        span = self._span = record[8]
+        span = self.span = record[8]
+        flags: int
         if type(span) is Span:
-            trace_id, span_id, flags = span._trace_id, span._span_id, int(span._inherited[0])
+            trace_id, span_id, flags = span._trace_id, span._span_id, span._inherited[0]
         else:
             trace_id, span_id, flags = ids_of(record)
-        self._ids = _span_ids(b"\x4a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x52\x08", span_id, b"\x45")
-        self._ids = self._ids + flags.to_bytes(4, "little") if trace_id else b""
-        return self._ids
+        self.ids = (
+            _span_ids(b"\x4a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x52\x08", span_id, b"\x45", flags & 0xFF)
+            if trace_id
+            else b""
+        )
+        return self.ids
 
     def _severity(self, record: Record) -> bytes:
         key = record[11] or record[1]
@@ -102,14 +161,14 @@ class LogEncoder:
             self._severities[key] = known
         return known
 
-    def _head(self, record: Record) -> bytes:
+    def head(self, record: Record) -> bytes:
         """Severity and body; kept where the message comes as it is."""
         level, text = record[1], record[3]
         head = self._severity(record) + self._body(record)
         if type(text) is str and not record[4] and not record[11] and len(text) <= _KEPT_CHARS:
-            if len(self._heads) >= _KEPT:
-                self._heads.clear()
-            self._heads[level, text] = head
+            if len(self.heads) >= _KEPT:
+                self.heads.clear()
+            self.heads[level, text] = head
         return head
 
     def _body(self, record: Record) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["begin", "launch"]
 
 _SITE = Path(__file__).parent / "site"
+_CLASSES = (("starlette.applications", "Starlette"), ("flask.app", "Flask"), ("litestar.app", "Litestar"))
+_FACTORIES = (("django.core.wsgi", "get_wsgi_application"), ("django.core.asgi", "get_asgi_application"))
 
 
 def launch(command: Sequence[str]) -> None:
@@ -42,18 +45,20 @@ def begin() -> None:
     if runtime() is None:
         return
     instrument_libraries()
-    when_imported("starlette.applications", _starlette)
-    when_imported("flask.app", _flask)
-    when_imported("django.core.wsgi", lambda: _django("django.core.wsgi", "get_wsgi_application"))
-    when_imported("django.core.asgi", lambda: _django("django.core.asgi", "get_asgi_application"))
+    for module, name in _CLASSES:
+        when_imported(module, partial(_each_instance, module, name))
+    for module, name in _FACTORIES:
+        when_imported(module, partial(_each_result, module, name))
 
 
-def _starlette() -> None:
+def _each_instance(module: str, name: str) -> None:
+    """Instrument every application of a class, once it is made."""
     from vedette.sdk.instrumentation.applications import instrument  # noqa: PLC0415 - the framework is there now
 
-    kind: Any = sys.modules["starlette.applications"].Starlette
+    kind: Any = getattr(sys.modules[module], name)
     original = kind.__init__
 
+    @wraps(original)  # some frameworks look at the parameters
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         instrument(self)
@@ -61,20 +66,8 @@ def _starlette() -> None:
     kind.__init__ = init
 
 
-def _flask() -> None:
-    from vedette.sdk.instrumentation.applications import instrument  # noqa: PLC0415 - the framework is there now
-
-    kind: Any = sys.modules["flask.app"].Flask
-    original = kind.__init__
-
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
-        instrument(self)
-
-    kind.__init__ = init
-
-
-def _django(module: str, name: str) -> None:
+def _each_result(module: str, name: str) -> None:
+    """Instrument every application that a function gives."""
     from vedette.sdk.instrumentation.applications import instrument  # noqa: PLC0415 - the framework is there now
 
     home: Any = sys.modules[module]

@@ -243,7 +243,7 @@ class Span(api.Span):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None and not self._end:
-            self._fail(error)
+            self.fail(error)
         options = self._options
         if options & ATTACH:
             try:
@@ -255,13 +255,16 @@ class Span(api.Span):
             self._end = perf_counter_ns() + clock.anchor
             self._tracer.finish(self)
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Record an exception that leaves the span, as the span's options say; of a trace's first span it is logged."""
         options = self._options
         if options & ATTACH and not isinstance(error, Exception):
             return  # GeneratorExit, CancelledError and the like are no failures of a current span
         try:
             if options & RECORD_EXCEPTION:
                 self.record_exception(error, escaped=not options & ATTACH)
+                if not self._parent_id or options & REMOTE_PARENT:
+                    self._tracer.provider.failed(self, error)
             if options & STATUS_ON_EXCEPTION:
                 self.set_status(failure(error))
         except Exception as own:  # noqa: BLE001 - an exception's __str__ may do anything; the host's error passes on

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overl
 
 from opentelemetry import trace as api
 
-from vedette.sdk.traces.span import failure
+from vedette.sdk.traces.span import Span, failure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -138,8 +138,11 @@ def _current(held: api.Span) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            held.record_exception(error)
-            held.set_status(failure(error))
+            if isinstance(held, Span):
+                held.fail(error)
+            else:
+                held.record_exception(error)
+                held.set_status(failure(error))
             raise
 
 

@@ -220,6 +220,10 @@ def _nobody() -> None:
     """Nothing: there is no export thread."""
 
 
+def _unseen(_span: Span, _error: BaseException) -> None:
+    """Nothing: there are no logs."""
+
+
 class TracerProvider(api.TracerProvider):
     """Makes tracers (OpenTelemetry API `TracerProvider`) whose finished spans wait in `queue`.
 
@@ -240,6 +244,7 @@ class TracerProvider(api.TracerProvider):
         self._lock = threading.Lock()
         self.tail: TailBuffer | None = None
         self.wake: Callable[[], None] = _nobody  # lets the export thread work before its time
+        self.failed: Callable[[Span, BaseException], None] = _unseen  # told what leaves the first span of a trace here
         self.finish = self._finisher()
 
     def _finisher(self) -> Callable[[Span], None]:

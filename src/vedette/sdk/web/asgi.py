@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import get_running_loop
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-
-from opentelemetry.context import Context
-from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import fault
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import reset_context, set_context
+from vedette.sdk.web.errors import answered_error
 from vedette.sdk.web.headers import Headers
 from vedette.sdk.web.requests import RequestTelemetry, WebOptions
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsgiMiddleware"]
 
-_put = dict.__setitem__
 _LAG_SECONDS = 0.25
 _SEEN = "vedette.seen"
 
@@ -39,10 +37,10 @@ class AsgiMiddleware:
     def __init__(self, app: Any, tracer: Tracer, options: WebOptions, find_route: FindRoute) -> None:
         self.app = app
         self._telemetry = RequestTelemetry(options, tracer)
-        self._excluded = options.excluded
         self._metrics_path = options.metrics_path
+        self._aside = options.excluded if options.metrics_path is None else options.excluded | {options.metrics_path}
         self._header = options.correlation_header.encode("latin-1")
-        names = ("user-agent", options.correlation_header, options.tenant_header)
+        names = (options.correlation_header, options.tenant_header)
         self._headers = Headers(*names, every=options.tenant is not None)
         self._find_route = find_route
         self._loops: set[int] = set()
@@ -54,34 +52,74 @@ class AsgiMiddleware:
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
         """Handle one connection."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
-            return
-        if _SEEN in scope:  # mounted inside an application that is watched itself
-            await self.app(scope, receive, send)
+        if scope["type"] != "http" or _SEEN in scope or scope["path"] in self._aside:
+            await self._pass_on(scope, receive, send)
             return
         scope[_SEEN] = True
-        path = scope["path"]
-        if path == self._metrics_path:
-            await _answer_metrics(scope, send)
-            return
-        if path in self._excluded:
-            await self.app(scope, receive, send)
-            return
         try:
-            request = self._begin(scope, path)
+            request = self._begin(scope)
         except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
             fault("beginning a request", error)
             await self.app(scope, receive, send)
             return
-        await self._watched(request, scope, receive, send)
+        status = 500
+        header = (self._header, request.correlation_id.encode("latin-1"))
 
-    def _begin(self, scope: MutableMapping[str, Any], path: str) -> Started:
-        loop = id(asyncio.get_running_loop())
+        def send_marked(message: Any) -> Awaitable[None]:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), header]
+            return send(message)  # not awaited here: it would be one more coroutine for each message
+
+        outer = context_fields.get()
+        root_path = scope.get("root_path", "")
+        token = set_context(request.context)
+        fields_token = context_fields.set({**outer, **request.fields} if outer else request.fields)
+        active = self._telemetry.active
+        active.inc()
+        failure: BaseException | None = None
+        try:
+            await self.app(scope, receive, send_marked)
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else None
+            raise
+        finally:
+            active.dec()
+            try:
+                if failure is None and status >= 500:
+                    failure = answered_error(scope)
+                self._telemetry.finish(request, status, self._find_route(scope, root_path), failure)
+            except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
+                fault("finishing a request", error)
+            try:
+                reset_context(token)
+                context_fields.reset(fields_token)
+            except ValueError:  # the server ended the request in another context
+                pass
+
+    async def _pass_on(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        """Handle what is not watched. What is seen already is mounted inside an application that is watched itself."""
+        if scope["type"] == "lifespan":
+            send = _flushing(send)
+        elif scope["type"] == "http" and _SEEN not in scope:
+            scope[_SEEN] = True
+            if scope["path"] == self._metrics_path:
+                await _answer_metrics(scope, send)
+                return
+        await self.app(scope, receive, send)
+
+    def _begin(self, scope: MutableMapping[str, Any]) -> Started:
+        loop = id(get_running_loop())
         if loop not in self._loops:
             self._loops.add(loop)
             _watch_loop()
-        headers = self._headers.read(scope["headers"])
+        agent, headers = self._headers.read(scope["headers"])
         server, peer, query = scope.get("server"), scope.get("client"), scope.get("query_string")
         key = (
             scope["method"],
@@ -89,9 +127,10 @@ class AsgiMiddleware:
             scope.get("http_version", "1.1"),
             server if type(server) is tuple else server and tuple(server),
             peer[0] if peer else "",
-            headers.get("user-agent", ""),
+            agent,
         )
         client = self._telemetry.clients.get(key) or self._client(*key)
+        path = scope["path"]
         attributes: dict[str, Any] = {"url.path": path}
         if query:
             attributes["url.query"] = query.decode("latin-1")
@@ -109,49 +148,6 @@ class AsgiMiddleware:
             attributes["client.address"] = address
         key = (method, scheme, version, server, address, agent)
         return self._telemetry.client(key, method, scheme, address, agent, attributes)
-
-    async def _watched(
-        self,
-        request: Started,
-        scope: MutableMapping[str, Any],
-        receive: Callable[[], Awaitable[Any]],
-        send: Callable[[Any], Awaitable[None]],
-    ) -> None:
-        status = 500
-        header = (self._header, request.correlation_id.encode("latin-1"))
-
-        def send_marked(message: Any) -> Awaitable[None]:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message.get("headers", ()), header]
-            return send(message)  # not awaited here: it would be one more coroutine for each message
-
-        context = Context(request.context)
-        _put(context, _SPAN_KEY, request.span)
-        outer = context_fields.get()
-        root_path = scope.get("root_path", "")
-        token = set_context(context)
-        fields_token = context_fields.set({**outer, **request.fields} if outer else request.fields)
-        active = self._telemetry.active
-        active.inc()
-        failure: BaseException | None = None
-        try:
-            await self.app(scope, receive, send_marked)
-        except BaseException as error:
-            failure = error if isinstance(error, Exception) else None
-            raise
-        finally:
-            active.dec()
-            try:
-                self._telemetry.finish(request, status, self._find_route(scope, root_path), failure)
-            except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
-                fault("finishing a request", error)
-            try:
-                reset_context(token)
-                context_fields.reset(fields_token)
-            except ValueError:  # the server ended the request in another context
-                pass
 
 
 def _flushing(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

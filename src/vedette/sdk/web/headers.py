@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage, propagate
 from opentelemetry.context import Context
+from opentelemetry.propagate import get_global_textmap
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.trace.propagation import _SPAN_KEY
 
@@ -55,7 +56,7 @@ _known: tuple[Any, frozenset[str]] | None = None
 def _fields() -> frozenset[str]:
     """The headers that the configured propagators use."""
     global _known  # noqa: PLW0603 - looked up once per propagator
-    active = propagate.get_global_textmap()
+    active = get_global_textmap()
     if _known is None or _known[0] is not active:
         fields = frozenset(active.fields)
         _known = (active, _ONLY_W3C if fields == _ONLY_W3C else fields)
@@ -63,24 +64,42 @@ def _fields() -> frozenset[str]:
 
 
 class Headers:
-    """Reads the raw headers of ASGI: those that telemetry looks at, or all of them for whoever may want any."""
+    """Reads the raw headers of ASGI: those that telemetry looks at, or all of them for whoever may want any.
+
+    Propagators name the headers that they write; those other than W3C's read further ones (`uberctx-*`).
+    """
 
     def __init__(self, *names: str, every: bool) -> None:
         self._names = names
         self._every = every
-        self._for: frozenset[str] | None = None
-        self._wanted: dict[bytes, str] = {}
+        self._propagator: Any = None
+        self._wanted: dict[bytes, str] | None = None
 
-    def read(self, raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-        """The headers by their names in lower case; of a name that comes twice the last one."""
-        fields = _fields()
-        if fields is not self._for:
-            self._for = fields
-            self._wanted = {name.lower().encode("latin-1"): name.lower() for name in (*fields, *self._names)}
-        if self._every:
-            return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    def read(self, raw: Iterable[tuple[bytes, bytes]]) -> tuple[str, dict[str, str]]:
+        """The user agent, and the headers by their names in lower case; of a name that comes twice the last one.
+
+        Most requests have none of those that telemetry looks at.
+        """
+        if get_global_textmap() is not self._propagator:
+            self._adjust()
         wanted = self._wanted
-        return {wanted[name]: value.decode("latin-1") for name, value in raw if name in wanted}
+        if wanted is None:
+            found = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+            return found.get("user-agent", ""), found
+        agent, found = "", {}
+        for name, value in raw:
+            if name in wanted:
+                found[wanted[name]] = value.decode("latin-1")
+            elif name == b"user-agent":
+                agent = value.decode("latin-1")
+        return agent, found
+
+    def _adjust(self) -> None:
+        fields = _fields()
+        every = self._every or fields is not _ONLY_W3C
+        names = [name.lower() for name in (*fields, *self._names)]
+        self._wanted = None if every else {name.encode("latin-1"): name for name in names}
+        self._propagator = get_global_textmap()
 
 
 def with_tenant(context: Context, tenant: str) -> Context:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk import clock
 from vedette.sdk.context import CORRELATION_ID, TENANT
 from vedette.sdk.guard import fault
-from vedette.sdk.logs.logger import desk
+from vedette.sdk.logs.logger import describe, desk
 from vedette.sdk.metrics.registry import registry
-from vedette.sdk.traces.span import failure
+from vedette.sdk.traces.span import current_context, failure
 from vedette.sdk.values import Shared
 from vedette.sdk.web.headers import parent_of, safe_id, with_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.context import Context
-
+    from vedette.sdk.metrics.instruments import Tally
     from vedette.sdk.traces.span import Span
     from vedette.sdk.traces.tracer import Tracer
 
@@ -49,6 +50,7 @@ _UNMATCHED = "unmatched"
 _MOST_CLIENTS = 1024
 _MOST_OUTCOMES = 4096
 _FAILED = Status(StatusCode.ERROR)
+_put = dict.__setitem__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class WebOptions:
 
 
 class Started:
-    """A request that is going on."""
+    """A request that is going on; its span is the current one in `context`."""
 
     __slots__ = ("begin_ns", "client", "context", "correlation_id", "fields", "path", "span")
 
@@ -108,24 +110,15 @@ class Client:
         self.outcomes: dict[tuple[str | None, int], _Outcome] = {}
 
 
-class _Series(NamedTuple):
-    add: Callable[[], Any]
-    seconds: Callable[[float], None]
-    seconds_otel: Callable[[float, bool], None]
-    failed: Callable[[], Any] | None
-
-
-class _Outcome(NamedTuple):
+@dataclass(slots=True)
+class _Outcome:
     """What requests of one client have in common that took the same route and got the same status."""
 
     name: str | None  # of the span
     attributes: Shared
     fields: Shared  # of the log line
     level: int
-    add: Callable[[], Any]
-    seconds: Callable[[float], None]
-    seconds_otel: Callable[[float, bool], None]
-    failed: Callable[[], Any] | None
+    observe: Callable[[float, bool], None]  # their seconds, with an exemplar
 
 
 class RequestTelemetry:
@@ -146,13 +139,15 @@ class RequestTelemetry:
         )
         self.active = registry.gauge(f"{name}_active_requests", "Requests that are going on")
         self._otel = self._otel_histogram()
-        self._series: dict[tuple[str, str | None, int, str], _Series] = {}
+        self._observe: dict[tuple[str, str | None, int, str], Callable[[float, bool], None]] = {}
+        self._tallies: dict[tuple[Any, ...], Tally] = {}
         self.clients: dict[Any, Client] = {}
         self._outcomes = 0
         self._channel = desk.channel("vedette.requests")
         self._slow_ns = int(options.slow_seconds * 1e9)
         self._correlation_header = options.correlation_header.lower()
         self._tenant_header = options.tenant_header.lower()
+        self._asks_tenant = options.tenant is not None
         self._log_requests = options.log_requests
 
     @staticmethod
@@ -190,24 +185,26 @@ class RequestTelemetry:
 
         The span takes `attributes` over, which are its own; `url.path` is among them.
         """
-        context = parent_of(headers)
+        base = parent_of(headers) if headers else current_context()
         begin_ns = perf_counter_ns()
         span = self._tracer.start_sharing(
-            client.method, context, _SERVER, begin_ns + clock.anchor, client.shared, attributes
+            client.method, base, _SERVER, begin_ns + clock.anchor, client.shared, attributes
         )
-        correlation = headers.get(self._correlation_header)
-        if correlation is None or safe_id(correlation) is None:
-            correlation = f"{span._trace_id:032x}"
+        correlation = safe_id(headers.get(self._correlation_header)) if headers else None
+        if correlation is None:
+            correlation = span._trace_id.to_bytes(16).hex()
         fields: dict[str, Any] = {CORRELATION_ID: correlation}
         held = span._attributes
         if held is not None:
             held[CORRELATION_ID] = correlation
-        tenant = self._tenant(headers)
+        tenant = self._tenant(headers) if headers or self._asks_tenant else None
         if tenant:
             fields[TENANT] = tenant
-            context = with_tenant(context, tenant)
+            base = with_tenant(base, tenant)
             if held is not None:
                 held["tenant.id"] = tenant
+        context = Context(base)
+        _put(context, _SPAN_KEY, span)
         return Started(span, context, fields, correlation, client, path, begin_ns)
 
     def _tenant(self, headers: Mapping[str, str]) -> str | None:
@@ -224,27 +221,28 @@ class RequestTelemetry:
         """End the span, count, and log."""
         end_ns = perf_counter_ns()
         took_ns = end_ns - request.begin_ns
-        seconds = took_ns / 1e9
         span, client = request.span, request.client
         outcome = client.outcomes.get((route, status)) or self._outcome(client, route, status)
         slow = took_ns >= self._slow_ns
         held = span._attributes
         if held is not None and not span._end:
-            self._complete(span, held, outcome)
+            if outcome.name is not None:
+                span.name = outcome.name
+            if span._shared is not None:
+                span._shared = outcome.attributes
+            else:
+                for key, value in outcome.attributes.items():
+                    held.setdefault(key, value)  # what the program has set itself stays
             if slow:
                 held["slow"] = True
             if error is not None or status >= 500:
                 self._fail(span, status, error)
-        outcome.add()
-        outcome.seconds(seconds)
-        outcome.seconds_otel(seconds, True)
-        if outcome.failed is not None:
-            outcome.failed()
+        outcome.observe(took_ns / 1e9, True)
         if self._log_requests:
             sink = desk.sink
             level = _WARNING if slow and outcome.level < _WARNING else outcome.level
             if sink is not None and self._channel.level <= level:
-                fields: dict[str, Any] = {"path": request.path, "duration_ms": round(seconds * 1000, 3)}
+                fields: dict[str, Any] = {"path": request.path, "duration_ms": (took_ns + 500) // 1000 / 1000}
                 if slow:
                     fields["slow"] = True
                 # A plain tuple in the shape of `Captured`, as the loggers make them.
@@ -260,23 +258,12 @@ class RequestTelemetry:
                         outcome.fields,
                         request.fields,
                         span,
-                        None,
+                        None if error is None else describe(error),
                         "",
                         None,
                     )
                 )
         span.end(end_ns + clock.anchor)
-
-    @staticmethod
-    def _complete(span: Span, held: dict[str, Any], outcome: _Outcome) -> None:
-        """Give the span what is known at the request's end. What the program has set itself stays."""
-        if outcome.name is not None:
-            span.name = outcome.name
-        if span._shared is not None:
-            span._shared = outcome.attributes
-        else:
-            for key, value in outcome.attributes.items():
-                held.setdefault(key, value)
 
     @staticmethod
     def _fail(span: Span, status: int, error: BaseException | None) -> None:
@@ -291,7 +278,7 @@ class RequestTelemetry:
     def _outcome(self, client: Client, route: str | None, status: int) -> _Outcome:
         method = client.method if client.method in _METHODS else "_OTHER"
         key = (method, route, status, client.scheme)
-        series = self._series.get(key) or self._new_series(*key)
+        observe = self._observe.get(key) or self._new_observe(*key)
         fields = {"method": client.method, "status": status, "client": client.address}
         ending: dict[str, Any] = {"http.response.status_code": status}
         if route:
@@ -300,14 +287,15 @@ class RequestTelemetry:
             fields["user_agent"] = client.agent
         level = _ERROR if status >= 500 else _INFO
         name = f"{method} {route}" if route else None
-        outcome = _Outcome(name, Shared({**client.shared, **ending}), Shared(fields), level, *series)
+        outcome = _Outcome(name, Shared({**client.shared, **ending}), Shared(fields), level, observe)
         self._outcomes += 1
         if self._outcomes >= _MOST_OUTCOMES:
             self._forget()
         client.outcomes[route, status] = outcome
         return outcome
 
-    def _new_series(self, method: str, route: str | None, status: int, scheme: str) -> _Series:
+    def _new_observe(self, method: str, route: str | None, status: int, scheme: str) -> Callable[[float, bool], None]:
+        """What takes the seconds of such requests: one tally of all metrics."""
         attributes: dict[str, Any] = {
             "http.request.method": method,
             "url.scheme": scheme,
@@ -318,16 +306,23 @@ class RequestTelemetry:
             attributes["http.route"] = route
         otel = self._otel
         found = getattr(otel, "_series", None)
-        observe = (
-            found.of(attributes).observe if found is not None else (lambda value, _: otel.record(value, attributes))
-        )
+        exemplified = None if found is None else found.of(attributes)
         shown = route or _UNMATCHED
-        series = _Series(
-            self._total.labels(method, shown, str(status)).inc,
-            self._seconds.labels(method, shown).observe,
-            observe,
-            self._errors.labels(method, shown).inc if status >= 500 else None,
-        )
-        if len(self._series) < registry.max_series:
-            self._series[method, route, status, scheme] = series
-        return series
+        series = [self._total.labels(method, shown, str(status)), self._seconds.labels(method, shown)]
+        if status >= 500:
+            series.append(self._errors.labels(method, shown))
+        if exemplified is not None:
+            series.append(exemplified)
+        tally = self._tallies.get((*series,))  # many share those of metrics that are full
+        if tally is None:
+            tally = self._tallies[*series,] = registry.tally(series, exemplified)
+        observe: Callable[[float, bool], None] = tally.observe
+        if found is None:  # another provider's histogram
+
+            def observe(value: float, exemplar: bool) -> None:
+                tally.observe(value, exemplar)
+                otel.record(value, attributes)
+
+        if len(self._observe) < registry.max_series:
+            self._observe[method, route, status, scheme] = observe
+        return observe

@@ -25,7 +25,10 @@ def from_scope(scope: MutableMapping[str, Any], root_path: str) -> str | None:
         template = getattr(route, "path_format", None) or getattr(route, "path", None)
     if not isinstance(template, str):
         return None
-    mounted = scope.get("root_path", "").removeprefix(root_path)
+    reached = scope.get("root_path", "")
+    if reached == root_path:
+        return template
+    mounted = reached.removeprefix(root_path)
     return f"{mounted}{template}" if mounted and not template.startswith(mounted) else template
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import Context
-from opentelemetry.trace.propagation import _SPAN_KEY
-
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import fault
 from vedette.sdk.traces.span import reset_context, set_context
+from vedette.sdk.web.errors import answered_error
 from vedette.sdk.web.requests import RequestTelemetry, WebOptions
 
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WsgiMiddleware"]
 
-_put = dict.__setitem__
 _LENGTH = len("HTTP_")
 
 
@@ -103,6 +100,8 @@ class WsgiMiddleware:
         try:
             self._telemetry.active.dec()
             failure = error if isinstance(error, Exception) else None
+            if failure is None and status >= 500:
+                failure = answered_error(environ)
             self._telemetry.finish(request, status, self._find_route(environ), failure)
         except Exception as own:  # noqa: BLE001 - telemetry must not cost the request
             fault("finishing a request", own)
@@ -117,9 +116,7 @@ class _State:
         self._environ = environ
         self.status = 500
         self._done = False
-        context = Context(request.context)
-        _put(context, _SPAN_KEY, request.span)
-        self._context = context
+        self._context = request.context
         middleware._telemetry.active.inc()
 
     def enter(self) -> None:

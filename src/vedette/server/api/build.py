@@ -13,7 +13,7 @@ from vedette.server.api.compat import jaeger
 from vedette.server.api.compat.prometheus import federation, labels, queries, remote_read, status
 from vedette.server.api.compat.prometheus import rules as prometheus_rules
 from vedette.server.api.compat.prometheus.direct import past_the_framework
-from vedette.server.api.disconnect import cancelled_on_disconnect
+from vedette.server.api.headers import SECURITY_HEADERS
 from vedette.server.api.problems import add_problem_handlers
 from vedette.server.api.ui import Pages
 from vedette.server.api.v1 import (
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from vedette.server.api.context import Services
 
-__all__ = ["build_api", "openapi_document"]
+__all__ = ["build_api", "is_question", "openapi_document"]
 
 _ROUTERS = (
     health.router,
@@ -75,13 +75,16 @@ _ROUTERS = (
     federation.router,
 )
 
-_SECURITY_HEADERS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"cache-control", b"no-store"),
-]
+_QUESTIONS_BY_POST = frozenset(
+    {
+        "/api/v1/sql",
+        "/prometheus/api/v1/query",
+        "/prometheus/api/v1/query_range",
+        "/prometheus/api/v1/query_exemplars",
+        "/prometheus/api/v1/series",
+        "/prometheus/api/v1/labels",
+    }
+)
 
 
 def build_api(built: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
@@ -89,12 +92,21 @@ def build_api(built: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
     app = _application()
     app.state.services = built
     app.router.default = Pages(app.router.not_found)
-    return cancelled_on_disconnect(_Guard(past_the_framework(app), built.settings.max_body_bytes))
+    max_body = built.settings.max_body_bytes
+    return past_the_framework(_Guard(app, max_body), built, max_body)
 
 
 def openapi_document() -> dict[str, Any]:
     """The description of every route, without starting anything."""
     return _application().openapi()
+
+
+def is_question(scope: MutableMapping[str, Any]) -> bool:
+    """Whether a request only asks, so that nobody needs its answer when its client has left.
+
+    What changes something is never cancelled: it is done or not done, whoever waits for it.
+    """
+    return scope["method"] == "GET" or scope["path"] in _QUESTIONS_BY_POST
 
 
 def _application() -> FastAPI:
@@ -138,7 +150,7 @@ class _Guard:
                 present = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *(header for header in _SECURITY_HEADERS if header[0] not in present),
+                    *(header for header in SECURITY_HEADERS if header[0] not in present),
                 ]
             await send(message)
 

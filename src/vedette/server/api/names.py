@@ -9,6 +9,7 @@ a request's origin tells the second apart. With keys there is nothing to guard: 
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -73,6 +74,7 @@ def _host(asked: str) -> str:
     return asked.partition(":")[0].rstrip(".")
 
 
+@lru_cache(maxsize=256)
 def _is_this_machine(host: str) -> bool:
     if not host or host == "localhost" or host.endswith(".localhost"):
         return True

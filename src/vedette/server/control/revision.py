@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import BigInteger, Text, cast, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from vedette.server.control.models import MetaRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.dialects import postgresql
 
     from vedette.server.control.models import Base
 
@@ -21,7 +22,11 @@ REVISION_KEY: Final = "revision"
 
 def insert_of(connection: Connection, row: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """The database's own INSERT, which knows ON CONFLICT; both spell it alike."""
-    return postgresql.insert(row) if connection.dialect.name == "postgresql" else sqlite.insert(row)
+    if connection.dialect.name != "postgresql":
+        return sqlite.insert(row)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a tenth of a second of each process, which few need
+
+    return postgresql.insert(row)
 
 
 def revision_of(connection: Connection) -> int:

@@ -48,6 +48,8 @@ def render(statement: str, cluster: str | None, stored: Collection[str] = ()) ->
         return [statement]
     on_cluster = f" ON CLUSTER '{cluster}'"
     if altered := _ALTER.search(statement):
+        if re.search(r"\bMODIFY QUERY\b", statement):  # a view, which works on the local tables
+            return [_ALTER.sub(rf"ALTER TABLE \g<name>{on_cluster}", _on_local(statement, stored), count=1)]
         local = f"{altered['name']}_local"
         both = [f"{statement[: altered.start()]}ALTER TABLE {local}{on_cluster}{statement[altered.end() :]}"]
         if re.search(r"\b(ADD|DROP|MODIFY|RENAME) COLUMN\b", statement):
@@ -58,7 +60,7 @@ def render(statement: str, cluster: str | None, stored: Collection[str] = ()) ->
         return [statement]
     kind, exists, name = created["kind"], created["exists"] or "", created["name"]
     if kind == "MATERIALIZED VIEW":
-        statement = _SOURCE.sub(lambda use: use[0] + ("_local" if use["name"] in stored else ""), statement)
+        statement = _on_local(statement, stored)
     if not _MERGE_TREE.search(statement):
         return [_CREATE.sub(rf"CREATE {kind} {exists}{name}{on_cluster}", statement, count=1)]
     local = _CREATE.sub(rf"CREATE {kind} {exists}{name}_local{on_cluster}", statement, count=1)
@@ -70,6 +72,10 @@ def render(statement: str, cluster: str | None, stored: Collection[str] = ()) ->
         f"ENGINE = Distributed('{cluster}', '{database}', '{table}_local', rand())"
     )
     return [local, distributed]
+
+
+def _on_local(statement: str, stored: Collection[str]) -> str:
+    return _SOURCE.sub(lambda use: use[0] + ("_local" if use["name"] in stored else ""), statement)
 
 
 def _replicated(engine: re.Match[str], name: str) -> str:

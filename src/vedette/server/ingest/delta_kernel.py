@@ -11,12 +11,11 @@ not agree) is left as it is, for the tables to refuse by name.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import compiled, part
 from vedette.server.ingest.delta_sums import (
     CAPACITY,
     EXPONENTIAL_WORDS,
@@ -47,10 +46,8 @@ _SUMS, _HISTOGRAMS, _EXPONENTIALS = 7, 9, 10
 _POINT_BYTES = 96
 _EXPONENTIAL_BYTES = 4096
 
-_part = partial(compiled, no_cpython_wrapper=True)
 
-
-@_part
+@part
 def _delta_kind(data: Any, at: int, end: int) -> int:
     """The number of the field that holds a metric's points if they are deltas, else 0."""
     found = np.int64(0)
@@ -65,14 +62,14 @@ def _delta_kind(data: Any, at: int, end: int) -> int:
     return found
 
 
-@_part
+@part
 def _point_key(data: Any, at: int, end: int, metric: Any, points: int) -> Any:
     wanted = 7 if points == _SUMS else 9 if points == _HISTOGRAMS else 1
     key = mixed(metric, fields_hash(data, at, end, wanted))
     return key if key else np.uint64(1)
 
 
-@_part
+@part
 def _words_of(data: Any, at: int, end: int, points: int) -> int:
     """The words that the record of a point's stream takes."""
     if points == _SUMS:
@@ -104,7 +101,7 @@ def survey(data: Any, tenant: Any, keys: Any, begins: Any, words: Any, facts: An
                     _survey_metric(data, metric, scope, points, name, keys, begins, words, facts)
 
 
-@_part
+@part
 def _survey_metric(
     data: Any, at: int, end: int, points: int, name: Any, keys: Any, begins: Any, words: Any, facts: Any
 ) -> None:
@@ -175,7 +172,7 @@ def convert(
     return to
 
 
-@_part
+@part
 def _convert_metric(
     data: Any,
     at: int,
@@ -237,7 +234,7 @@ def _convert_metric(
     return to
 
 
-@_part
+@part
 def _flags(data: Any, at: int, end: int, wanted: int) -> int:
     found = np.int64(0)
     while at < end:
@@ -247,7 +244,7 @@ def _flags(data: Any, at: int, end: int, wanted: int) -> int:
     return found
 
 
-@_part
+@part
 def _can_be_summed(data: Any, at: int, end: int, points: int) -> bool:
     time = last(data, at, end, 3)
     if time < 0 or fixed64(data, time) == 0:
@@ -273,7 +270,7 @@ def _can_be_summed(data: Any, at: int, end: int, points: int) -> bool:
     return True
 
 
-@_part
+@part
 def _record(data: Any, at: int, end: int, points: int, key: Any, keys: Any, begins: Any, words: Any, used: Any) -> int:
     """Where the record of a stream begins, a new one if it is new; -1 where there is no room for it."""
     where = place(keys, key)

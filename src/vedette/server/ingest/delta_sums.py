@@ -9,12 +9,11 @@ scale is lowered, which merges neighbours: bucket i of a scale is bucket i >> 1 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import part
 from vedette.server.ingest.protobuf_kernel import (
     BYTES,
     PADDED,
@@ -59,10 +58,8 @@ _NUMBER_FIELDS = 1 << 2 | 1 << 4 | 1 << 6
 _HISTOGRAM_FIELDS = 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 11 | 1 << 12
 _EXPONENTIAL_FIELDS = 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 12 | 1 << 13 | 1 << 14
 
-_part = partial(compiled, no_cpython_wrapper=True)
 
-
-@_part
+@part
 def last(data: Any, at: int, end: int, wanted: int) -> int:
     """Where the value of the last field of a number begins, -1 if there is none."""
     found = np.int64(-1)
@@ -73,7 +70,7 @@ def last(data: Any, at: int, end: int, wanted: int) -> int:
     return found
 
 
-@_part
+@part
 def numbers_in(data: Any, at: int, end: int, wanted: int) -> int:
     """How many numbers of 64 bits the occurrences of a field hold, packed or not."""
     count = np.int64(0)
@@ -84,17 +81,17 @@ def numbers_in(data: Any, at: int, end: int, wanted: int) -> int:
     return count
 
 
-@_part
+@part
 def _double(bits: Any) -> float:
     return np.array([bits]).view(np.float64)[0]
 
 
-@_part
+@part
 def _bits(value: float) -> Any:
     return np.array([value]).view(np.uint64)[0]
 
 
-@_part
+@part
 def _copy_others(data: Any, at: int, end: int, written: int, out: Any, to: int) -> int:
     """The fields of a point that are not written anew."""
     while at < end:
@@ -105,7 +102,7 @@ def _copy_others(data: Any, at: int, end: int, written: int, out: Any, to: int) 
     return to
 
 
-@_part
+@part
 def _begin_anew(data: Any, at: int, end: int, words: Any, record: int, size: int, kind: int) -> None:
     """Empty a record that belonged to points of another shape; what is summed from here on has the point's start."""
     start = last(data, at, end, 2)
@@ -114,7 +111,7 @@ def _begin_anew(data: Any, at: int, end: int, words: Any, record: int, size: int
     words[record + _KIND], words[record + _HAS_SUM] = np.uint64(kind), np.uint64(1)
 
 
-@_part
+@part
 def _add_count_and_sum(data: Any, at: int, end: int, words: Any, record: int) -> None:
     count, total = last(data, at, end, 4), last(data, at, end, 5)
     if count >= 0:
@@ -125,7 +122,7 @@ def _add_count_and_sum(data: Any, at: int, end: int, words: Any, record: int) ->
         words[record + _HAS_SUM] = np.uint64(0)
 
 
-@_part
+@part
 def _put_head(words: Any, record: int, out: Any, to: int) -> int:
     """Start time, count and sum of a histogram."""
     to = put_fixed64(out, to, 0x11, words[record + START])
@@ -133,7 +130,7 @@ def _put_head(words: Any, record: int, out: Any, to: int) -> int:
     return put_fixed64(out, to, 0x29, words[record + _SUM]) if words[record + _HAS_SUM] else to
 
 
-@_part
+@part
 def add_number(data: Any, at: int, end: int, words: Any, record: int, again: bool, out: Any, to: int) -> int:
     """Add a point's value, whole numbers as such while all are, and write the sum."""
     double, whole = last(data, at, end, 4), last(data, at, end, 6)
@@ -154,21 +151,22 @@ def add_number(data: Any, at: int, end: int, words: Any, record: int, again: boo
     return _copy_others(data, at, end, _NUMBER_FIELDS, out, to)
 
 
-@_part
+@part
 def add_histogram(data: Any, at: int, end: int, words: Any, record: int, again: bool, out: Any, to: int) -> int:
     """Add a point's counts to those of the same bounds, and write the sums. Other bounds begin anew."""
+    buckets = np.uint64(numbers_in(data, at, end, 6))
+    bounds = np.uint64(14695981039346656037)
+    place = at
+    while place < end:
+        number, _, begin, place, _ = field(data, place, end)
+        while number == 7 and begin < place:
+            bounds = (bounds ^ fixed64(data, begin)) * np.uint64(0x9E3779B97F4A7C15)
+            begin += 8
+    if words[record + _KIND] == 0 or words[record + _BOUNDS] != bounds or words[record + _BUCKETS] != buckets:
+        _begin_anew(data, at, end, words, record, _FIRST_BUCKET + np.int64(buckets), _HISTOGRAM)
+        words[record + _BOUNDS], words[record + _BUCKETS] = bounds, buckets
+        again = False
     if not again:
-        buckets = np.uint64(numbers_in(data, at, end, 6))
-        bounds = np.uint64(14695981039346656037)
-        place = at
-        while place < end:
-            number, _, begin, place, _ = field(data, place, end)
-            while number == 7 and begin < place:
-                bounds = (bounds ^ fixed64(data, begin)) * np.uint64(0x9E3779B97F4A7C15)
-                begin += 8
-        if words[record + _KIND] == 0 or words[record + _BOUNDS] != bounds or words[record + _BUCKETS] != buckets:
-            _begin_anew(data, at, end, words, record, _FIRST_BUCKET + np.int64(buckets), _HISTOGRAM)
-            words[record + _BOUNDS], words[record + _BUCKETS] = bounds, buckets
         _add_count_and_sum(data, at, end, words, record)
         bucket = record + _FIRST_BUCKET
         place = at
@@ -188,7 +186,7 @@ def add_histogram(data: Any, at: int, end: int, words: Any, record: int, again: 
     return _copy_others(data, at, end, _HISTOGRAM_FIELDS, out, to)
 
 
-@_part
+@part
 def _buckets(data: Any, at: int, end: int, shift: int, first: int, counts: Any) -> tuple[int, int]:
     """Walk a Buckets message: the indexes of its first and last bucket with a count, (0, -1) if there is none.
 
@@ -215,7 +213,7 @@ def _buckets(data: Any, at: int, end: int, shift: int, first: int, counts: Any) 
     return low, high
 
 
-@_part
+@part
 def _side_of(data: Any, at: int, end: int, wanted: int) -> tuple[int, int]:
     """Where the last Buckets message of a point begins and ends."""
     found, found_end = np.int64(0), np.int64(0)
@@ -226,7 +224,7 @@ def _side_of(data: Any, at: int, end: int, wanted: int) -> tuple[int, int]:
     return found, found_end
 
 
-@_part
+@part
 def _common_scale(data: Any, at: int, end: int, words: Any, record: int, scale: int) -> int:
     """The highest scale at which what a record and a point of some scale have together fits the record."""
     own = np.int64(words[record + _SCALE])
@@ -248,7 +246,7 @@ def _common_scale(data: Any, at: int, end: int, words: Any, record: int, scale: 
     return found
 
 
-@_part
+@part
 def _merge_side(data: Any, begin: int, stop: int, words: Any, record: int, side: int, scale: int, common: int) -> None:
     """Add a point's buckets to a record's, both brought to a common scale."""
     place = record + _FIRST_SIDE + side * _SIDE_WORDS
@@ -270,7 +268,7 @@ def _merge_side(data: Any, begin: int, stop: int, words: Any, record: int, side:
         words[place + 2 + i] = counts[i]
 
 
-@_part
+@part
 def _widen_zero(words: Any, record: int) -> None:
     """Move what lies within the zero bucket into it."""
     threshold = _double(words[record + _ZERO_THRESHOLD])
@@ -283,7 +281,7 @@ def _widen_zero(words: Any, record: int) -> None:
                 words[place + 2 + i] = np.uint64(0)
 
 
-@_part
+@part
 def add_exponential(data: Any, at: int, end: int, words: Any, record: int, again: bool, out: Any, to: int) -> int:
     """Add a point's counts at the scale that both fit, and write the sums."""
     if not again:
@@ -310,13 +308,13 @@ def add_exponential(data: Any, at: int, end: int, words: Any, record: int, again
     return _copy_others(data, at, end, _EXPONENTIAL_FIELDS, out, to)
 
 
-@_part
+@part
 def _put_zigzag(out: Any, at: int, tag: int, value: int) -> int:
     out[at] = tag
     return put_varint(out, at + 1, (value << 1) ^ (value >> 63))
 
 
-@_part
+@part
 def _put_exponential(words: Any, record: int, out: Any, to: int) -> int:
     to = _put_zigzag(out, to, 0x30, np.int64(words[record + _SCALE]))
     to = put_fixed64(out, to, 0x39, words[record + _ZERO_COUNT])

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vedette.server.ingest import delta_kernel as kernel
+from vedette.server.ingest.protobuf_kernel import MOST_WIDENED
 from vedette.server.ingest.series_ids import label_hash
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class DeltaStreams:
         kernel.survey(data, seed, self._keys, self._begins, self._words, facts)
         now = int(time.time())
         self._make_room(int(facts[kernel.STREAMS]), int(facts[kernel.WORDS]), now)
-        out, left = np.empty(2 * len(data) + int(facts[kernel.OUT_BYTES]), np.uint8), np.zeros(2, np.int64)
+        out, left = np.empty(MOST_WIDENED * len(data) + int(facts[kernel.OUT_BYTES]), np.uint8), np.zeros(2, np.int64)
         size = int(kernel.convert(data, seed, self._keys, self._begins, self._words, self._used, now, left, out))
         return Cumulative(out[:size].tobytes(), int(left[kernel.LATE]), int(left[kernel.FULL]))
 

@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import part
 
 __all__ = ["place"]
 
 
-@partial(compiled, no_cpython_wrapper=True)
+@part
 def place(keys: Any, key: Any) -> int:
     """Where a key is in a table that has an empty place, or where it would be; a key of zero is an empty place."""
     mask = np.uint64(len(keys) - 1)

@@ -12,14 +12,14 @@ in which series take turns: tables that lose them are without them for an hour a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import compiled, part
 from vedette.server.ingest.key_table import place
 from vedette.server.ingest.protobuf_kernel import copy, field, fixed64
+from vedette.server.ingest.samples_message import samples_message
 from vedette.server.ingest.series_ids import label_hash, label_message_hash
 
 __all__ = ["KnownSeries", "Split"]
@@ -30,10 +30,8 @@ _LEAST_TABLE = 1 << 12
 _MOST_SERIES = 1 << 22
 """Of all tenants; beyond it everything is told anew. The table takes 128 MiB then."""
 
-_part = partial(compiled, no_cpython_wrapper=True)
 
-
-@_part
+@part
 def _epoch(id_: Any, time_ms: int) -> int:
     """The day and the hour of a sample, hours beginning at another minute for each sixteenth of the series."""
     turn = np.int64(id_ >> np.uint64(60)) * (_HOUR_SECONDS // _TURNS)
@@ -53,7 +51,7 @@ def _remember(ids: Any, epochs: Any, new_ids: Any, new_epochs: Any) -> int:
     return count
 
 
-@_part
+@part
 def _take_sample(data: Any, at: int, end: int, times: Any, values: Any, place: int) -> bool:
     """Put a sample into columns. False if it has more than a value and a time."""
     time = np.int64(0)
@@ -70,7 +68,7 @@ def _take_sample(data: Any, at: int, end: int, times: Any, values: Any, place: i
     return True
 
 
-@_part
+@part
 def _take_series(data: Any, at: int, end: int, tenant: Any, times: Any, values: Any, count: int) -> tuple[Any, int]:
     """The id of a series, and how many samples are in the columns with its own; -1 if it has more than samples."""
     id_ = tenant
@@ -85,7 +83,7 @@ def _take_series(data: Any, at: int, end: int, tenant: Any, times: Any, values: 
     return id_, count
 
 
-@_part
+@part
 def _common_epoch(id_: Any, times: Any, first: int, last: int) -> int:
     """The epoch of all samples of a series, 0 if they have several or there are none."""
     if first == last:
@@ -169,7 +167,7 @@ class KnownSeries:
         size = int(_split(data, seed, *self._tables, out, *found, *new, facts))
         self.is_warm = True
         count, fresh = int(facts[0]), int(facts[1])
-        samples = _samples(*(numbers[:count] for numbers in found)) if count else b""
+        samples = samples_message(numbers[:count] for numbers in found) if count else b""
         rest = out[:size].tobytes() if count else message
         return Split(rest, samples, count, new[0][:fresh].copy(), new[1][:fresh].copy())
 
@@ -194,15 +192,3 @@ class KnownSeries:
         tables = np.zeros(size, np.uint64), np.zeros(size, np.int64)
         _remember(*tables, ids[kept], epochs[kept])
         self._tables = tables
-
-
-def _samples(ids: Any, times_ms: Any, values: Any) -> bytes:
-    parts = []
-    for tag, numbers in ((b"\x0a", ids), (b"\x12", times_ms), (b"\x1a", values)):
-        content = numbers.tobytes()
-        size, digits = len(content), bytearray()
-        while size > 127:
-            digits.append(size & 127 | 128)
-            size >>= 7
-        parts += [tag, bytes(digits), bytes([size]), content]
-    return b"".join(parts)

@@ -5,17 +5,15 @@ Specification: https://opentelemetry.io/docs/specs/otlp/ (1.11).
 
 from __future__ import annotations
 
-import binascii
+import json
 import struct
 import time
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from google.protobuf.descriptor_pb2 import EDITION_2023, FeatureSet, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -28,9 +26,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from vedette.errors import InvalidInput
 from vedette.server.ingest import otlp_json
+from vedette.server.ingest.json_messages import message_of_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
     "LOGS",
@@ -48,12 +47,14 @@ __all__ = [
     "stamped",
 ]
 
-# Field 1000, a string, and field 1001, a fixed64, as the engine's schema declares them. Protobuf fields may be appended
-# to any message, and of a repeated scalar the last counts, so a client that sends these fields itself changes nothing.
-# The time of receipt is stamped here because a replay must come to the same rows.
+# Field 1000, a string, field 1001, a fixed64, and for metrics field 1002, a string, as the engine's schema declares
+# them. Protobuf fields may be appended to any message, and of a repeated scalar the last counts, so a client that sends
+# these fields itself changes nothing. The time of receipt and the promoted attributes are stamped here because a
+# replay must come to the same rows.
 _TENANT_TAG = b"\xc2\x3e"
 _RECEIVED = struct.Struct("<2sQ")
 _RECEIVED_TAG = b"\xc9\x3e"
+_PROMOTED_TAG = b"\xd2\x3e"
 _DELTA = 1
 
 
@@ -80,8 +81,10 @@ class Payload:
     rows: int
     pieces: list[bytes]
     size: int
-    deltas: bytes | None = None
-    """The request as one message without unknown fields, where some of its metrics are deltas."""
+    message: bytes | None = None
+    """A request of metrics as the protobuf runtime writes it; None where it came as JSON and nothing needs it."""
+    has_deltas: bool = False
+    """Whether some of its metrics are deltas."""
 
 
 def _count_points(message: Any) -> int:  # noqa: ANN401 - generated messages have no types
@@ -143,8 +146,8 @@ SIGNALS = {signal.name: signal for signal in (TRACES, LOGS, METRICS)}
 _BY_PROTOBUF_CODE = {signal.protobuf_code: signal for signal in SIGNALS.values()}
 
 
-def from_protobuf(signal: Signal, tenant: str, body: bytes) -> Payload:
-    """Check a protobuf request and stamp it.
+def from_protobuf(signal: Signal, tenant: str, body: bytes, promoted: Sequence[str] = ()) -> Payload:
+    """Check a protobuf request and stamp it; of metrics also with the resource attributes that become labels.
 
     Raises:
         InvalidInput: The bytes are not this signal's message.
@@ -156,63 +159,51 @@ def from_protobuf(signal: Signal, tenant: str, body: bytes) -> Payload:
             f"The body ({len(body)} bytes) is not a valid protobuf {signal.message.DESCRIPTOR.name}. "
             f"Send one serialized message to {signal.path}, and name any compression in Content-Encoding."
         ) from error
-    deltas = _plain(message) if signal is METRICS and _has_deltas(message) else None
-    return Payload(signal, signal.protobuf_code, signal.count(message), stamped(tenant, body), len(body), deltas)
+    rows, size = signal.count(message), len(body)
+    if signal is not METRICS:
+        return Payload(signal, signal.protobuf_code, rows, stamped(tenant, body), size)
+    pieces = stamped(tenant, body, promoted)
+    return Payload(signal, signal.protobuf_code, rows, pieces, size, _plain(message), _has_deltas(message))
 
 
-def stamped(tenant: str, body: bytes) -> list[bytes]:
-    """A protobuf message as the engine reads it from the log: its length, itself, whose it is, when it came."""
+def stamped(tenant: str, body: bytes, promoted: Sequence[str] | None = None) -> list[bytes]:
+    """A protobuf message as the engine reads it from the log: its length, itself, whose it is, when it came.
+
+    `promoted` are the resource attributes that become labels; None for messages other than OTLP's metrics.
+    """
     stamp = _stamp(tenant, time.time_ns())
+    if promoted is not None:
+        names = "\n".join(promoted).encode()
+        stamp = b"".join((_PROMOTED_TAG, _varint(len(names)), names, stamp))
     return [_varint(len(body) + len(stamp)), body, stamp]
 
 
-def from_json(signal: Signal, tenant: str, body: bytes) -> Payload:
-    """Check a JSON request and wrap it in a line of its own.
+def from_json(signal: Signal, tenant: str, body: bytes, promoted: Sequence[str] = ()) -> Payload:
+    """Check a JSON request and wrap it in a line of its own, stamped as in Protobuf.
 
     Raises:
         InvalidInput: Not JSON, or a field has the wrong type; the message names the field.
     """
     request, canonical = otlp_json.check(signal.json_type, body)
-    has_deltas = isinstance(request, otlp_json.Metrics) and request.has_deltas()
+    has_deltas, rows = isinstance(request, otlp_json.Metrics) and request.has_deltas(), request.rows()
+    del request  # as objects it is many times as large
+    stamp = b'"tenant":"%s","received_unix_nano":%d' % (tenant.encode(), time.time_ns())
+    if signal is METRICS:
+        stamp += b',"promoted":%s' % json.dumps("\n".join(promoted)).encode()
     return Payload(
         signal,
         signal.json_code,
-        request.rows(),
-        [b'{"tenant":"%s","received_unix_nano":%d,"payload":' % (tenant.encode(), time.time_ns()), canonical, b"}\n"],
+        rows,
+        [b'{%s,"payload":' % stamp, canonical, b"}\n"],
         len(body),
-        _plain(_metrics_of_json(canonical)) if has_deltas else None,
+        _plain(message_of_json(canonical)) if has_deltas else None,
+        has_deltas,
     )
 
 
-def _metrics_of_json(canonical: bytes) -> Any:  # noqa: ANN401
-    """A checked JSON request as a message: few send deltas in JSON, and those are browsers with little of it."""
-    message = METRICS.message()
-    try:
-        ParseDict(_protobuf_json(msgspec.json.decode(canonical)), message, ignore_unknown_fields=True)
-    except ParseError as error:
-        raise InvalidInput(f"The body is not OTLP/JSON: {error}.") from error
-    return message
-
-
-def _protobuf_json(node: Any) -> Any:  # noqa: ANN401 - any JSON
-    """OTLP/JSON as protobuf's own JSON has it: ids in base64, no null in a list."""
-    if isinstance(node, list):
-        return [{} if item is None else _protobuf_json(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: binascii.b2a_base64(bytes.fromhex(value), newline=False).decode()
-        if key in {"traceId", "spanId"} and value
-        else _protobuf_json(value)
-        for key, value in node.items()
-    }
-
-
-def metrics_message(payload: Payload) -> Any:  # noqa: ANN401
-    """The message of a checked metrics request, whichever encoding it came in."""
-    if payload.format_code == METRICS.json_code:
-        return _metrics_of_json(payload.pieces[1])
-    return METRICS.message.FromString(payload.pieces[1])
+def metrics_message(payload: Payload) -> bytes:
+    """A checked request of metrics as the protobuf runtime writes it, whichever encoding it came in."""
+    return _plain(message_of_json(payload.pieces[1])) if payload.message is None else payload.message
 
 
 def partial_success(points: int, reason: str) -> bytes:
@@ -233,6 +224,8 @@ def canonical(format_code: int, tenant: str, record: bytes) -> bytes | None:
         return None
     start = _length_size(record)
     end = len(record) - len(_stamp(tenant, 0))
+    if signal is METRICS:
+        end = _promoted_at(record, end)
     if start > end:
         return None
     try:
@@ -309,6 +302,17 @@ def _length_size(record: bytes) -> int:
 def _stamp(tenant: str, received_unix_nano: int) -> bytes:
     name = tenant.encode()
     return _TENANT_TAG + bytes((len(name),)) + name + _RECEIVED.pack(_RECEIVED_TAG, received_unix_nano)
+
+
+def _promoted_at(record: bytes, end: int) -> int:
+    """Where the field of promoted attributes that ends at `end` begins; `end` if there is none.
+
+    It is the last place with its tag: UTF-8 never has these two bytes, and the text is shorter than what its size could
+    have them for.
+    """
+    at = record.rfind(_PROMOTED_TAG, 0, end)
+    size = record[at + len(_PROMOTED_TAG) : end]
+    return at if at >= 0 and size[: _length_size(size)] == _varint(len(size) - _length_size(size)) else end
 
 
 def _varint(value: int) -> bytes:

@@ -1,116 +1,137 @@
-"""OTLP over gRPC: the three ``Export`` methods as generic handlers over bytes; gRPC frames, Python decodes nothing.
+"""OTLP over gRPC: the three ``Export`` methods, over bytes that Python does not decode.
 
 Specification: https://opentelemetry.io/docs/specs/otlp/#otlpgrpc.
 """
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import grpc
-import grpc.aio
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from vedette.errors import RequestError, StartError, TooManyRequests, Unavailable
+from vedette.errors import RequestError, StartError, TooManyRequests, Unavailable, UnsupportedMedia
+from vedette.server.ingest.body import unpack
+from vedette.server.ingest.grpc.calls import CallError, Code
+from vedette.server.ingest.grpc.rules import Rules
+from vedette.server.ingest.grpc.server import GrpcServer
 from vedette.server.ingest.levels import LEVELS_HEADER, SERVICE_HEADER
 from vedette.server.ingest.otlp import SIGNALS, Signal, from_protobuf, partial_success
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from vedette.server.control.identity import Authenticator
     from vedette.server.control.log_levels import LevelTable
+    from vedette.server.ingest.grpc.calls import Call
     from vedette.server.ingest.pipeline import Ingest
     from vedette.server.settings import Address
 
 __all__ = ["start_otlp_grpc"]
 
-log = logging.getLogger(__name__)
-
+_THREAD_BYTES = 256 << 10
 _CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    401: grpc.StatusCode.UNAUTHENTICATED,
-    403: grpc.StatusCode.PERMISSION_DENIED,
-    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    503: grpc.StatusCode.UNAVAILABLE,
+    400: Code.INVALID_ARGUMENT,
+    401: Code.UNAUTHENTICATED,
+    403: Code.PERMISSION_DENIED,
+    413: Code.RESOURCE_EXHAUSTED,
+    415: Code.UNIMPLEMENTED,
+    429: Code.RESOURCE_EXHAUSTED,
+    503: Code.UNAVAILABLE,
 }
 
 
 async def start_otlp_grpc(
-    address: Address, ingest: Ingest, authenticator: Authenticator, levels: LevelTable, *, max_body_bytes: int
-) -> grpc.aio.Server:
+    address: Address,
+    ingest: Ingest,
+    authenticator: Authenticator,
+    levels: LevelTable,
+    *,
+    max_body_bytes: int,
+    body_timeout_seconds: float,
+) -> GrpcServer:
     """Listen and serve. Stop it with the server's own `stop(grace_seconds)`.
 
     Raises:
         StartError: The address cannot be bound.
     """
-    server = grpc.aio.server(
-        options=[
-            ("grpc.max_receive_message_length", max_body_bytes),
-            ("grpc.so_reuseport", 0),
-            ("grpc.max_concurrent_streams", 1000),
-            ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-        ]
+    methods = {
+        f"/{signal.service}/Export": _Export(signal, ingest, authenticator, levels, max_body_bytes)
+        for signal in SIGNALS.values()
+    }
+    rules = Rules(
+        methods,
+        max_message_bytes=max_body_bytes,
+        patience_seconds=body_timeout_seconds,
+        reserve=ingest.reserve,
+        release=ingest.release,
     )
-    for signal in SIGNALS.values():
-        method = grpc.unary_unary_rpc_method_handler(_handler(signal, ingest, authenticator, levels))
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(signal.service, {"Export": method}),))
+    server = GrpcServer(rules)
     try:
-        bound = server.add_insecure_port(str(address))
-    except RuntimeError:
-        bound = 0
-    if not bound:
+        await server.start(address)
+    except OSError as error:
         raise StartError(
             f"Cannot listen on {address} for OTLP/gRPC: the port is in use or not ours. "
             "Stop what uses it, or choose another with --otlp-grpc."
-        )
-    await server.start()
+        ) from error
     return server
 
 
-def _handler(
-    signal: Signal, ingest: Ingest, authenticator: Authenticator, levels: LevelTable
-) -> Callable[[bytes, grpc.aio.ServicerContext[Any, Any]], Awaitable[bytes]]:
-    async def export(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+class _Export:
+    """The method ``Export`` of a signal."""
+
+    def __init__(
+        self, signal: Signal, ingest: Ingest, authenticator: Authenticator, levels: LevelTable, max_body_bytes: int
+    ) -> None:
+        self._signal = signal
+        self._ingest = ingest
+        self._authenticator = authenticator
+        self._levels = levels
+        self._max_body = max_body_bytes
+
+    async def __call__(self, call: Call) -> bytes:
+        """Answer one call."""
+        ingest, signal = self._ingest, self._signal
         tenant = ""
-        status = grpc.StatusCode.OK
+        code = Code.INTERNAL
+        reserved = 0
         try:
-            ingest.reserve(len(request))
-            try:
-                metadata = context.invocation_metadata() or ()
-                tenant = authenticator.identify_metadata(metadata, scope="ingest", client=context.peer()).tenant
-                rejected = await ingest.submit_otlp(tenant, from_protobuf(signal, tenant, request))
-                for key, value in metadata:
-                    if key == SERVICE_HEADER:
-                        told = levels.of(tenant, unquote(str(value)))
-                        context.set_trailing_metadata(((LEVELS_HEADER, told),))
-                if rejected.rows:
-                    return partial_success(rejected.rows, rejected.reason)
-            finally:
-                ingest.release(len(request))
+            metadata = call.head.metadata
+            tenant = self._authenticator.identify_metadata(metadata, scope="ingest", client=call.client).tenant
+            if call.fault is not None:
+                raise call.fault
+            message = call.message
+            if call.is_packed:
+                message = await self._unpacked(call)
+                ingest.reserve(len(message))
+                reserved = len(message)
+            rejected = await ingest.submit_otlp(tenant, from_protobuf(signal, tenant, message, ingest.promoted))
+            for name, value in metadata:
+                if name == SERVICE_HEADER:
+                    told = self._levels.of(tenant, unquote(value.decode("latin-1")))
+                    call.trailers.append((LEVELS_HEADER, told.encode()))
+            code = Code.OK
+            return partial_success(rejected.rows, rejected.reason) if rejected.rows else b""
         except (RequestError, Unavailable) as error:
-            ingest.note_refusal(tenant, signal.name, error, size=len(request))
-            status = _CODES.get(error.status, grpc.StatusCode.INVALID_ARGUMENT)
-            await context.abort(status, str(error), _details(status, error))
-        except Exception:
-            log.exception("A gRPC export of %s failed", signal.name)
-            status = grpc.StatusCode.INTERNAL
-            await context.abort(status, "Vedette failed to handle this request; its log says more.")
+            ingest.note_refusal(tenant, signal.name, error, size=len(call.message))
+            code = _CODES.get(error.status, Code.INVALID_ARGUMENT)
+            raise CallError(code, str(error), _details(code, error)) from error
         finally:
-            ingest.telemetry.requests_of(signal.name, "grpc", status.name).inc()
-        return b""
+            ingest.release(reserved)
+            ingest.telemetry.requests_of(signal.name, "grpc", code.name).inc()
 
-    return export
+    async def _unpacked(self, call: Call) -> bytes:
+        encoding = call.head.encoding
+        if encoding == "identity":
+            raise UnsupportedMedia("The message says that it is packed, and its header fields do not say how.")
+        if len(call.message) < _THREAD_BYTES:
+            return unpack(call.message, encoding, self._max_body)
+        return await asyncio.to_thread(unpack, call.message, encoding, self._max_body)
 
 
-def _details(status: grpc.StatusCode, error: RequestError | Unavailable) -> tuple[tuple[str, bytes], ...]:
+def _details(code: Code, error: RequestError | Unavailable) -> tuple[tuple[str, bytes], ...]:
     """When to come back, in both places where clients look: the standard details, and the trailer of its own.
 
     Without them RESOURCE_EXHAUSTED means that a repeat is pointless, which is right for a body over the bound.
@@ -120,7 +141,7 @@ def _details(status: grpc.StatusCode, error: RequestError | Unavailable) -> tupl
     info = RetryInfo(retry_delay=Duration(seconds=error.retry_after_seconds))
     packed = AnyMessage()
     packed.Pack(info)
-    full = Status(code=status.value[0], message=str(error), details=[packed])
+    full = Status(code=code, message=str(error), details=[packed])
     return (
         ("grpc-status-details-bin", full.SerializeToString()),
         ("google.rpc.retryinfo-bin", info.SerializeToString()),

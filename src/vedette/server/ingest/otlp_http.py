@@ -152,7 +152,7 @@ class OtlpHttp:
             patience=self._patience,
             reserve=reserve,
         )
-        return (from_json if content_type == _JSON else from_protobuf)(signal, tenant, body)
+        return (from_json if content_type == _JSON else from_protobuf)(signal, tenant, body, self._ingest.promoted)
 
 
 def _success(rejected: Rejected, content_type: bytes) -> bytes:

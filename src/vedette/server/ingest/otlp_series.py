@@ -44,10 +44,13 @@ class RequestSeries:
     Args:
         message: An ``ExportMetricsServiceRequest``.
         tenant: Whose it is.
+        promoted: The resource attributes that become labels.
     """
 
-    def __init__(self, message: Any, tenant: str) -> None:  # noqa: ANN401 - generated messages have no types
+    def __init__(self, message: Any, tenant: str, promoted: Iterable[str] = ()) -> None:  # noqa: ANN401 - without types
         self._message = message
+        self._promoted = frozenset(promoted)
+        self._shared: dict[int, list[Any]] = {}
         self._seed = label_hash("__tenant__", tenant)
         self._targets: dict[int, tuple[list[tuple[str, str]], int]] = {}
         self._scopes: dict[tuple[int, int], tuple[list[tuple[str, str]], int]] = {}
@@ -57,27 +60,48 @@ class RequestSeries:
         """The ids of a point's series, none if it cannot be kept, and of its resource's ``target_info``."""
         resource, scope, metric, number = place
         about = self._message.resource_metrics[resource].scope_metrics[scope].metrics[metric]
+        # A resource is told of by its points' times, whatever becomes of the points.
+        told = getattr(about, about.WhichOneof("data")).data_points[number].time_unix_nano
+        return {*self.ids(place), *(self.target_info(resource) if told else ())}
+
+    def target_info(self, resource: int) -> list[int]:
+        """The id of a resource's ``target_info``, if it has one."""
+        return list(filter(None, [self._target(resource)[1]]))
+
+    def ids(self, place: tuple[int, int, int, int]) -> list[int]:
+        """The ids of a point's series in the order of its samples, none if it cannot be kept."""
+        resource, scope, metric, number = place
+        about = self._message.resource_metrics[resource].scope_metrics[scope].metrics[metric]
         kind = about.WhichOneof("data")
         point = getattr(about, kind).data_points[number]
-        info = self._target(resource)[1]
-        # A resource is told of by its points' times, whatever becomes of the points.
-        found = {info} if info and point.time_unix_nano else set()
         if not about.name or not point.time_unix_nano:
-            return found
+            return []
         if getattr(getattr(about, kind), "aggregation_temporality", _CUMULATIVE) != _CUMULATIVE:
-            return found
+            return []
         if place[:3] not in self._names:
             self._names[place[:3]] = _name(about, kind)
         added = _added(self._names[place[:3]], kind, point)
         if not added:
-            return found
+            return []
         target, seed = self._scope(resource, scope)
         extra = "le" if kind == "histogram" else "quantile" if kind == "summary" else ""
-        labels = seed + _attributes_hash(point.attributes, {name for name, _ in target}, extra)
-        return found | {
+        attributes = [*point.attributes, *self._promoted_to(point, resource)] if self._promoted else point.attributes
+        labels = seed + _attributes_hash(attributes, {name for name, _ in target}, extra)
+        return [
             (labels + label_hash("__name__", name) + (label_hash(extra, value) if value else 0)) & _MASK
             for name, value in added
-        }
+        ]
+
+    def _promoted_to(self, point: Any, resource: int) -> list[Any]:  # noqa: ANN401
+        """The promoted attributes of a resource that a point does not have itself."""
+        if resource not in self._shared:
+            first: dict[str, Any] = {}
+            for attribute in self._message.resource_metrics[resource].resource.attributes:
+                if attribute.key in self._promoted:
+                    first.setdefault(attribute.key, attribute)
+            self._shared[resource] = list(first.values())
+        own = {attribute.key for attribute in point.attributes}
+        return [attribute for attribute in self._shared[resource] if attribute.key not in own]
 
     def _target(self, resource: int) -> tuple[list[tuple[str, str]], int]:
         """The labels of a resource, and the id of its ``target_info``, 0 if it has none."""

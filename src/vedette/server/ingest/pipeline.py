@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vedette.errors import RequestError, TooManyRequests, Unauthenticated, Unavailable, VedetteError
+from vedette.server.engine.formats import by_name
+from vedette.server.ingest.known_points import KnownPoints
 from vedette.server.ingest.otlp import METRICS, SIGNALS, Payload, from_json, metrics_message, stamped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vedette.server.control.identity import Identity
     from vedette.server.ingest.deltas import DeltaStreams
     from vedette.server.ingest.ledger import Ledger
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ingest", "Rejected"]
 
+_SAMPLES = by_name("samples")
 _BURST_SECONDS = 10.0
 _MAX_TENANTS = 100_000
 
@@ -44,12 +49,16 @@ class Ingest:
         *,
         max_inflight_bytes: int,
         tenant_rate: int,
+        promoted: Sequence[str] = (),
     ) -> None:
         self.series_limits = series_limits
         self.ledger = ledger
         self.telemetry = telemetry
+        self.promoted = promoted
+        """The resource attributes that become labels of every series of OTLP's metrics."""
         self._wal = wal
         self._deltas = deltas
+        self._known_points = KnownPoints(promoted)
         self._max_inflight = max_inflight_bytes
         self._inflight = 0
         self._rate = tenant_rate
@@ -80,26 +89,45 @@ class Ingest:
             Unavailable: The log is full or the disk refuses. Sent again, deltas are not counted twice.
         """
         left_out: list[tuple[str, int, str]] = []
-        if payload.deltas is not None:
-            found = await self._deltas.cumulative(tenant, payload.deltas)
-            payload = _rewritten(payload, tenant, found.message, found.rows)
+        if payload.has_deltas:
+            found = await self._deltas.cumulative(tenant, metrics_message(payload))
+            payload = self._rewritten(payload, tenant, found.message, found.rows)
             left_out += [("late_delta", found.late, found.reason()), ("too_many_deltas", found.refused, found.reason())]
         if payload.signal is METRICS and payload.rows and self.series_limits.limit:
             admitted = await self.series_limits.admit_points(tenant, metrics_message(payload), payload.rows)
             if admitted.rows:
-                payload = _rewritten(payload, tenant, admitted.message, admitted.rows)
+                payload = self._rewritten(payload, tenant, admitted.message, admitted.rows)
                 left_out.append(("too_many_series", admitted.rows, self.series_limits.reason(tenant, admitted)))
-        await self.submit(tenant, payload)
+        await self._submit_points(tenant, payload)
         left_out = [one for one in left_out if one[1]]
         for reason, count, detail in left_out:
             self.ledger.refused(tenant, "metrics", reason, count=count, detail=detail)
         sentences = dict.fromkeys(detail for _, _, detail in left_out)
         return Rejected(sum(count for _, count, _ in left_out), " ".join(sentences))
 
+    async def _submit_points(self, tenant: str, payload: Payload) -> None:
+        """Write points whose series the tables know as samples, and what is left of the request whole."""
+        taken = None
+        if payload.message is not None and payload.rows:
+            taken = await self._known_points.take(tenant, payload.message, payload.rows)
+        if taken is None or not taken.points:
+            await self.submit(tenant, payload)
+        else:
+            size = payload.size
+            if taken.rest:
+                await self.submit(tenant, self._rewritten(payload, tenant, taken.rest, taken.points))
+                size = 0  # a request is charged once
+            await self.submit(
+                tenant, Payload(METRICS, _SAMPLES.code, taken.points, stamped(tenant, taken.samples), size)
+            )
+            self.telemetry.points_by_id.inc(taken.points)
+        if taken is not None:
+            await self._known_points.told(tenant, taken)
+
     async def submit_otlp_json(self, identity: Identity, signal: str, payload: bytes) -> None:
         """Keep an OTLP/JSON document that a route of ours made."""
         try:
-            await self.submit_otlp(identity.tenant, from_json(SIGNALS[signal], identity.tenant, payload))
+            await self.submit_otlp(identity.tenant, from_json(SIGNALS[signal], identity.tenant, payload, self.promoted))
         except VedetteError as error:
             self.note_refusal(identity.tenant, signal, error, size=len(payload))
             raise
@@ -128,6 +156,12 @@ class Ingest:
             name = "" if isinstance(error, Unauthenticated) else tenant
             self.ledger.refused(name, signal, _reason(error), size=size, detail=str(error))
 
+    def _rewritten(self, payload: Payload, tenant: str, message: bytes, left_out: int) -> Payload:
+        pieces, rows = stamped(tenant, message, self.promoted), payload.rows - left_out
+        return replace(
+            payload, format_code=METRICS.protobuf_code, rows=rows, pieces=pieces, message=message, has_deltas=False
+        )
+
     def _charge(self, tenant: str, size: int) -> None:
         """A token bucket a tenant: the rate, and ten seconds of it as burst."""
         if not self._rate:
@@ -144,11 +178,6 @@ class Ingest:
         if len(self._buckets) > _MAX_TENANTS:
             self._buckets.clear()
         self._buckets[tenant] = (allowance - size, now)
-
-
-def _rewritten(payload: Payload, tenant: str, message: bytes, left_out: int) -> Payload:
-    pieces, rows = stamped(tenant, message), payload.rows - left_out
-    return replace(payload, format_code=METRICS.protobuf_code, rows=rows, pieces=pieces, deltas=None)
 
 
 def _reason(error: VedetteError) -> str:

@@ -8,42 +8,51 @@ The messages are as the protobuf runtime writes them.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from vedette.server.compiled import compiled
-from vedette.server.ingest.protobuf_kernel import BYTES, PADDED, VARINT, copy, field, fixed64, put_length
+from vedette.server.compiled import compiled, part
+from vedette.server.ingest.protobuf_kernel import (
+    BYTES,
+    MOST_WIDENED,
+    PADDED,
+    VARINT,
+    copy,
+    field,
+    fixed64,
+    put_length,
+)
 from vedette.server.ingest.stream_hashes import fields_hash, metric_hash, mixed, resource_hash, scope_hash
 
-__all__ = ["list_points", "without"]
+__all__ = ["BEGIN", "END", "GAUGE", "HISTOGRAM", "KIND", "SUM", "TEMPORALITY", "Points", "points_of", "without_points"]
 
-_GAUGE, _SUM, _HISTOGRAM, _EXPONENTIAL, _SUMMARY = 5, 7, 9, 10, 11
+BEGIN, END, KIND, TEMPORALITY = 0, 1, 2, 3
+"""What `points_of` tells of a point: where its message is, the field of the metric that holds it, the temporality."""
+GAUGE, SUM, HISTOGRAM = 5, 7, 9
+_EXPONENTIAL, _SUMMARY = 10, 11
 _NO_VALUE = 1
 
-_part = partial(compiled, no_cpython_wrapper=True)
 
-
-@_part
+@part
 def _is_data(number: int, kind: int) -> bool:
     """Whether a metric's field holds its points."""
     return kind == BYTES and (
-        number == _GAUGE or number == _SUM or number == _HISTOGRAM or number == _EXPONENTIAL or number == _SUMMARY
+        number == GAUGE or number == SUM or number == HISTOGRAM or number == _EXPONENTIAL or number == _SUMMARY
     )
 
 
-@_part
+@part
 def _shape(data: Any, at: int, end: int, kind: int) -> Any:
     """A hash of what else makes a point's series: bounds, whether there is a sum, quantiles."""
     found = np.uint64(0)
     while at < end:
         number, wire, begin, at, value = field(data, at, end)
-        if kind == _HISTOGRAM and (number == 5 or (number == 10 and wire == VARINT and value & _NO_VALUE)):
+        if kind == HISTOGRAM and (number == 5 or (number == 10 and wire == VARINT and value & _NO_VALUE)):
             found |= np.uint64(1)
-        elif kind == _HISTOGRAM and number == 6:
+        elif kind == HISTOGRAM and number == 6:
             found |= np.uint64(2)
-        elif kind == _HISTOGRAM and number == 7:
+        elif kind == HISTOGRAM and number == 7:
             while begin < at:
                 found = mixed(found, fixed64(data, begin))
                 begin += 8
@@ -57,25 +66,41 @@ def _shape(data: Any, at: int, end: int, kind: int) -> Any:
     return found
 
 
-@_part
-def _list_metric(data: Any, at: int, end: int, within: Any, place: Any, keys: Any, places: Any, count: int) -> int:
+@part
+def _temporality(data: Any, at: int, end: int) -> int:
+    """What a metric's data say of their temporality, which stands behind the points; 0 if nothing."""
+    found = np.int64(0)
+    while at < end:
+        number, wire, _, at, value = field(data, at, end)
+        if number == 2 and wire == VARINT:
+            found = value
+    return found
+
+
+@part
+def _list_metric(
+    data: Any, at: int, end: int, within: Any, place: Any, keys: Any, places: Any, where: Any, count: int
+) -> int:
     """Add the points of a metric. Returns how many there are by now."""
     while at < end:
         kind, wire, inner, stop, _ = field(data, at, end)
         if _is_data(kind, wire):
             name = mixed(within, metric_hash(data, place[3], end, kind))
-            attributes = 9 if kind == _HISTOGRAM else 1 if kind == _EXPONENTIAL else 7
+            attributes = 9 if kind == HISTOGRAM else 1 if kind == _EXPONENTIAL else 7
+            temporality = _temporality(data, inner, stop)
             number = 0
             while inner < stop:
                 part, part_wire, begin, inner, _ = field(data, inner, stop)
                 if part != 1 or part_wire != BYTES:
                     continue
-                shape = _shape(data, begin, inner, kind) if kind == _HISTOGRAM or kind == _SUMMARY else np.uint64(0)
+                shape = _shape(data, begin, inner, kind) if kind == HISTOGRAM or kind == _SUMMARY else np.uint64(0)
                 key = mixed(mixed(name, fields_hash(data, begin, inner, attributes)), shape)
                 keys[count] = key if key != 0 else np.uint64(1)
                 for i in range(3):
                     places[count, i] = place[i]
                 places[count, 3] = number
+                where[count, BEGIN], where[count, END] = begin, inner
+                where[count, KIND], where[count, TEMPORALITY] = kind, temporality
                 number += 1
                 count += 1
         at = stop
@@ -83,11 +108,11 @@ def _list_metric(data: Any, at: int, end: int, within: Any, place: Any, keys: An
 
 
 @compiled
-def list_points(data: Any, keys: Any, places: Any) -> int:
+def _list_points(data: Any, keys: Any, places: Any, where: Any, targets: Any) -> int:
     """The points of a request in their order: a hash of what makes their series, and where they are.
 
-    A place is the number of the resource, of the scope in it, of the metric in that, and of the point. Returns how many
-    there are, for all of which there must be room.
+    A place is the number of the resource, of the scope in it, of the metric in that, and of the point. `targets`
+    receives a hash of each resource. Returns how many points there are, for all of which there must be room.
     """
     count = at = 0
     place = np.zeros(4, np.int64)
@@ -99,6 +124,7 @@ def list_points(data: Any, keys: Any, places: Any) -> int:
         place[0] += 1
         place[1] = -1
         target = mixed(np.uint64(1), resource_hash(data, resource, at))
+        targets[place[0]] = target if target != 0 else np.uint64(1)
         while resource < at:
             number, wire, scope, resource, _ = field(data, resource, at)
             if number != 2 or wire != BYTES:
@@ -111,11 +137,11 @@ def list_points(data: Any, keys: Any, places: Any) -> int:
                 if number == 2 and wire == BYTES:
                     place[2] += 1
                     place[3] = metric
-                    count = _list_metric(data, metric, scope, within, place, keys, places, count)
+                    count = _list_metric(data, metric, scope, within, place, keys, places, where, count)
     return count
 
 
-@_part
+@part
 def _copy_metric(data: Any, at: int, end: int, refused: Any, points: Any, out: Any, to: int) -> int:
     while at < end:
         begin = at
@@ -139,8 +165,8 @@ def _copy_metric(data: Any, at: int, end: int, refused: Any, points: Any, out: A
 
 
 @compiled
-def without(data: Any, refused: Any, out: Any) -> int:
-    """Copy a request without its refused points, which are in the order of `list_points`. Returns the copy's size."""
+def _without(data: Any, refused: Any, out: Any) -> int:
+    """Copy a request without its refused points, which are in the order of `points_of`. Returns the copy's size."""
     at = to = 0
     points = np.zeros(1, np.int64)
     while at < len(data):
@@ -174,3 +200,30 @@ def without(data: Any, refused: Any, out: Any) -> int:
             put_length(out, scope_length, to - scope_length - PADDED)
         put_length(out, resource_length, to - resource_length - PADDED)
     return to
+
+
+class Points(NamedTuple):
+    """The points of a request in their order."""
+
+    keys: Any
+    """A hash of what makes a point's series."""
+    places: Any
+    """Four numbers each: of the resource, of the scope in it, of the metric in that, of the point in that."""
+    where: Any
+    """Four numbers each, at `BEGIN`, `END`, `KIND` and `TEMPORALITY`."""
+    targets: Any
+    """A hash of each resource."""
+
+
+def points_of(data: Any, points: int) -> Points:
+    """Find the points of a request, which has so many."""
+    keys, places, where = np.empty(points, np.uint64), np.empty((points, 4), np.int64), np.empty((points, 4), np.int64)
+    targets = np.empty(len(data) // 2 + 1, np.uint64)
+    _list_points(data, keys, places, where, targets)
+    return Points(keys, places, where, targets[: int(places[-1, 0]) + 1 if points else 0])
+
+
+def without_points(data: Any, refused: Any) -> bytes:
+    """A request without some of its points, told by a flag for each."""
+    out = np.empty(MOST_WIDENED * len(data), np.uint8)
+    return bytes(out[: int(_without(data, refused, out))].tobytes())

@@ -8,12 +8,11 @@ Whoever knows the ids of its series sends samples without labels (``engine/forma
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import compiled, part
 from vedette.server.ingest.protobuf_kernel import field
 
 if TYPE_CHECKING:
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["label_hash", "label_message_hash", "pair_hash", "series_id", "siphash"]
 
-_part = partial(compiled, no_cpython_wrapper=True)
 
-
-@_part
+@part
 def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
     """A round of SipHash."""
     a += b
@@ -44,7 +41,7 @@ def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
     return a, b, c, d
 
 
-@_part
+@part
 def siphash(data: Any, at: int, end: int) -> Any:
     """SipHash-2-4 of some bytes under the key 0."""
     a, b = np.uint64(0x736F6D6570736575), np.uint64(0x646F72616E646F6D)
@@ -66,7 +63,7 @@ def siphash(data: Any, at: int, end: int) -> Any:
     return a ^ b ^ c ^ d
 
 
-@_part
+@part
 def pair_hash(data: Any, name: int, name_end: int, value: int, value_end: int) -> Any:
     """The engine's ``sipHash64(name, value)``."""
     words = np.empty(16, np.uint8)
@@ -77,7 +74,7 @@ def pair_hash(data: Any, name: int, name_end: int, value: int, value_end: int) -
     return siphash(words, 0, 16)
 
 
-@_part
+@part
 def label_message_hash(data: Any, at: int, end: int) -> Any:
     """What a label of a remote write message adds to the id of its series; nothing if its value is empty."""
     name = name_end = value = value_end = at

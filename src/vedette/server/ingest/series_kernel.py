@@ -9,12 +9,11 @@ An id is what the tables compute: the wrapping sum over the labels of ``sipHash6
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import compiled, part
 from vedette.server.ingest.key_table import place
 from vedette.server.ingest.protobuf_kernel import copy, field
 from vedette.server.ingest.series_ids import label_message_hash
@@ -23,8 +22,6 @@ __all__ = ["EXEMPLARS", "HISTOGRAMS", "NEW", "SAMPLES", "SERIES", "contains", "f
 
 # Places in `facts`: what was left out, and how many new series were let in.
 SERIES, SAMPLES, HISTOGRAMS, EXEMPLARS, NEW = range(5)
-
-_part = partial(compiled, no_cpython_wrapper=True)
 
 
 @compiled
@@ -48,7 +45,7 @@ def contains(table: Any, ids: Any) -> Any:
     return found
 
 
-@_part
+@part
 def _series_id(data: Any, at: int, end: int, tenant: Any, facts: Any) -> Any:
     """The id of a series, and in `facts` what it holds."""
     found = tenant

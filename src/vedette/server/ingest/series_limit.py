@@ -12,14 +12,16 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vedette.errors import VedetteError
-from vedette.server.ingest import points_kernel
 from vedette.server.ingest import series_kernel as kernel
+from vedette.server.ingest.otlp import METRICS
 from vedette.server.ingest.otlp_series import RequestSeries
+from vedette.server.ingest.points_kernel import points_of, without_points
+from vedette.server.ingest.samples_message import columns_of, samples_message
 from vedette.server.ingest.series_ids import label_hash
 
 if TYPE_CHECKING:
@@ -79,8 +81,9 @@ class _Tenant:
 class SeriesLimits:
     """The limit, kept for every tenant that sends. While the tables do not answer for a tenant, all is let in."""
 
-    def __init__(self, engine: Engine, limit: int) -> None:
+    def __init__(self, engine: Engine, limit: int, promoted: Sequence[str] = ()) -> None:
         self.limit = limit
+        self._promoted = promoted
         self._engine = engine
         self._tenants: dict[str, _Tenant] = {}
 
@@ -96,8 +99,11 @@ class SeriesLimits:
                 return await asyncio.to_thread(self._select, known, message)
             return self._select(known, message)
 
-    async def admit_points(self, tenant: str, message: Any, points: int) -> Admitted:  # noqa: ANN401 - generated
-        """Take the points of new series over the limit out of an ``ExportMetricsServiceRequest`` of so many points."""
+    async def admit_points(self, tenant: str, message: bytes, points: int) -> Admitted:
+        """Take the points of new series over the limit out of an ``ExportMetricsServiceRequest`` of so many points.
+
+        The message is as the protobuf runtime writes it.
+        """
         known = self._known(tenant)
         async with known.lock:
             if time.monotonic() - known.looked_at > _LOOK_SECONDS:
@@ -112,7 +118,7 @@ class SeriesLimits:
         known = self._tenants.get(tenant)
         if not self.limit or known is None or known.looked_at < 0:
             return Admitted(message)
-        columns = _columns(message)
+        columns = columns_of(message)
         ids = columns[0].view(np.uint64)
         async with known.lock:
             there = await asyncio.to_thread(kernel.contains, known.table, ids)
@@ -120,7 +126,7 @@ class SeriesLimits:
         if not refused:
             return Admitted(message)
         series = len(np.unique(ids[~there]))
-        return Admitted(b"".join(_packed(n, column[there]) for n, column in enumerate(columns, 1)), series, refused)
+        return Admitted(samples_message(column[there] for column in columns), series, refused)
 
     def reason(self, tenant: str, refused: Admitted) -> str:
         """The sentence for who sent it."""
@@ -169,29 +175,22 @@ class SeriesLimits:
         series, samples, histograms, exemplars = map(int, facts[:4])
         return Admitted(out[:size].tobytes() if series else message, series, samples, histograms, exemplars)
 
-    def _select_points(self, known: _Tenant, tenant: str, message: Any, points: int) -> Admitted:  # noqa: ANN401
-        message.DiscardUnknownFields()
-        plain = bytes(message.SerializeToString())
-        data = np.frombuffer(plain, np.uint8)
-        keys, places = np.empty(points, np.uint64), np.empty((points, 4), np.int64)
-        count = int(points_kernel.list_points(data, keys, places))
-        fresh = np.flatnonzero(~kernel.contains(known.streams, keys[:count]))
+    def _select_points(self, known: _Tenant, tenant: str, message: bytes, points: int) -> Admitted:
+        data = np.frombuffer(message, np.uint8)
+        keys, places, _, _ = points_of(data, points)
+        fresh = np.flatnonzero(~kernel.contains(known.streams, keys))
         if not len(fresh):
-            return Admitted(plain)
+            return Admitted(message)
         # Of each new stream one point tells which series it has.
         streams, firsts, of_points = np.unique(keys[fresh], return_index=True, return_inverse=True)
-        series = RequestSeries(message, tenant)
+        series = RequestSeries(METRICS.message.FromString(message), tenant, self._promoted)
         found = [series.of(tuple(places[place].tolist())) for place in fresh[firsts]]
         admitted, over = self._let_in(known, found, np.argsort(firsts))
         _note_streams(known, streams[admitted], most=max(4 * self.limit, _MOST_STREAMS))
-        refused = np.zeros(count, np.bool_)
+        refused = np.zeros(points, np.bool_)
         refused[fresh] = ~admitted[of_points]
         left = int(refused.sum())
-        if not left:
-            return Admitted(plain)
-        out = np.empty(2 * len(data) + 64, np.uint8)
-        size = int(points_kernel.without(data, refused, out))
-        return Admitted(out[:size].tobytes(), over, left)
+        return Admitted(without_points(data, refused), over, left) if left else Admitted(message)
 
     def _let_in(
         self, known: _Tenant, found: list[set[int]], order: npt.NDArray[np.int64]
@@ -233,33 +232,6 @@ def _note_streams(known: _Tenant, streams: npt.NDArray[np.uint64], *, most: int)
         kernel.fill(known.streams, before)
     kernel.fill(known.streams, streams)
     known.stream_count = len(before) + len(streams)
-
-
-def _columns(message: bytes) -> list[npt.NDArray[np.int64]]:
-    """The columns of a message of samples; several messages behind each other are one."""
-    parts: list[list[npt.NDArray[np.int64]]] = [[], [], []]
-    at = 0
-    while at < len(message):
-        number, at = message[at] >> 3, at + 1
-        size = shift = 0
-        while True:
-            byte, at = message[at], at + 1
-            size |= (byte & 0x7F) << shift
-            shift += 7
-            if byte <= 0x7F:  # noqa: PLR2004 - seven bits a byte
-                break
-        parts[number - 1].append(np.frombuffer(message, np.int64, size // 8, at))
-        at += size
-    return [np.concatenate(part) for part in parts]
-
-
-def _packed(number: int, column: npt.NDArray[np.int64]) -> bytes:
-    content, size = column.tobytes(), bytearray()
-    rest = len(content)
-    while rest > 0x7F:  # noqa: PLR2004
-        size.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    return bytes([number << 3 | 2, *size, rest]) + content
 
 
 def _build(known: _Tenant, ids: npt.NDArray[np.uint64], *, more: int = 0) -> None:

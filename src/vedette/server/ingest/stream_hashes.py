@@ -9,12 +9,11 @@ whatever order they come. The messages are as the protobuf runtime writes them.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import part
 from vedette.server.ingest.protobuf_kernel import BYTES, field
 from vedette.server.ingest.series_ids import siphash
 
@@ -22,10 +21,8 @@ __all__ = ["fields_hash", "metric_hash", "mixed", "resource_hash", "scope_hash"]
 
 _SUMS = 7
 
-_part = partial(compiled, no_cpython_wrapper=True)
 
-
-@_part
+@part
 def mixed(a: Any, b: Any) -> Any:
     """A hash of two hashes."""
     words = np.empty(16, np.uint8)
@@ -35,7 +32,7 @@ def mixed(a: Any, b: Any) -> Any:
     return siphash(words, 0, 16)
 
 
-@_part
+@part
 def fields_hash(data: Any, at: int, end: int, wanted: int) -> Any:
     """A hash of the fields of bytes with one number, whatever their order."""
     total = np.uint64(0)
@@ -46,7 +43,7 @@ def fields_hash(data: Any, at: int, end: int, wanted: int) -> Any:
     return total
 
 
-@_part
+@part
 def resource_hash(data: Any, at: int, end: int) -> Any:
     """A hash of the attributes of the resource of a ResourceMetrics, whatever their order."""
     total = np.uint64(0)
@@ -57,13 +54,13 @@ def resource_hash(data: Any, at: int, end: int) -> Any:
     return total
 
 
-@_part
+@part
 def scope_hash(data: Any, at: int, end: int) -> Any:
     """A hash of a ScopeMetrics' scope and the URL of its schema."""
     return mixed(fields_hash(data, at, end, 1), fields_hash(data, at, end, 3))
 
 
-@_part
+@part
 def metric_hash(data: Any, at: int, end: int, points: int) -> Any:
     """A hash of a metric's name, unit and kind."""
     monotonic = np.uint64(points)

@@ -47,6 +47,7 @@ class Surroundings:
 
     `query` takes an expression, a moment in milliseconds, and the monotonic time since which the tables must have been
     looked at: one look serves all rules of a moment. `warm_up` reads ahead for several expressions.
+    `patience_seconds` after a moment, what can be read then is all that its evaluation sees.
     """
 
     query: Query
@@ -55,6 +56,7 @@ class Surroundings:
     clock: ReadableClock
     recent: RecentResults
     turns: asyncio.Semaphore
+    patience_seconds: float
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class GroupFigures:
 
     iterations: int = 0
     missed: int = 0
+    incomplete: int = 0
     evaluations: int = 0
     failures: int = 0
     samples: int = 0
@@ -73,9 +76,10 @@ class GroupFigures:
 
 @dataclass(slots=True)
 class _Outcome:
-    """What the rules of a group recorded at one moment."""
+    """What the rules of a group recorded at one moment, of what was read since `seen_at`; and what to say of it."""
 
     seen_at: float
+    warning: str = ""
     points: list[tuple[Labels, int, Point]] = field(default_factory=list)
     now: dict[int, set[Labels]] = field(default_factory=dict)
 
@@ -124,14 +128,14 @@ class Group:
         due = (time.time_ns() // 1_000_000 - offset) // step * step + offset + step
         while True:
             await asyncio.sleep(max(0.0, due / 1000 - time.time()))
-            await clock.wait(due / 1000)
-            missed = int((clock.moment * 1000 - due) // step)
+            is_whole = await clock.wait(due / 1000, due / 1000 + self._around.patience_seconds)
+            missed = int((clock.moment * 1000 - due) // step) if is_whole else 0
             self.figures.missed += missed
             self.figures.iterations += missed
             due += missed * step
             async with self._around.turns:
                 self.figures.lag_seconds = time.time() - due / 1000
-                evaluation = asyncio.ensure_future(self.evaluate(due))
+                evaluation = asyncio.ensure_future(self.evaluate(due, is_whole=is_whole))
                 try:
                     await asyncio.shield(evaluation)
                 except asyncio.CancelledError:
@@ -139,10 +143,12 @@ class Group:
                     raise
             due += step
 
-    async def evaluate(self, due_ms: int) -> None:
-        """Evaluate every rule for a moment and write what they record."""
+    async def evaluate(self, due_ms: int, *, is_whole: bool) -> None:
+        """Evaluate every rule for a moment and write what they record; `is_whole` if all of its samples can be read."""
         began, at_ms = time.monotonic(), due_ms - self._offset_ms
-        around, outcome = self._around, _Outcome(seen_at=self._around.clock.looked_at)
+        around, outcome = self._around, _Outcome(self._around.clock.looked_at)
+        if not is_whole:
+            outcome = _Outcome(began, self._warning(due_ms))
         around.recent.forget_readable(around.clock.moment - 1.0)
         batch = around.recent.begin()
         if not self.figures.evaluated_at or self.interval_seconds > _COLD_SECONDS:
@@ -173,6 +179,7 @@ class Group:
         self._encoder.keep(self.recorded())
         figures = self.figures
         figures.iterations += 1
+        figures.incomplete += not is_whole
         figures.samples = len(outcome.points)
         figures.took_seconds = time.monotonic() - began
         figures.evaluated_at = due_ms / 1000
@@ -190,12 +197,20 @@ class Group:
             log.exception("The rule %s of group %s failed", state.rule.name, self.group.name)
             self._failed(state, "Vedette failed to evaluate this rule; its log says more.")
         else:
-            state.health, state.error = "ok", ""
+            state.health, state.error = "ok", outcome.warning
             outcome.now[place] = set(found)
             outcome.points += [(labels, at_ms, point) for labels, point in found.items()]
             outcome.points += [(labels, at_ms, STALE) for labels in state.recorded.difference(found)]
         state.took_seconds = time.monotonic() - began
         state.evaluated_at = (at_ms + self._offset_ms) / 1000
+
+    def _warning(self, due_ms: int) -> str:
+        behind = due_ms / 1000 - self._around.clock.moment
+        since = f"the newest {behind:.0f} s" if self._around.clock.moment else "some"
+        return (
+            f"evaluated on what could be read after {self._around.patience_seconds:g} s (--rules-patience): "
+            f"{since} of what was acknowledged is still on its way to the tables"
+        )
 
     def _failed(self, state: RuleState, error: str) -> None:
         if state.health != "err":

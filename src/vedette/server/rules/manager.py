@@ -188,6 +188,12 @@ _READINGS: tuple[tuple[str, str, bool, Callable[[Group], float]], ...] = (
     ("evaluation_failures", "Evaluations that failed.", True, lambda g: g.figures.failures),
     ("group_iterations", "Moments at which a group was due.", True, lambda g: g.figures.iterations),
     ("group_iterations_missed", "Moments that were left out, as the group was late.", True, lambda g: g.figures.missed),
+    (
+        "group_iterations_incomplete",
+        "Moments that were evaluated before everything acknowledged could be read.",
+        True,
+        lambda g: g.figures.incomplete,
+    ),
     ("group_interval_seconds", "Interval of a group.", False, lambda g: g.interval_seconds),
     ("group_rules", "Rules of a group.", False, lambda g: len(g.states)),
     ("group_last_duration_seconds", "How long the last evaluation took.", False, lambda g: g.figures.took_seconds),

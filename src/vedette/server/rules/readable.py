@@ -1,12 +1,14 @@
 """Up to which moment everything that was acknowledged can be read.
 
 What is acknowledged stands in a segment of the write-ahead log until the tables hold it. A rule that is evaluated for a
-moment waits until no segment of that moment is left, so that its answer does not depend on how busy the engine is.
+moment waits until no segment of that moment is left, so that its answer does not depend on how busy the engine is; but
+not for ever, as an alert that comes after the outage is none.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import time
@@ -58,10 +60,16 @@ class ReadableClock:
                 self.looked_at = looked_at
             self._moved.notify_all()
 
-    async def wait(self, moment: float) -> None:
-        """Wait until everything that was acknowledged before a moment can be read."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self.moment >= moment)
+    async def wait(self, moment: float, until: float) -> bool:
+        """Wait until everything that was acknowledged before a moment can be read, or until a Unix time.
+
+        Tells whether everything can be read.
+        """
+        # Looking comes first: what can be read when the time is over already, can be read.
+        with contextlib.suppress(TimeoutError):
+            async with self._moved, asyncio.timeout(max(0.0, until - time.time())):
+                await self._moved.wait_for(lambda: self.moment >= moment)
+        return self.moment >= moment
 
 
 def _numbers(folder: Path) -> set[int]:

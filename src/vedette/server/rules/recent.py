@@ -6,6 +6,7 @@ but what is written goes through the log and can be read a second or two later. 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -27,12 +28,14 @@ __all__ = ["Point", "RecentResults"]
 
 Point = float | Histogram
 
+_MOST_POINTS = 1_000_000
+
 
 @dataclass(slots=True)
 class _Batch:
     """What was recorded together, and when it was written; infinity if it is not yet."""
 
-    written_at: float = float("inf")
+    written_at: float = math.inf
     entries: list[tuple[str, Labels, int]] = field(default_factory=list)
 
 
@@ -45,7 +48,13 @@ class RecentResults:
         self._batches: deque[_Batch] = deque()
 
     def begin(self) -> _Batch:
-        """A batch for the results that are written together."""
+        """A batch for the results that are written together. The oldest make room where the tables are far behind."""
+        kept = sum(len(batch.entries) for batch in self._batches)
+        for batch in [batch for batch in self._batches if batch.written_at < math.inf]:
+            if kept <= _MOST_POINTS:
+                break
+            kept -= len(batch.entries)
+            self.drop(batch)
         batch = _Batch()
         self._batches.append(batch)
         return batch

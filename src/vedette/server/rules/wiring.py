@@ -59,5 +59,7 @@ def build_rules(
         await metrics.store.of(tenant, max(0.0, time.monotonic() - seen_at))
         await metrics.warm_up(tenant, texts, at_ms)
 
-    around = Surroundings(query, warm_up, write, clock, recent, asyncio.Semaphore(_GROUPS_AT_ONCE))
+    around = Surroundings(
+        query, warm_up, write, clock, recent, asyncio.Semaphore(_GROUPS_AT_ONCE), settings.rules_patience
+    )
     return RuleManager(sources, around, tenant)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vedette.errors import InvalidInput
-from vedette.server.compiled import compiled
+from vedette.server.compiled import compiled, part
 
 __all__ = [
     "ENTRY",
@@ -48,17 +48,15 @@ _POWERS = 10.0 ** np.arange(23)
 # be read with care (0 where they are done), its exemplar, its number.
 ENTRY, TEXT, TEXT_END, VALUE, VALUE_END, TIME, TIME_END, EXEMPLAR, EXEMPLAR_END, PLACE = range(10)
 
-# Without these wrappers, which only calls from Python need, compiling takes a third less.
-_part = partial(compiled, no_cpython_wrapper=True)
 _inlined = partial(compiled, inline="always")  # what is done once a line: as calls they cost a third more
 
 
-@_part
+@part
 def _is_blank(byte: Any) -> bool:
     return byte == _BLANK or byte == _TAB or byte == _RETURN
 
 
-@_part
+@part
 def _number(data: Any, at: int, end: int) -> tuple[float, int]:
     """A number and 1; or 0 if it is to be read with care, -1 if it can be none."""
     first = at
@@ -98,7 +96,7 @@ def _number(data: Any, at: int, end: int) -> tuple[float, int]:
     return 0.0, 0
 
 
-@_part
+@part
 def _is_same(data: Any, at: int, end: int, texts: Any, begin: int, stop: int) -> bool:
     if end - at != stop - begin:
         return False
@@ -108,7 +106,7 @@ def _is_same(data: Any, at: int, end: int, texts: Any, begin: int, stop: int) ->
     return True
 
 
-@_part
+@part
 def _hash(data: Any, at: int, end: int) -> Any:
     """FNV-1a, with its bits mixed."""
     value = np.uint64(14695981039346656037)
@@ -117,7 +115,7 @@ def _hash(data: Any, at: int, end: int) -> Any:
     return value ^ (value >> np.uint64(29))
 
 
-@_part
+@part
 def _find(data: Any, at: int, end: int, texts: Any, places: Any, slots: Any) -> int:
     """The entry with this text, or -1."""
     mask = np.uint64(len(slots) - 1)
@@ -141,7 +139,7 @@ def _fill(texts: Any, places: Any, slots: Any, first: int) -> None:
         slots[slot] = entry
 
 
-@_part
+@part
 def _series_end(data: Any, at: int, end: int) -> int:
     """Where the text of a series ends; -1 if its labels do not."""
     while at < end and data[at] != _OPEN and not _is_blank(data[at]):
@@ -165,7 +163,7 @@ def _series_end(data: Any, at: int, end: int) -> int:
     return -1
 
 
-@_part
+@part
 def _word(data: Any, at: int, end: int) -> tuple[int, int]:
     """The next word behind blanks: where it begins and ends."""
     while at < end and _is_blank(data[at]):
@@ -176,12 +174,12 @@ def _word(data: Any, at: int, end: int) -> tuple[int, int]:
     return begin, at
 
 
-@_part
+@part
 def _is_eof(data: Any, at: int, end: int) -> bool:
     return end - at == 5 and data[at + 1] == 32 and data[at + 2] == 69 and data[at + 3] == 79 and data[at + 4] == 70
 
 
-@_part
+@part
 def _comment(data: Any, begin: int, end: int, expected: int, texts: Any, places: Any, slots: Any) -> int:
     """The entry of a comment: the one that came next the last time, or any; -1 for none."""
     if expected < len(places) - 1 and _is_same(data, begin, end, texts, places[expected], places[expected + 1]):
@@ -189,7 +187,7 @@ def _comment(data: Any, begin: int, end: int, expected: int, texts: Any, places:
     return _find(data, begin, end, texts, places, slots)
 
 
-@_part
+@part
 def _series(data: Any, begin: int, end: int, expected: int, texts: Any, places: Any, slots: Any) -> tuple[int, int]:
     """Where the text of a line's series ends, -1 if its labels do not, and its entry, -1 for none."""
     if expected < len(places) - 1:

@@ -18,7 +18,7 @@ from vedette.server.compiled import compiled
 from vedette.server.ingest.protobuf_kernel import field
 from vedette.server.scrape.encoding import exemplar_of, field_of_bytes
 from vedette.server.scrape.lines import Lines, Texts
-from vedette.server.scrape.protobuf_series import families
+from vedette.server.scrape.protobuf_series import FAMILY, NOTES, SERIES, WRITTEN, Known, Sheet, Wanted, families
 from vedette.server.scrape.protobuf_text import BYTES, FIXED64, MALFORMED
 
 __all__ = ["BOUND_MARK", "protobuf_exemplar", "read_bound", "read_families"]
@@ -50,27 +50,22 @@ def read_families(
         InvalidInput: it is no such exposition.
     """
     body = np.frombuffer(data, np.uint8)
+    wanted = Wanted(native, classic, time_ms, honor_timestamps)
+    known = Known(texts.texts, texts.places, texts.slots)
     rows, room = len(data) // 16 + 64, 4 * len(data) + _WHOLE_ROOM
     while True:
         lines, notes = np.empty((rows, 10), np.int64), np.empty((rows, 3), np.int64)
-        values, times = np.empty(rows), np.empty(rows)
-        out, state = np.empty(room, np.uint8), np.zeros(5, np.int64)
-        known = (texts.texts, texts.places, texts.slots)
-        written = (lines, values, times, notes, out, state)
-        fault = int(families(body, _WORDS, native, classic, time_ms, honor_timestamps, *known, *written))
+        out, state = np.empty(room, np.uint8), np.zeros(4, np.int64)
+        sheet = Sheet(lines, np.empty(rows), np.empty(rows), notes, out, state)
+        fault = int(families(body, _WORDS, wanted, known, sheet))
         if fault == MALFORMED:
             raise InvalidInput(
-                f"the family at byte {state[4]} is not a valid protobuf io.prometheus.client.MetricFamily"
+                f"the family at byte {state[FAMILY]} is not a valid protobuf io.prometheus.client.MetricFamily"
             )
         if not fault:
-            count = int(state[2])
+            count, text = int(state[SERIES]), out[: int(state[WRITTEN])].tobytes()
             return Lines(
-                out[: int(state[1])].tobytes(),
-                lines[:count],
-                values[:count],
-                times[:count],
-                notes[: int(state[3])],
-                data,
+                text, lines[:count], sheet.values[:count], sheet.times[:count], notes[: int(state[NOTES])], data
             )
         rows, room = 4 * rows, 4 * room
 

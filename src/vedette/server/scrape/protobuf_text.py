@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import part
 from vedette.server.ingest.protobuf_kernel import field
 
 __all__: list[str] = []
@@ -28,15 +27,13 @@ _SUFFIXES = (
 _FIELDS = np.zeros(17, np.int64)
 _FIELDS[[1, 2, *range(4, 15)]] = [1, 3, 2, *range(4, 14)]
 
-_part = partial(compiled, no_cpython_wrapper=True)
 
-
-@_part
+@part
 def _double(data: Any, at: int) -> float:
     return data[at : at + 8].copy().view(np.float64)[0]
 
 
-@_part
+@part
 def _put(out: Any, to: int, data: Any, at: int, end: int) -> int:
     for i in range(at, end):
         out[to] = data[i]
@@ -44,7 +41,7 @@ def _put(out: Any, to: int, data: Any, at: int, end: int) -> int:
     return to
 
 
-@_part
+@part
 def _put_quoted(out: Any, to: int, data: Any, at: int, end: int) -> int:
     """A text in quotes, as the text format escapes it."""
     out[to] = 34
@@ -61,7 +58,7 @@ def _put_quoted(out: Any, to: int, data: Any, at: int, end: int) -> int:
     return to + 1
 
 
-@_part
+@part
 def _put_word(out: Any, to: int, word: Any) -> int:
     for byte in word:
         if byte == 0:
@@ -71,7 +68,7 @@ def _put_word(out: Any, to: int, word: Any) -> int:
     return to
 
 
-@_part
+@part
 def _put_labels(out: Any, to: int, data: Any, at: int, end: int) -> int:
     """The labels of a metric or exemplar, each behind a comma. Returns where the text ends, or MALFORMED."""
     while at < end:
@@ -97,7 +94,7 @@ def _put_labels(out: Any, to: int, data: Any, at: int, end: int) -> int:
     return to
 
 
-@_part
+@part
 def _put_series(
     out: Any, to: int, data: Any, name: int, name_end: int, suffix: int, at: int, end: int, bound: int, value: float
 ) -> int:
@@ -132,7 +129,7 @@ def _put_series(
     return to + 1
 
 
-@_part
+@part
 def _is_native(data: Any, at: int, end: int) -> bool:
     """Whether a histogram has buckets of its own schema, or could have."""
     while at < end:
@@ -148,7 +145,7 @@ def _is_native(data: Any, at: int, end: int) -> bool:
     return False
 
 
-@_part
+@part
 def _put_native(out: Any, to: int, data: Any, at: int, end: int) -> int:
     """A histogram with the field numbers of remote write, its time left out."""
     while at < end:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 from vedette.server.wal.segments import sync_folder
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Batches"]
 
 _MAX_SEGMENTS = 1000
+_LOOK_SECONDS = 1.0
+"""How long the folder's time of change is trusted; clocks of files stand still for some milliseconds."""
 
 
 class Batches:
@@ -35,9 +38,26 @@ class Batches:
         self._max_bytes = max_bytes
         self._settle = settle
         self._promise = folder.path / "group.json"
+        self._empty = (0, 0.0)  # when the folder had changed last, and when that was seen, if nothing waited then
+
+    def is_empty(self) -> bool:
+        """Whether nothing has come since `next` last found nothing. Asks for a fraction of what looking costs."""
+        changed, looked_at = self._empty
+        return time.monotonic() - looked_at < _LOOK_SECONDS and self._changed() == changed
 
     def next(self) -> list[Segment]:
         """The segments of the next insert; none when nothing waits."""
+        self._empty = (0, 0.0)
+        changed, looked_at = self._changed(), time.monotonic()
+        group = self._next()
+        if not group:
+            self._empty = changed, looked_at
+        return group
+
+    def _changed(self) -> int:
+        return self._folder.path.stat().st_mtime_ns
+
+    def _next(self) -> list[Segment]:
         sealed = self._folder.sealed()
         promised = self._promised()
         if promised:

@@ -147,6 +147,8 @@ class Loader:
                 await _sleep(stop, _POLL_SECONDS)
 
     async def _load_next(self, stop: asyncio.Event) -> bool:
+        if self._batches.is_empty():
+            return False
         segments = await asyncio.to_thread(self._batches.next)
         if not segments:
             return False

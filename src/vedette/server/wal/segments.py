@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Segment", "WalFolder", "sync_filesystem", "sync_folder"]
 
-_SEALED = re.compile(r"(\d{10})-([0-9a-f]{8})-(\d+)\.wal")
-_OPEN = re.compile(r"(\d{10})-([0-9a-f]{8})\.open")
+_SEALED = re.compile(r"(\d{10,})-([0-9a-f]{8})-(\d+)\.wal")
+_OPEN = re.compile(r"(\d{10,})-([0-9a-f]{8})\.open")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -131,7 +131,7 @@ class WalFolder:
 
     def next_name(self) -> tuple[int, str]:
         """Sequence number and random part for the next segment."""
-        numbers = [int(match[1]) for path in self.path.iterdir() if (match := re.match(r"(\d{10})-", path.name))]
+        numbers = [int(match[1]) for path in self.path.iterdir() if (match := re.match(r"(\d{10,})-", path.name))]
         return max(numbers, default=0) + 1, secrets.token_hex(4)
 
     def open_path(self, sequence: int, nonce: str) -> Path:

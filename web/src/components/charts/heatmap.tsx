@@ -18,10 +18,12 @@ export interface HeatCells {
 
 const LEFT = 58;
 const BOTTOM = 20;
+/** Columns that are wider, in pixels, stand apart. */
+const GAP_FROM = 5;
 /** How far the few are lifted beside the many. */
 const EMPHASIS = 12;
 
-/** How much lay where in time and value, the darker the more. Dragging narrows the range. */
+/** How much lay where in time and value, the stronger the colour the more. Dragging narrows the range. */
 export function Heatmap(props: {
   cells: HeatCells;
   height?: number;
@@ -121,12 +123,16 @@ function paint(element: HTMLCanvasElement, cells: HeatCells, format: (bound: num
   const across = (width - LEFT) / Math.max(1, cells.columns);
   const up = (height - BOTTOM) / Math.max(1, cells.rows.length);
   const most = cells.cells.reduce((top, [, , n = 0]) => Math.max(top, n), 0) || 1;
+  // Between narrow columns it would take most of the colour.
+  const gap = across > GAP_FROM ? 1 : 0;
   const calm = css("--v-chart-1");
   const bad = css("--v-error");
   for (const [column = 0, row = 0, count = 0, errors = 0] of cells.cells) {
     context.globalAlpha = 0.14 + 0.86 * (Math.log1p((EMPHASIS * count) / most) / Math.log1p(EMPHASIS));
     context.fillStyle = errors > 0 ? bad : calm;
-    context.fillRect(LEFT + column * across, height - BOTTOM - (row + 1) * up, Math.max(1, across - 1), Math.max(1, up - 1));
+    const left = Math.round(column * across);
+    const wide = Math.round((column + 1) * across) - left;
+    context.fillRect(LEFT + left, height - BOTTOM - (row + 1) * up, Math.max(1, wide - gap), Math.max(1, up - 1));
   }
   context.globalAlpha = 1;
   context.font = "11px 'Inter Variable', system-ui, sans-serif";

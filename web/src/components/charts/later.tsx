@@ -1,13 +1,10 @@
-import { lazy, type ReactNode, Suspense } from "react";
+import type { ReactNode } from "react";
+import { later } from "../view/later";
 import type { TimeChartProps } from "./time-chart";
 
-const TimeChart = lazy(async () => ({ default: (await import("./time-chart")).TimeChart }));
-
 /** A chart over time where none stands at first; its code is loaded when the first one is shown. */
-export function LaterChart(props: TimeChartProps): ReactNode {
-  return (
-    <Suspense fallback={<div style={{ height: props.height }} />}>
-      <TimeChart {...props} />
-    </Suspense>
-  );
+export const LaterChart = later<TimeChartProps>(async () => (await import("./time-chart")).TimeChart, Waiting);
+
+function Waiting({ height }: TimeChartProps): ReactNode {
+  return <div style={{ height }} data-ready={false} />;
 }

@@ -1,7 +1,10 @@
 import type { ReactNode } from "react";
 import classes from "./charts.module.css";
 
-/** A small line without axes: the shape of a figure over the range. Its text says first, highest and last. */
+/**
+ * A small line without axes: the shape of a figure over the range. Its text says first, highest and last. One figure
+ * alone has no shape, and so no line.
+ */
 export function Sparkline(props: {
   values: (number | null)[];
   color?: string;
@@ -12,7 +15,7 @@ export function Sparkline(props: {
 }): ReactNode {
   const { values, color = "--v-chart-1", width = 96, height = 22, label, format } = props;
   const known = values.filter((value): value is number => value !== null);
-  if (known.length < 2) return <span className="dim">–</span>;
+  if (known.length < 2) return null;
   const top = Math.max(...known) || 1;
   const step = width / Math.max(1, values.length - 1);
   let path = "";

@@ -8,6 +8,9 @@ import { useScheme } from "../view/service-name";
 import classes from "./charts.module.css";
 import type { Place } from "./place";
 
+/** A chart of this height, in pixels, has room for few values on its axis; they stand closer then. */
+const LOW = 110;
+
 export interface ChartSeries {
   label: string;
   /** One value per time; null where there is none. */
@@ -59,7 +62,8 @@ export function TimeChart(props: TimeChartProps): ReactNode {
   const [place, setPlace] = useState<{ of: Place } | null>(null);
   const shape = series.map((one) => `${one.label}|${one.color}|${one.kind ?? "line"}|${one.dash ?? false}|${one.alone ?? false}`).join("\n");
   const data = useMemo(() => columns(times, series, stacked), [times, series, stacked]);
-  const latest = useLatest({ series, times, format, zone });
+  const range: [number, number] | null = fromMs !== undefined && toMs !== undefined ? [fromMs / 1000, toMs / 1000] : null;
+  const latest = useLatest({ series, times, format, zone, range });
 
   const chart = useRef<uPlot | null>(null);
   useEffect(() => {
@@ -73,7 +77,7 @@ export function TimeChart(props: TimeChartProps): ReactNode {
       format: (value) => latest.current.format(value),
       zoom: (from, to) => zoom.current?.(from, to),
       zoomable: zoom.current !== undefined,
-      range: fromMs !== undefined && toMs !== undefined ? [fromMs / 1000, toMs / 1000] : null,
+      range: range === null ? null : () => latest.current.range ?? range,
       readout: (index) => {
         if (cursor.current) cursor.current(index);
         else if (readout.current) readout.current.textContent = describe(latest.current, index);
@@ -83,16 +87,20 @@ export function TimeChart(props: TimeChartProps): ReactNode {
       },
     });
     chart.current = made;
-    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
+    // It is told of the first size, too, which the chart already has.
+    const observer = new ResizeObserver(() => {
+      const width = widthIn(element);
+      if (width !== made.width) made.setSize({ width, height });
+    });
     observer.observe(element);
     return () => {
       observer.disconnect();
       made.destroy();
       chart.current = null;
     };
-    // The shape of the series, not their values, decides whether the chart is built anew.
+    // The shape of the series, not their values or the range, decides whether the chart is built anew.
     // oxlint-disable-next-line react/exhaustive-deps
-  }, [shape, height, stacked, zone, scheme, fromMs, toMs]);
+  }, [shape, height, stacked, zone, scheme, range === null]);
 
   useEffect(() => {
     chart.current?.setData(data as uPlot.AlignedData);
@@ -160,9 +168,14 @@ interface Build {
   format: (value: number) => string;
   zoom: (fromMs: number, toMs: number) => void;
   zoomable: boolean;
-  range: [number, number] | null;
+  /** The ends of the axis now, in seconds. */
+  range: (() => [number, number]) | null;
   readout: (index: number | null) => void;
   drawn: (plot: uPlot) => void;
+}
+
+function widthIn(element: HTMLElement): number {
+  return Math.max(element.clientWidth, 50);
 }
 
 function build(element: HTMLElement, wanted: Build): uPlot {
@@ -176,7 +189,7 @@ function build(element: HTMLElement, wanted: Build): uPlot {
   const ordered = wanted.stacked ? wanted.series.toReversed() : wanted.series;
   const bars = uPlot.paths.bars?.({ size: [0.85, 40], align: 1 });
   const options: uPlot.Options = {
-    width: Math.max(element.clientWidth, 50),
+    width: widthIn(element),
     height: wanted.height,
     // Room for the half of the last time that stands beyond the axis.
     padding: [8, 28, 0, 0],
@@ -191,14 +204,10 @@ function build(element: HTMLElement, wanted: Build): uPlot {
       {
         ...axis,
         size: 22,
-        space: 70,
-        values: (_u, splits) => {
-          const span = ((splits.at(-1) ?? 0) - (splits[0] ?? 0)) * 1000;
-          return splits.map((at) => tick(at * 1000, wanted.zone, span));
-        },
-        ...(wanted.zone === "utc" ? {} : {}),
+        space: (_u, _axis, min, max, width) => tickSpace(max - min, width),
+        values: (_u, splits) => ticks(splits, wanted.zone),
       },
-      { ...axis, size: 58, space: 34, gap: 4, values: (_u, splits) => splits.map((value) => wanted.format(value)) },
+      { ...axis, size: 58, space: wanted.height < LOW ? 20 : 34, gap: 4, values: (_u, splits) => splits.map((value) => wanted.format(value)) },
     ],
     series: [
       {},
@@ -230,6 +239,24 @@ function build(element: HTMLElement, wanted: Build): uPlot {
     ...(wanted.zone === "utc" ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC") } : {}),
   };
   return new uPlot(options, [[], ...ordered.map(() => [])], element);
+}
+
+const DAY_SECONDS = 86_400;
+/** Pixels from one time to the next: of hours and minutes, and of what is longer. */
+const SHORT_TICK = 44;
+const LONG_TICK = 70;
+
+/** How far apart times have to be on an axis of so many seconds and pixels. */
+function tickSpace(seconds: number, width: number): number {
+  const step = (seconds * SHORT_TICK) / Math.max(1, width);
+  return step > 30 && seconds < DAY_SECONDS ? SHORT_TICK : LONG_TICK;
+}
+
+/** Times as an axis writes them: without seconds where all are whole minutes. */
+function ticks(splits: readonly number[], zone: "local" | "utc"): string[] {
+  const span = (splits.at(-1) ?? 0) - (splits[0] ?? 0);
+  const brief = span <= DAY_SECONDS && splits.every((at) => at % 60 === 0);
+  return splits.map((at) => (brief ? clock(at * 1000, zone, { seconds: false }) : tick(at * 1000, zone, span * 1000)));
 }
 
 /** Stacked areas hide what is below them: that belongs to the sum of those that come after. */

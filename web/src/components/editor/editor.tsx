@@ -1,4 +1,5 @@
-import { lazy, type ReactNode, type Ref, Suspense } from "react";
+import type { ReactNode, Ref } from "react";
+import { later } from "../view/later";
 import classes from "./editor.module.css";
 
 export interface EditorHandle {
@@ -22,27 +23,16 @@ export interface EditorProps {
   search?: boolean;
 }
 
-const Promql = lazy(async () => ({ default: (await import("./promql-editor")).PromqlEditor }));
-const Sql = lazy(async () => ({ default: (await import("./sql-editor")).SqlEditor }));
-
 /** An input for PromQL; its code is loaded when the first one is shown. */
-export function PromqlInput(props: EditorProps): ReactNode {
-  return (
-    <Suspense fallback={<Waiting {...props} />}>
-      <Promql {...props} />
-    </Suspense>
-  );
-}
+export const PromqlInput = later<EditorProps>(async () => (await import("./promql-editor")).PromqlEditor, Waiting);
 
 /** An input for SQL; its code is loaded when the first one is shown. */
-export function SqlInput(props: EditorProps): ReactNode {
-  return (
-    <Suspense fallback={<Waiting {...props} />}>
-      <Sql {...props} />
-    </Suspense>
-  );
-}
+export const SqlInput = later<EditorProps>(async () => (await import("./sql-editor")).SqlEditor, Waiting);
 
 function Waiting({ value, placeholder = "" }: EditorProps): ReactNode {
-  return <pre className={classes["waiting"]}>{value === "" ? placeholder : value}</pre>;
+  return (
+    <pre className={classes["waiting"]} data-ready={false}>
+      {value === "" ? placeholder : value}
+    </pre>
+  );
 }

@@ -1,15 +1,16 @@
 import { ActionIcon, Button, Menu } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { IconBookmark, IconTrash } from "@tabler/icons-react";
-import { lazy, type ReactNode, Suspense, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { apiFetch, type Schemas } from "../../api/client";
 import { useGet } from "../../api/use-get";
 import { useTenant } from "../../state/tenant";
+import { later } from "../view/later";
 import classes from "./saved-views.module.css";
 
 type View = Schemas["View"];
 
-const SaveDialog = lazy(async () => ({ default: (await import("./save-dialog")).SaveDialog }));
+const SaveDialog = later(async () => (await import("./save-dialog")).SaveDialog);
 
 /**
  * The views that are saved for a page: open one, save what is shown, delete one.
@@ -64,18 +65,16 @@ export function SavedViews(props: {
         </Menu.Dropdown>
       </Menu>
       {saving && (
-        <Suspense>
-          <SaveDialog
-            problem={problem}
-            onClose={() => {
-              setSaving(false);
-              setProblem(null);
-            }}
-            onSave={async (name) => {
-              if (await send("POST", "", { page, name, state })) setSaving(false);
-            }}
-          />
-        </Suspense>
+        <SaveDialog
+          problem={problem}
+          onClose={() => {
+            setSaving(false);
+            setProblem(null);
+          }}
+          onSave={async (name) => {
+            if (await send("POST", "", { page, name, state })) setSaving(false);
+          }}
+        />
       )}
     </>
   );

@@ -16,7 +16,7 @@ export function SettingsMenu(): ReactNode {
   const queries = useQueryClient();
   const session = useGet("/api/v1/session", {});
   return (
-    <Menu position="bottom-end" transitionProps={{ duration: 0 }} width={210}>
+    <Menu position="bottom-end" width={210}>
       <Menu.Target>
         <ActionIcon aria-label="Settings">
           <IconDotsVertical size={16} />

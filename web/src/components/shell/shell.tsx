@@ -2,10 +2,11 @@ import { ActionIcon, Burger, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand, IconSearch } from "@tabler/icons-react";
 import { Link, Outlet } from "@tanstack/react-router";
-import { lazy, type ReactNode, Suspense, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useState } from "react";
 import { setPreferences, usePreferences } from "../../state/preferences";
 import { TimeRangeProvider } from "../../state/time-range";
 import { TimeControls } from "../time-range/time-controls";
+import { later } from "../view/later";
 import { AccessGate } from "./access";
 import { NAVIGATION } from "./navigation";
 import { openPalette, useOverlay } from "./palette-state";
@@ -14,7 +15,18 @@ import classes from "./shell.module.css";
 import { useShortcuts } from "./shortcuts";
 import { TenantSwitch } from "./tenant-switch";
 
-const Overlays = lazy(async () => ({ default: (await import("./overlays")).Overlays }));
+const overlays = (): Promise<typeof import("./overlays")> => import("./overlays");
+const Overlays = later(async () => (await overlays()).Overlays);
+
+const SOON_MS = 2000;
+
+/** Does something when the page has had time to show what was asked for. */
+function useSoon(work: () => unknown): void {
+  useEffect(() => {
+    const timer = setTimeout(work, SOON_MS);
+    return () => clearTimeout(timer);
+  }, [work]);
+}
 
 /** What stands around every page. */
 export function Shell(): ReactNode {
@@ -33,7 +45,7 @@ export function Shell(): ReactNode {
             <span>Vedette</span>
           </Link>
         </div>
-        <UnstyledButton className={classes["search"]} onClick={openPalette}>
+        <UnstyledButton className={classes["search"]} onClick={openPalette} onPointerEnter={() => void overlays()}>
           <IconSearch size={14} />
           <span>Go to…</span>
           <kbd>Ctrl K</kbd>
@@ -80,15 +92,12 @@ export function Shell(): ReactNode {
   );
 }
 
-/** The keys, and what they open. */
+/** The keys, and what they open, which stands there closed before it is wanted. */
 function Extras(): ReactNode {
-  useShortcuts();
   const open = useOverlay();
   const [wanted, setWanted] = useState(false);
-  if (open !== null && !wanted) setWanted(true);
-  return wanted && (
-    <Suspense>
-      <Overlays open={open} />
-    </Suspense>
-  );
+  const want = useCallback(() => setWanted(true), []);
+  useShortcuts(want);
+  useSoon(want);
+  return (wanted || open !== null) && <Overlays open={open} />;
 }

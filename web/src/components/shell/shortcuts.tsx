@@ -1,21 +1,22 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useLatest } from "../../lib/use-latest";
-import { useTimeRange } from "../../state/time-range";
+import { useFormerRange, useTimeRange } from "../../state/time-range";
 import { NAVIGATION } from "./navigation";
 import { openOverlay, openPalette } from "./palette-state";
 
 const CHORD_MS = 1_200;
 
-/** Makes the keys work that every page has. */
-export function useShortcuts(): void {
+/** Makes the keys work that every page has. `soon` is called when the palette may be wanted next. */
+export function useShortcuts(soon: () => unknown): void {
   const navigate = useNavigate();
   const range = useTimeRange();
-  const latest = useLatest(range);
+  const latest = useLatest({ ...range, back: useFormerRange() });
 
   useEffect(() => {
     let chord = 0;
     const onKey = (event: KeyboardEvent): void => {
+      if (event.key === "Control" || event.key === "Meta") soon();
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
         event.preventDefault();
         openPalette();
@@ -35,7 +36,7 @@ export function useShortcuts(): void {
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [navigate, latest]);
+  }, [navigate, latest, soon]);
 }
 
 function isTyping(target: EventTarget | null): boolean {

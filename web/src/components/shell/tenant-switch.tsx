@@ -18,7 +18,7 @@ export function TenantSwitch(): ReactNode {
   const choose = (name: string): void =>
     void navigate({ to: ".", search: (before: object) => ({ ...before, tenant: name }) } as never);
   return (
-    <Menu position="bottom-end" transitionProps={{ duration: 0 }} width={220} trapFocus>
+    <Menu position="bottom-end" width={220} trapFocus>
       <Menu.Target>
         <Button variant="default" leftSection={<IconUsers size={14} />} aria-label={`Tenant ${tenant ?? "not chosen"}`}>
           {tenant ?? "Choose a tenant"}

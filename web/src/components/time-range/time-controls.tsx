@@ -6,17 +6,18 @@ import { type ReactNode, useState } from "react";
 import { dateTime, parseTime } from "../../lib/time";
 import { usePreferences } from "../../state/preferences";
 import type { GlobalSearch } from "../../state/search";
-import { useTimeRange } from "../../state/time-range";
+import { useFormerRange, useTimeRange } from "../../state/time-range";
 import { COMPARISONS, RANGES, REFRESHES } from "./ranges";
 import classes from "./time-range.module.css";
 
 /** The time range of the page, how to leave a zoom, and refreshing. */
 export function TimeControls(): ReactNode {
   const range = useTimeRange();
+  const back = useFormerRange();
   return (
     <div className={classes["controls"]}>
-      {range.back && (
-        <ActionIcon title="Back to the range before (b)" onClick={range.back} aria-label="Back to the range before">
+      {back && (
+        <ActionIcon title="Back to the range before (b)" onClick={back} aria-label="Back to the range before">
           <IconArrowBackUp size={16} />
         </ActionIcon>
       )}
@@ -134,7 +135,7 @@ function RefreshButton(): ReactNode {
       <Button title="Refresh (r)" variant="default" px={8} onClick={range.refresh} aria-label="Refresh" data-asking={asking || undefined}>
         <IconRefresh size={15} className={asking ? classes["asking"] : undefined} />
       </Button>
-      <Menu position="bottom-end" transitionProps={{ duration: 0 }}>
+      <Menu position="bottom-end">
         <Menu.Target>
           <Button variant="default" px={8} aria-label={`Refresh by itself: ${chosen}`}>
             {range.refreshSeconds === 0 ? "Off" : chosen}

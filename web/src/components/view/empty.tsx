@@ -17,9 +17,10 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 }
 
 type Way = "python" | "environment" | "curl";
+type Signal = "traces" | "logs" | "metrics";
 
 /** Nothing has arrived yet: what to send, with this server's address and this caller's key filled in. */
-export function NothingSent({ title, note }: { title: string; note: string }): ReactNode {
+export function NothingSent({ title, note, signal = "traces" }: { title: string; note: string; signal?: Signal }): ReactNode {
   const [way, setWay] = useState<Way>("environment");
   const session = useGet("/api/v1/session", {});
   const key = useApiKey();
@@ -30,7 +31,7 @@ export function NothingSent({ title, note }: { title: string; note: string }): R
     ...(key === null ? [] : [["authorization", `Bearer ${key}`] as const]),
     ...(tenant === undefined ? [] : [["x-scope-orgid", tenant] as const]),
   ];
-  const text = instructions(way, endpoint, headers);
+  const text = way === "curl" ? curl(signal, endpoint, headers) : environment(way, endpoint, headers);
   return (
     <Empty title={title}>
       <span>{note}</span>
@@ -63,30 +64,32 @@ export function CodeBlock({ text, what }: { text: string; what: string }): React
   );
 }
 
-function instructions(way: Way, endpoint: string, headers: (readonly [string, string])[]): string {
+type Headers = readonly (readonly [string, string])[];
+
+function environment(way: "python" | "environment", endpoint: string, headers: Headers): string {
   const exported = headers.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join(",");
-  const environment = [
+  const lines = [
     `export OTEL_EXPORTER_OTLP_ENDPOINT=${endpoint}`,
     "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
     ...(exported === "" ? [] : [`export OTEL_EXPORTER_OTLP_HEADERS='${exported}'`]),
     "export OTEL_SERVICE_NAME=my-service",
   ];
-  if (way === "environment") return environment.join("\n");
-  if (way === "python") {
-    return [
-      "pip install opentelemetry-distro opentelemetry-exporter-otlp",
-      "opentelemetry-bootstrap -a install",
-      ...environment,
-      "opentelemetry-instrument python app.py",
-    ].join("\n");
-  }
+  return (way === "environment" ? lines : ["pip install vedette", ...lines, "vedette run -- python app.py"]).join("\n");
+}
+
+/** One span, one line or one sample, sent by hand. */
+function curl(signal: Signal, endpoint: string, headers: Headers): string {
   const now = Date.now();
-  const span =
-    `{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"my-service"}}]},` +
-    `"scopeSpans":[{"spans":[{"traceId":"${hex(32)}","spanId":"${hex(16)}","name":"hello","kind":2,` +
-    `"startTimeUnixNano":"${now - 20}000000","endTimeUnixNano":"${now}000000"}]}]}]}`;
+  const sent = {
+    traces: ["Spans", "spans", { traceId: hex(32), spanId: hex(16), name: "hello", kind: 2, startTimeUnixNano: `${now - 20}000000`, endTimeUnixNano: `${now}000000` }],
+    logs: ["Logs", "logRecords", { timeUnixNano: `${now}000000`, severityNumber: 9, body: { stringValue: "hello" } }],
+    metrics: ["Metrics", "metrics", { name: "hello", gauge: { dataPoints: [{ timeUnixNano: `${now}000000`, asDouble: 1 }] } }],
+  } as const;
+  const [kind, items, item] = sent[signal];
+  const resource = { attributes: [{ key: "service.name", value: { stringValue: "my-service" } }] };
+  const body = { [`resource${kind}`]: [{ resource, [`scope${kind}`]: [{ [items]: [item] }] }] };
   const flags = headers.map(([name, value]) => ` -H '${name}: ${value}'`).join("");
-  return `curl ${endpoint}/v1/traces -H 'content-type: application/json'${flags} -d '${span}'`;
+  return `curl ${endpoint}/v1/${signal} -H 'content-type: application/json'${flags} -d '${JSON.stringify(body)}'`;
 }
 
 function hex(digits: number): string {

@@ -33,12 +33,13 @@ export function ErrorTable({ errors, withService }: { errors: Kind[]; withServic
     },
     { key: "operation", head: "Operation", wideOnly: true, sort: (row) => row.operation, cell: (row) => row.operation },
     {
-      key: "trend",
-      head: "",
-      wideOnly: true,
-      cell: (row) => <Sparkline values={row.trend} color="--v-error" label="Errors" format={exactCount} />,
+      key: "count",
+      head: "Spans",
+      numeric: true,
+      trend: (row) => <Sparkline values={row.trend} color="--v-error" label="Errors" format={exactCount} />,
+      sort: (row) => row.count,
+      cell: (row) => exactCount(row.count),
     },
-    { key: "count", head: "Spans", numeric: true, sort: (row) => row.count, cell: (row) => exactCount(row.count) },
     {
       key: "before",
       head: "Before",

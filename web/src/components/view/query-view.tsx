@@ -13,14 +13,17 @@ export function QueryView<T>(props: {
 }): ReactNode {
   const { query, children, lines = 4 } = props;
   if (query.isError) return <Problem error={query.error} />;
-  if (query.data === undefined) {
-    return (
-      <div className={classes["skeleton"]} role="status" aria-label="Loading">
-        {Array.from({ length: lines }, (_, index) => (
-          <Skeleton key={index} height={14} radius="sm" animate={false} />
-        ))}
-      </div>
-    );
-  }
+  if (query.data === undefined) return <Loading lines={lines} />;
   return <div className={query.isPlaceholderData ? classes["stale"] : classes["fresh"]}>{children(query.data)}</div>;
+}
+
+/** Stands where an answer is going to be. */
+export function Loading({ lines }: { lines: number }): ReactNode {
+  return (
+    <div className={classes["skeleton"]} role="status" aria-label="Loading">
+      {Array.from({ length: lines }, (_, index) => (
+        <Skeleton key={index} height={14} radius="sm" animate={false} />
+      ))}
+    </div>
+  );
 }

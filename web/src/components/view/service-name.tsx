@@ -11,7 +11,9 @@ export function useScheme(): Scheme {
 
 /** The square in a service's colour. */
 export function ServiceDot({ service }: { service: string }): ReactNode {
-  return <span className={classes["dot"]} style={{ background: serviceColor(service, useScheme()) }} aria-hidden />;
+  // The style sheet knows the scheme: no dot of a hundred has to be told.
+  const background = `light-dark(${serviceColor(service, "light")}, ${serviceColor(service, "dark")})`;
+  return <span className={classes["dot"]} style={{ background }} aria-hidden />;
 }
 
 /** A service by its colour and name, leading to its page if `link` is set. */

@@ -1,5 +1,6 @@
-import { Table, UnstyledButton } from "@mantine/core";
+import { UnstyledButton } from "@mantine/core";
 import { type ReactNode, useState } from "react";
+import { usePainted } from "../../lib/use-painted";
 import classes from "./sortable.module.css";
 
 export interface Column<T> {
@@ -9,11 +10,16 @@ export interface Column<T> {
   /** What the column is sorted by; without it, it is not. Numbers fall at first, texts rise. */
   sort?: (row: T) => number | string | null;
   numeric?: boolean;
+  /** Its course in small, before the figure; left out where there is little room. */
+  trend?: (row: T) => ReactNode;
   /** Left out where there is little room. */
   wideOnly?: boolean;
 }
 
-/** A table that is sorted by clicking on its heads. */
+/** As many rows as a window has room for: they are shown first, and the others when these are painted. */
+const FIRST_ROWS = 40;
+
+/** A table that is sorted by clicking on its heads. Its cells are the browser's own, as some have a thousand. */
 export function SortableTable<T>(props: {
   rows: readonly T[];
   columns: readonly Column<T>[];
@@ -27,13 +33,14 @@ export function SortableTable<T>(props: {
   const [order, setOrder] = useState<{ key: string; turned: boolean }>({ key: initial, turned: false });
   const by = columns.find(({ key }) => key === order.key)?.sort;
   const sorted = by ? rows.toSorted((a, b) => compare(by(a), by(b)) * (order.turned ? -1 : 1)) : rows;
+  const painted = usePainted();
   return (
     <div className={classes["scroll"]} tabIndex={0} role="region" aria-label={label}>
-      <Table aria-label={label}>
-        <Table.Thead>
-          <Table.Tr>
+      <table aria-label={label} aria-busy={!painted && rows.length > FIRST_ROWS ? true : undefined}>
+        <thead>
+          <tr>
             {columns.map(({ key, head, sort, numeric, wideOnly }) => (
-              <Table.Th
+              <th
                 key={key}
                 className={numeric ? "num" : undefined}
                 data-wide-only={wideOnly || undefined}
@@ -53,22 +60,29 @@ export function SortableTable<T>(props: {
                     <span aria-hidden>{order.key === key ? (order.turned ? " ↑" : " ↓") : ""}</span>
                   </UnstyledButton>
                 )}
-              </Table.Th>
+              </th>
             ))}
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {sorted.map((row) => (
-            <Table.Tr key={keyOf(row)}>
-              {columns.map(({ key, cell, numeric, wideOnly }) => (
-                <Table.Td key={key} className={numeric ? "num" : undefined} data-wide-only={wideOnly || undefined}>
-                  {cell(row)}
-                </Table.Td>
+          </tr>
+        </thead>
+        <tbody>
+          {(painted ? sorted : sorted.slice(0, FIRST_ROWS)).map((row) => (
+            <tr key={keyOf(row)}>
+              {columns.map(({ key, cell, numeric, trend, wideOnly }) => (
+                <td key={key} className={numeric ? "num" : undefined} data-wide-only={wideOnly || undefined}>
+                  {trend === undefined ? (
+                    cell(row)
+                  ) : (
+                    <div className={classes["withTrend"]}>
+                      <span data-wide-only>{trend(row)}</span>
+                      <span>{cell(row)}</span>
+                    </div>
+                  )}
+                </td>
               ))}
-            </Table.Tr>
+            </tr>
           ))}
-        </Table.Tbody>
-      </Table>
+        </tbody>
+      </table>
     </div>
   );
 }

@@ -68,7 +68,7 @@ export function CataloguePage(): ReactNode {
           <QueryView query={status} lines={12}>
             {() =>
               families.length === 0 ? (
-                <NothingSent title="No metrics yet" note="Any OpenTelemetry SDK sends them; Prometheus' remote write and scraping work, too." />
+                <NothingSent signal="metrics" title="No metrics yet" note="Any OpenTelemetry SDK sends them; Prometheus' remote write and scraping work, too." />
               ) : found.length === 0 ? (
                 <Empty title="No metric by that name" />
               ) : (
@@ -113,7 +113,7 @@ function columnsFor(narrow: boolean, onOpen: (metric: string) => void): Column<F
       key: "type",
       head: "Type",
       sort: ({ type }) => type,
-      cell: ({ type }) => <Badge color={type === "" ? "gray" : "sea"} miw="max-content">{type === "" ? "unknown" : type}</Badge>,
+      cell: ({ type }) => <Badge color={type === "" ? "gray" : "sea"}>{type === "" ? "unknown" : type}</Badge>,
     },
     { key: "unit", head: "Unit", wideOnly: true, sort: ({ unit }) => unit, cell: ({ unit }) => <span className="dim">{unit}</span> },
     { key: "series", head: "Series", numeric: true, sort: ({ series }) => series, cell: ({ series }) => exactCount(series) },

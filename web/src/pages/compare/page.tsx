@@ -7,7 +7,7 @@ import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
 import { ServiceName } from "../../components/view/service-name";
 import { type Column, SortableTable } from "../../components/view/sortable";
-import { durationNs, exactCount } from "../../lib/format";
+import { durationNs, exactCount, plural } from "../../lib/format";
 import { criticalPath, type OperationStatistics, statistics, type TraceModel } from "../trace/model";
 import { useTrace } from "../trace/use-trace";
 import classes from "./compare.module.css";
@@ -81,8 +81,11 @@ function Side(props: { which: "a" | "b"; id: string | undefined; side: ReturnTyp
         <p className={classes["facts"]}>
           <Link to="/traces/$traceId" params={{ traceId: side.trace.traceId }}>
             {side.trace.columns.service[root]} {side.trace.columns.name[root]}
-          </Link>{" "}
-          <b>{durationNs(side.trace.durationNs)}</b>, {exactCount(side.trace.size)} spans, {side.trace.errors} errors
+          </Link>
+          <b>{durationNs(side.trace.durationNs)}</b>
+          <span>
+            {plural(side.trace.size, "span")}, {plural(side.trace.errors, "error")}
+          </span>
         </p>
       )}
     </Panel>

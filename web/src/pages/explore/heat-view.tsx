@@ -35,7 +35,7 @@ export function HeatView(props: {
       format={format}
       describe={figure}
       label={`Heat map: ${cells.rows.length} buckets over ${cells.columns} points`}
-      note="The darker, the more observations."
+      note="The stronger the colour, the more observations."
       onZoom={range.zoom}
       {...(exemplars.length > 0
         ? { overlay: (place) => <ExemplarDots exemplars={exemplars} place={place} unit={unit} byValue /> }

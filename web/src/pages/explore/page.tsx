@@ -1,10 +1,11 @@
 import { Button, NativeSelect, SegmentedControl, Switch } from "@mantine/core";
 import { IconPlayerPlay, IconPlus } from "@tabler/icons-react";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 import { type Metadata, usePrometheus } from "../../api/prometheus";
 import { MetricsNav } from "../../components/metrics/metrics-nav";
 import { SavedViews } from "../../components/saved-views/saved-views";
+import { later } from "../../components/view/later";
 import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { spanLabel } from "../../lib/time";
@@ -18,7 +19,7 @@ import { type ExploreSearch, validateExploreSearch } from "./search";
 import { Start } from "./start";
 import { TableView } from "./table-view";
 
-const HeatView = lazy(async () => ({ default: (await import("./heat-view")).HeatView }));
+const HeatView = later(async () => (await import("./heat-view")).HeatView);
 
 const NO_QUERIES: string[] = [];
 const NO_METADATA: Metadata = {};
@@ -159,9 +160,7 @@ export function ExplorePage(): ReactNode {
               />
             )}
             {view === "heat" && asked[0] && answers[0] && (
-              <Suspense>
-                <HeatView asked={asked[0]} answer={answers[0].data} grid={grid} exemplars={exemplars} />
-              </Suspense>
+              <HeatView asked={asked[0]} answer={answers[0].data} grid={grid} exemplars={exemplars} />
             )}
           </div>
         </Panel>

@@ -37,7 +37,7 @@ export function Start({ metadata, onPick }: { metadata: Metadata; onPick: (expre
       <QueryView query={status}>
         {() =>
           families.length === 0 ? (
-            <NothingSent title="No metrics yet" note="Any OpenTelemetry SDK sends them; Prometheus' remote write and scraping work, too." />
+            <NothingSent signal="metrics" title="No metrics yet" note="Any OpenTelemetry SDK sends them; Prometheus' remote write and scraping work, too." />
           ) : (
             <ul className={classes["start"]}>
               {found.slice(0, SHOWN).map(({ name, type, help, names }) => (

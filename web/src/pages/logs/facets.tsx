@@ -1,8 +1,9 @@
-import { ActionIcon, Autocomplete, CloseButton, UnstyledButton } from "@mantine/core";
+import { ActionIcon, Autocomplete, CloseButton } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconColumnInsertRight, IconMinus } from "@tabler/icons-react";
 import { type ReactNode, useState } from "react";
 import { useGet } from "../../api/use-get";
+import { IconButton } from "../../components/view/icon-button";
 import { QueryView } from "../../components/view/query-view";
 import { count, exactCount, share } from "../../lib/format";
 import { fieldIs, fieldIsNot, hasTerm, withoutTerm, withTerm } from "../../lib/lucene";
@@ -56,7 +57,8 @@ export function Facets(props: {
                     const on = hasTerm(q, term);
                     return (
                       <li key={value} data-on={on || undefined}>
-                        <UnstyledButton
+                        <button
+                          type="button"
                           className={classes["facetValue"]}
                           aria-pressed={on}
                           title={`${value}: ${exactCount(lines)} lines, ${share(lines / Math.max(1, facet.lines))}`}
@@ -65,15 +67,15 @@ export function Facets(props: {
                           <i style={{ width: `${(100 * lines) / Math.max(1, facet.lines)}%` }} />
                           <span className="ellipsis">{value}</span>
                           <span className="num">{count(lines)}</span>
-                        </UnstyledButton>
-                        <ActionIcon
-                          size={18}
-                          className={classes["facetNot"]}
-                          onClick={() => onQuery(withTerm(q, fieldIsNot(facet.field, value)))}
-                          aria-label={`Leave out ${facet.field} ${value}`}
-                        >
-                          <IconMinus size={12} />
-                        </ActionIcon>
+                        </button>
+                        <span className={classes["facetNot"]}>
+                          <IconButton
+                            label={`Leave out ${facet.field} ${value}`}
+                            onClick={() => onQuery(withTerm(q, fieldIsNot(facet.field, value)))}
+                          >
+                            <IconMinus size={12} />
+                          </IconButton>
+                        </span>
                       </li>
                     );
                   })}

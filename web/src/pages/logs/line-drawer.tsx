@@ -1,14 +1,17 @@
-import { ActionIcon, Button, CloseButton, SegmentedControl } from "@mantine/core";
+import { Button, CloseButton, SegmentedControl } from "@mantine/core";
 import { IconColumnInsertRight, IconFilter, IconFilterOff } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { useGet } from "../../api/use-get";
 import { Copy } from "../../components/view/copy";
+import { IconButton } from "../../components/view/icon-button";
+import { Pairs } from "../../components/view/pairs";
 import { QueryView } from "../../components/view/query-view";
 import { ServiceName } from "../../components/view/service-name";
 import { When } from "../../components/view/when";
+import { valueText } from "../../lib/format";
 import { fieldIs, fieldIsNot } from "../../lib/lucene";
-import { bodyText, type Line, valueText } from "./line";
+import { bodyText, type Line } from "./line";
 import classes from "./logs.module.css";
 
 const AROUND = 20;
@@ -111,9 +114,9 @@ function Details(props: { line: Line; onTerm: (term: string) => void; onColumn: 
           <pre className={classes["body"]}>{valueText(exception)}</pre>
         </div>
       )}
-      <Pairs title="Attributes" pairs={line.attributes} onTerm={onTerm} onColumn={onColumn} />
-      <Pairs title="Resource" pairs={line.resource} onTerm={onTerm} onColumn={onColumn} />
-      <Pairs title="Record" pairs={record(line)} onTerm={onTerm} onColumn={onColumn} />
+      <Fields title="Attributes" pairs={line.attributes} onTerm={onTerm} onColumn={onColumn} />
+      <Fields title="Resource" pairs={line.resource} onTerm={onTerm} onColumn={onColumn} />
+      <Fields title="Record" pairs={record(line)} onTerm={onTerm} onColumn={onColumn} />
       {line.dropped_attributes > 0 && (
         <p className="warn-text">The sender dropped {line.dropped_attributes} attributes of this line.</p>
       )}
@@ -133,54 +136,34 @@ function record(line: Line): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value));
 }
 
-function Pairs(props: {
+function Fields(props: {
   title: string;
   pairs: Record<string, unknown>;
   onTerm: (term: string) => void;
   onColumn: (name: string) => void;
 }): ReactNode {
   const { title, pairs, onTerm, onColumn } = props;
-  const entries = Object.entries(pairs).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  if (entries.length === 0) return null;
+  if (Object.keys(pairs).length === 0) return null;
   return (
     <div className={classes["part"]}>
       <h3>{title}</h3>
-      <table className={classes["pairs"]}>
-        <tbody>
-          {entries.map(([name, raw]) => {
-            const value = valueText(raw);
-            return (
-              <tr key={name}>
-                <th scope="row">{name}</th>
-                <td>
-                  <span>{value === "" ? <span className="dim">empty</span> : value}</span>
-                  <span className={classes["pairActions"]}>
-                    <Act label={`Only lines with this ${name}`} onClick={() => onTerm(fieldIs(name, value))}>
-                      <IconFilter size={13} />
-                    </Act>
-                    <Act label={`Leave out this ${name}`} onClick={() => onTerm(fieldIsNot(name, value))}>
-                      <IconFilterOff size={13} />
-                    </Act>
-                    <Act label={`Show ${name} as a column`} onClick={() => onColumn(name)}>
-                      <IconColumnInsertRight size={13} />
-                    </Act>
-                    <Copy value={value} what={name} size={20} />
-                  </span>
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
+      <Pairs
+        pairs={pairs}
+        actions={(name, value) => (
+          <>
+            <IconButton label={`Only lines with this ${name}`} onClick={() => onTerm(fieldIs(name, value))}>
+              <IconFilter size={13} />
+            </IconButton>
+            <IconButton label={`Leave out this ${name}`} onClick={() => onTerm(fieldIsNot(name, value))}>
+              <IconFilterOff size={13} />
+            </IconButton>
+            <IconButton label={`Show ${name} as a column`} onClick={() => onColumn(name)}>
+              <IconColumnInsertRight size={13} />
+            </IconButton>
+          </>
+        )}
+      />
     </div>
-  );
-}
-
-function Act({ label, onClick, children }: { label: string; onClick: () => void; children: ReactNode }): ReactNode {
-  return (
-    <ActionIcon title={label} size={20} onClick={onClick} aria-label={label}>
-      {children}
-    </ActionIcon>
   );
 }
 

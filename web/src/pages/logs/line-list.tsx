@@ -8,7 +8,7 @@ import { bodyText, fieldText, type Line } from "./line";
 import classes from "./logs.module.css";
 
 const ROW_HEIGHT = 23;
-const OVERSCAN = 16;
+const OVERSCAN = 4;
 /** How many rows before the end the next page is asked for. */
 const AHEAD = 120;
 
@@ -40,7 +40,8 @@ export function LineList(props: LineListProps): ReactNode {
   }, []);
   const first = Math.max(0, Math.min(Math.floor(top / ROW_HEIGHT) - OVERSCAN, lines.length - 1));
   const last = Math.min(lines.length, Math.ceil((top + height) / ROW_HEIGHT) + OVERSCAN);
-  const shown = lines.slice(first, last);
+  // Rows that leave the sight are used again for those that come, and none is moved within the document.
+  const slots = Math.ceil(height / ROW_HEIGHT) + 2 * OVERSCAN + 1;
   const end = useLatest(onEnd);
   const selecting = useLatest(onSelect);
   // The same function for every render, so that rows which stay are not drawn again.
@@ -69,17 +70,19 @@ export function LineList(props: LineListProps): ReactNode {
       role="grid"
       aria-label="Log lines"
       aria-rowcount={lines.length}
-      aria-activedescendant={shown.some(({ id }) => id === selected) ? `line-${selected}` : undefined}
+      aria-activedescendant={lines.slice(first, last).some(({ id }) => id === selected) ? `line-${selected}` : undefined}
       onKeyDown={onKeyDown}
       onScroll={(event) => setTop(event.currentTarget.scrollTop)}
     >
       <div className={classes["sized"]} style={{ height: lines.length * ROW_HEIGHT }} role="rowgroup">
-        <div style={{ transform: `translateY(${first * ROW_HEIGHT}px)` }} role="presentation">
-          {shown.map((line, offset) => (
+        {Array.from({ length: slots }, (_, slot) => {
+          const index = first + ((slots + slot - (first % slots)) % slots);
+          const line = index < last ? lines[index] : undefined;
+          return line === undefined ? null : (
             <Row
-              key={line.id}
+              key={slot}
               line={line}
-              index={first + offset}
+              index={index}
               columns={columns}
               selected={line.id === selected}
               onSelect={select}
@@ -87,8 +90,8 @@ export function LineList(props: LineListProps): ReactNode {
               scheme={scheme}
               withDate={withDate}
             />
-          ))}
-        </div>
+          );
+        })}
       </div>
     </div>
   );
@@ -125,6 +128,7 @@ const Row = memo(function Row(props: RowProps): ReactNode {
       aria-rowindex={index + 1}
       aria-selected={selected}
       className={classes["row"]}
+      style={{ transform: `translateY(${index * ROW_HEIGHT}px)` }}
       data-severity={line.severity}
       onClick={() => onSelect(selected ? null : line.id)}
     >

@@ -1,4 +1,5 @@
 import type { Schemas } from "../../api/client";
+import { valueText } from "../../lib/format";
 
 export type Line = Schemas["LogLine"];
 
@@ -38,10 +39,4 @@ function attributeText(line: Line, name: string): string {
   if (name.startsWith("resource.") && name.slice(9) in line.resource) return valueText(line.resource[name.slice(9)]);
   if (name.startsWith("attributes.") && name.slice(11) in line.attributes) return valueText(line.attributes[name.slice(11)]);
   return valueText(line.attributes[name] ?? line.resource[name]);
-}
-
-/** A value of any JSON type as text. */
-export function valueText(value: unknown): string {
-  if (value === undefined || value === null) return "";
-  return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -9,7 +9,7 @@ import { Empty, NothingSent } from "../../components/view/empty";
 import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { Problem } from "../../components/view/problem";
-import { QueryView } from "../../components/view/query-view";
+import { Loading, QueryView } from "../../components/view/query-view";
 import { exactCount, plural } from "../../lib/format";
 import { withTerm } from "../../lib/lucene";
 import { iso } from "../../lib/time";
@@ -113,6 +113,8 @@ export function LogsPage(): ReactNode {
             />
             {live ? (
               <LineList {...list} lines={tail.lines} />
+            ) : query.data === undefined ? (
+              query.isFetching && <Loading lines={16} />
             ) : (
               <>
                 <LineList
@@ -208,6 +210,7 @@ function NoLines({ q }: { q: string }): ReactNode {
     <Panel>
       {q === "" ? (
         <NothingSent
+          signal="logs"
           title={`No log lines in this range (${range.label.toLowerCase()})`}
           note="If nothing is sent yet, this sends it:"
         />

@@ -149,15 +149,19 @@ function LoudRow({ row }: { row: Schemas["Loud"] }): ReactNode {
   );
 }
 
-/** New errors and services first, then releases; each the newest first. */
-function byWeight(changes: Schemas["Change"][]): Schemas["Change"][] {
-  const weight = { new_error: 0, new_service: 1, deployment: 2 } as const;
-  const parts = ([0, 1, 2] as const).map((wanted) => changes.filter(({ type }) => weight[type] === wanted));
-  const shown = parts.map((part) => part.slice(0, SHOWN / 2)).flat();
-  return [...shown, ...changes.filter((change) => !shown.includes(change))];
-}
+const CHANGES = ["new_error", "deployment", "new_service"] as const;
+/** How many of each are shown where there are more of all than have room. */
+const SHARES = { new_error: 3, deployment: 3, new_service: 2 } as const;
+const CHANGE_NAMES = { new_error: "new error", deployment: "release", new_service: "new service" } as const;
 
-const CHANGE_NAMES = { new_service: "service", deployment: "release", new_error: "error" } as const;
+/** New errors first, then releases and new services, each the newest first, and some of each among those that are shown. */
+function byWeight(changes: Schemas["Change"][]): Schemas["Change"][] {
+  const parts = CHANGES.map((type) => ({ own: changes.filter((change) => change.type === type), most: SHARES[type] }));
+  const wanted = [...parts.flatMap(({ own, most }) => own.slice(0, most)), ...parts.flatMap(({ own, most }) => own.slice(most))];
+  const shown = new Set(wanted.slice(0, SHOWN));
+  const ordered = parts.flatMap(({ own }) => own);
+  return [...ordered.filter((change) => shown.has(change)), ...ordered.filter((change) => !shown.has(change))];
+}
 
 function ChangeRow({ row }: { row: Schemas["Change"] }): ReactNode {
   return (
@@ -175,6 +179,7 @@ function ChangeRow({ row }: { row: Schemas["Change"] }): ReactNode {
             {row.version}
           </Link>
         )}
+        {row.type === "new_service" && <span className="dim">{row.version}</span>}
         {row.type === "new_error" && (
           <Link className="plain" to="/traces/$traceId" params={{ traceId: row.trace_id }} preload={false}>
             {row.error} <span className="dim">{row.message}</span>

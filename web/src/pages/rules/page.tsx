@@ -96,7 +96,7 @@ const COLUMNS: Column<Rule>[] = [
     key: "name",
     head: "Rule",
     sort: ({ name }) => name,
-    cell: ({ name, type, labels = {}, query, lastError }) => (
+    cell: ({ name, type, labels = {}, query, health, lastError }) => (
       <>
         <Link
           to="/explore"
@@ -118,7 +118,10 @@ const COLUMNS: Column<Rule>[] = [
             {query}
           </Link>
         </div>
-        {lastError !== undefined && lastError !== "" && <div className="error-text">{lastError}</div>}
+        {lastError !== undefined && lastError !== "" && (
+          // A rule that was evaluated may still have something to tell, such as that it did not wait for the newest samples.
+          <div className={health === "ok" ? "warn-text" : "error-text"}>{lastError}</div>
+        )}
       </>
     ),
   },

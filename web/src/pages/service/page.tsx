@@ -131,7 +131,7 @@ function LatencyMap({ q }: { q: string }): ReactNode {
             label={`Spans by time and duration: ${data.total_count} spans`}
             format={durationMs}
             describe={(spans, failed) => `${spans} spans${failed > 0 ? `, ${failed} errors` : ""}`}
-            note="The darker, the more spans; red where some failed."
+            note="The stronger the colour, the more spans; red where some failed."
             onZoom={range.zoom}
           />
         )}

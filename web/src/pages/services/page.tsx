@@ -84,23 +84,24 @@ function columns(trends: Map<string, Trend>, ratesOf: (counts: number[]) => (num
       cell: ({ service }) => <ServiceName service={service} link />,
     },
     {
-      key: "rate-trend",
-      head: "",
-      wideOnly: true,
-      cell: ({ service }) => (
+      key: "rate",
+      head: "Requests",
+      numeric: true,
+      trend: ({ service }) => (
         <Sparkline
           values={ratesOf(trends.get(service)?.request_counts ?? [])}
           label="Requests"
           format={rate}
         />
       ),
+      sort: (row) => row.rate,
+      cell: (row) => rate(row.rate),
     },
-    { key: "rate", head: "Requests", numeric: true, sort: (row) => row.rate, cell: (row) => rate(row.rate) },
     {
-      key: "error-trend",
-      head: "",
-      wideOnly: true,
-      cell: ({ service }) => (
+      key: "errors",
+      head: "Errors",
+      numeric: true,
+      trend: ({ service }) => (
         <Sparkline
           values={trends.get(service)?.error_counts ?? []}
           color="--v-error"
@@ -109,19 +110,15 @@ function columns(trends: Map<string, Trend>, ratesOf: (counts: number[]) => (num
           format={count}
         />
       ),
-    },
-    {
-      key: "errors",
-      head: "Errors",
-      numeric: true,
       sort: (row) => row.error_rate,
       cell: (row) => <ErrorShare figures={row} />,
     },
+    { key: "p50", head: "p50", numeric: true, sort: (row) => row.p50_ms, cell: (row) => durationMs(row.p50_ms) },
     {
-      key: "p95-trend",
-      head: "",
-      wideOnly: true,
-      cell: ({ service }) => (
+      key: "p95",
+      head: "p95",
+      numeric: true,
+      trend: ({ service }) => (
         <Sparkline
           values={trends.get(service)?.p95_ms ?? []}
           color="--v-chart-3"
@@ -130,9 +127,9 @@ function columns(trends: Map<string, Trend>, ratesOf: (counts: number[]) => (num
           format={durationMs}
         />
       ),
+      sort: (row) => row.p95_ms,
+      cell: (row) => durationMs(row.p95_ms),
     },
-    { key: "p50", head: "p50", numeric: true, sort: (row) => row.p50_ms, cell: (row) => durationMs(row.p50_ms) },
-    { key: "p95", head: "p95", numeric: true, sort: (row) => row.p95_ms, cell: (row) => durationMs(row.p95_ms) },
     {
       key: "p99",
       head: "p99",

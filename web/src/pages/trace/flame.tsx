@@ -25,7 +25,7 @@ export function Flame({ trace, hidden }: { trace: TraceModel; hidden: ReadonlySe
       (focus === null || frame.depth >= focus.depth || (frame.from <= from && frame.from + frame.width >= from + width)),
   );
   const told = under ?? focus;
-  const depth = Math.max(0, ...frames.map((frame) => frame.depth)) + 1;
+  const depth = useMemo(() => frames.reduce((most, frame) => Math.max(most, frame.depth), 0) + 1, [frames]);
   return (
     <>
       <div className={classes["flameNote"]}>

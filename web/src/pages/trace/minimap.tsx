@@ -2,14 +2,12 @@ import { type PointerEvent, type ReactNode, useEffect, useRef, useState } from "
 import { serviceColor } from "../../lib/color";
 import { useScheme } from "../../components/view/service-name";
 import { at, type TraceModel } from "./model";
+import type { Window } from "./search";
 import classes from "./trace.module.css";
 
-export interface Window {
-  fromNs: number;
-  toNs: number;
-}
-
 const HEIGHT = 44;
+/** Spans that are drawn; the picture has far fewer lines. */
+const MOST = 4_000;
 
 /** The whole trace in small. Dragging over it narrows the waterfall to a part; a double click shows all again. */
 export function Minimap(props: { trace: TraceModel; shown: Window; onWindow: (window: Window | null) => void }): ReactNode {
@@ -80,10 +78,15 @@ function paint(element: HTMLCanvasElement, trace: TraceModel, scheme: "light" | 
   const line = Math.max(0.5, Math.min(5, (HEIGHT - 4) / trace.size));
   const colors = new Map<string, string>();
   const errorColor = getComputedStyle(document.documentElement).getPropertyValue("--v-error").trim();
+  // Of more spans than could be told apart some stand for all; those that failed are always drawn.
+  const every = Math.max(1, Math.floor(trace.size / MOST));
+  let used = "";
   for (let k = 0; k < trace.size; k += 1) {
     const span = at(trace.order, k);
+    const failed = trace.columns.status[span] === "error";
+    if (k % every !== 0 && !failed) continue;
     const service = at(trace.columns.service, span);
-    let color = colors.get(service);
+    let color = failed ? errorColor : colors.get(service);
     if (color === undefined) {
       color = serviceColor(service, scheme);
       colors.set(service, color);
@@ -91,7 +94,8 @@ function paint(element: HTMLCanvasElement, trace: TraceModel, scheme: "light" | 
     const x = (at(trace.columns.start_ns, span) / trace.durationNs) * width;
     const w = Math.max(1, (at(trace.columns.duration_ns, span) / trace.durationNs) * width);
     const y = 2 + (k / trace.size) * (HEIGHT - 4);
-    context.fillStyle = trace.columns.status[span] === "error" ? errorColor : color;
+    if (color !== used) context.fillStyle = color;
+    used = color;
     context.fillRect(x, y, w, line);
   }
 }

@@ -42,16 +42,7 @@ export interface ServiceShare {
 export function buildTrace(outline: Schemas["TraceOutline"]): TraceModel {
   const { columns } = outline;
   const size = columns.span_id.length;
-  const indexOf = new Map<string, number>();
-  for (let i = 0; i < size; i += 1) indexOf.set(at(columns.span_id, i), i);
-  const parent = new Int32Array(size).fill(-1);
-  const orphan = new Uint8Array(size);
-  for (let i = 0; i < size; i += 1) {
-    const wanted = at(columns.parent_span_id, i);
-    const found = wanted === "" ? undefined : indexOf.get(wanted);
-    if (found !== undefined && found !== i) parent[i] = found;
-    else if (wanted !== "") orphan[i] = 1;
-  }
+  const { indexOf, parent, orphan } = parentsOf(columns.span_id, columns.parent_span_id);
   breakCycles(parent);
   const { childStart, children, roots } = childrenOf(parent);
   const { order, depth, subtree } = walk(childStart, children, roots, size);
@@ -59,10 +50,11 @@ export function buildTrace(outline: Schemas["TraceOutline"]): TraceModel {
   let durationNs = 1;
   let errors = 0;
   let maxDepth = 0;
+  const { start_ns: starts, duration_ns: durations, status } = columns;
   for (let i = 0; i < size; i += 1) {
-    durationNs = Math.max(durationNs, at(columns.start_ns, i) + at(columns.duration_ns, i));
-    if (columns.status[i] === "error") errors += 1;
-    maxDepth = Math.max(maxDepth, depth[i] ?? 0);
+    durationNs = Math.max(durationNs, (starts[i] as number) + (durations[i] as number));
+    if (status[i] === "error") errors += 1;
+    maxDepth = Math.max(maxDepth, depth[i] as number);
   }
   return {
     traceId: outline.trace_id,
@@ -86,13 +78,34 @@ export function buildTrace(outline: Schemas["TraceOutline"]): TraceModel {
   };
 }
 
-/** An item that is known to be there: columns have one for every span. */
+/**
+ * An item that is known to be there: columns have one for every span. What runs over all spans reads its lists by itself:
+ * one function for lists of every kind is slow in each.
+ */
 export function at<T>(list: ArrayLike<T>, index: number): T {
   return list[index] as T;
 }
 
+function parentsOf(
+  ids: readonly string[],
+  parents: readonly string[],
+): { indexOf: Map<string, number>; parent: Int32Array; orphan: Uint8Array } {
+  const indexOf = new Map<string, number>();
+  for (let i = 0; i < ids.length; i += 1) indexOf.set(ids[i] as string, i);
+  const parent = new Int32Array(ids.length).fill(-1);
+  const orphan = new Uint8Array(ids.length);
+  for (let i = 0; i < ids.length; i += 1) {
+    const wanted = parents[i] as string;
+    const found = wanted === "" ? undefined : indexOf.get(wanted);
+    if (found !== undefined && found !== i) parent[i] = found;
+    else if (wanted !== "") orphan[i] = 1;
+  }
+  return { indexOf, parent, orphan };
+}
+
 /** Damaged data may name each other as parents; such a ring loses one of its links. */
 function breakCycles(parent: Int32Array): void {
+  if (parent.every((p, i) => p < i)) return; // each begins before its children, as nearly always: there is no ring
   const state = new Uint8Array(parent.length); // 0 unseen, 1 on the way up, 2 done
   for (let i = 0; i < parent.length; i += 1) {
     const path: number[] = [];
@@ -100,7 +113,7 @@ function breakCycles(parent: Int32Array): void {
     while (j !== -1 && state[j] === 0) {
       state[j] = 1;
       path.push(j);
-      j = at(parent, j);
+      j = parent[j] as number;
     }
     if (j !== -1 && state[j] === 1) parent[j] = -1;
     for (const k of path) state[k] = 2;
@@ -112,17 +125,17 @@ function childrenOf(parent: Int32Array): { childStart: Int32Array; children: Int
   const childStart = new Int32Array(size + 1);
   const roots: number[] = [];
   for (let i = 0; i < size; i += 1) {
-    const p = at(parent, i);
+    const p = parent[i] as number;
     if (p === -1) roots.push(i);
-    else childStart[p + 1] = at(childStart, p + 1) + 1;
+    else childStart[p + 1] = (childStart[p + 1] as number) + 1;
   }
-  for (let i = 0; i < size; i += 1) childStart[i + 1] = at(childStart, i + 1) + at(childStart, i);
+  for (let i = 0; i < size; i += 1) childStart[i + 1] = (childStart[i + 1] as number) + (childStart[i] as number);
   const next = childStart.slice(0, size);
   const children = new Int32Array(size - roots.length);
   for (let i = 0; i < size; i += 1) {
-    const p = at(parent, i);
+    const p = parent[i] as number;
     if (p === -1) continue;
-    const place = at(next, p);
+    const place = next[p] as number;
     children[place] = i;
     next[p] = place + 1;
   }
@@ -144,34 +157,38 @@ function walk(
     const span = stack.pop() as number;
     order[place] = span;
     place += 1;
-    for (let k = at(childStart, span + 1) - 1; k >= at(childStart, span); k -= 1) {
-      const child = at(children, k);
-      depth[child] = Math.min(at(depth, span) + 1, 65_535);
+    const below = Math.min((depth[span] as number) + 1, 65_535);
+    for (let k = (childStart[span + 1] as number) - 1; k >= (childStart[span] as number); k -= 1) {
+      const child = children[k] as number;
+      depth[child] = below;
       stack.push(child);
     }
   }
   for (let k = size - 1; k >= 0; k -= 1) {
-    const span = at(order, k);
-    for (let c = at(childStart, span); c < at(childStart, span + 1); c += 1) {
-      subtree[span] = at(subtree, span) + at(subtree, at(children, c));
+    const span = order[k] as number;
+    let sum = 1;
+    for (let c = childStart[span] as number; c < (childStart[span + 1] as number); c += 1) {
+      sum += subtree[children[c] as number] as number;
     }
+    subtree[span] = sum;
   }
   return { order, depth, subtree };
 }
 
 /** Children are in the order of their start, so their union is found in one pass. */
 function selfTimes(columns: Columns, childStart: Int32Array, children: Int32Array): Float64Array {
-  const size = columns.span_id.length;
+  const { start_ns: starts, duration_ns: durations } = columns;
+  const size = starts.length;
   const self = new Float64Array(size);
   for (let i = 0; i < size; i += 1) {
-    const start = at(columns.start_ns, i);
-    const end = start + at(columns.duration_ns, i);
+    const start = starts[i] as number;
+    const end = start + (durations[i] as number);
     let covered = 0;
     let reached = start;
-    for (let c = at(childStart, i); c < at(childStart, i + 1); c += 1) {
-      const child = at(children, c);
-      const from = Math.max(at(columns.start_ns, child), reached);
-      const to = Math.min(at(columns.start_ns, child) + at(columns.duration_ns, child), end);
+    for (let c = childStart[i] as number; c < (childStart[i + 1] as number); c += 1) {
+      const child = children[c] as number;
+      const from = Math.max(starts[child] as number, reached);
+      const to = Math.min((starts[child] as number) + (durations[child] as number), end);
       if (to > from) {
         covered += to - from;
         reached = to;
@@ -182,29 +199,32 @@ function selfTimes(columns: Columns, childStart: Int32Array, children: Int32Arra
   return self;
 }
 
-function shares(columns: Columns, selfNs: Float64Array): ServiceShare[] {
+function shares({ service: services, status }: Columns, selfNs: Float64Array): ServiceShare[] {
   const found = new Map<string, ServiceShare>();
-  for (let i = 0; i < columns.service.length; i += 1) {
-    const service = at(columns.service, i);
+  for (let i = 0; i < services.length; i += 1) {
+    const service = services[i] as string;
     let share = found.get(service);
     if (share === undefined) {
       share = { service, spans: 0, errors: 0, selfNs: 0 };
       found.set(service, share);
     }
     share.spans += 1;
-    share.selfNs += at(selfNs, i);
-    if (columns.status[i] === "error") share.errors += 1;
+    share.selfNs += selfNs[i] as number;
+    if (status[i] === "error") share.errors += 1;
   }
   return [...found.values()].toSorted((a, b) => b.selfNs - a.selfNs);
 }
 
 /** The rows of the waterfall: spans of the walk, without what is collapsed or hidden. */
 export function visibleSpans(trace: TraceModel, collapsed: ReadonlySet<number>, hidden: ReadonlySet<string>): number[] {
+  const { order, subtree, size } = trace;
+  const services = trace.columns.service;
+  if (collapsed.size === 0 && hidden.size === 0) return Array.from(order);
   const rows: number[] = [];
-  for (let k = 0; k < trace.size; k += 1) {
-    const span = at(trace.order, k);
-    if (!hidden.has(at(trace.columns.service, span))) rows.push(span);
-    if (collapsed.has(span)) k += at(trace.subtree, span) - 1;
+  for (let k = 0; k < size; k += 1) {
+    const span = order[k] as number;
+    if (!hidden.has(services[span] as string)) rows.push(span);
+    if (collapsed.has(span)) k += (subtree[span] as number) - 1;
   }
   return rows;
 }
@@ -271,40 +291,30 @@ export interface OperationStatistics {
 }
 
 export function statistics(trace: TraceModel, critical: Segment[]): OperationStatistics[] {
-  const groups = new Map<string, { service: string; name: string; spans: number[]; criticalNs: number }>();
-  const keyOf = (span: number): string => `${at(trace.columns.service, span)}\0${at(trace.columns.name, span)}`;
-  for (let i = 0; i < trace.size; i += 1) {
-    const key = keyOf(i);
-    const group = groups.get(key);
-    if (group) group.spans.push(i);
-    else {
-      groups.set(key, {
-        service: at(trace.columns.service, i),
-        name: at(trace.columns.name, i),
-        spans: [i],
-        criticalNs: 0,
-      });
-    }
-  }
+  const { services, names, of } = operationsOf(trace.columns);
+  const { duration_ns: allDurations, status } = trace.columns;
+  const spansOf: number[][] = names.map(() => []);
+  for (let i = 0; i < trace.size; i += 1) (spansOf[of[i] as number] as number[]).push(i);
+  const criticalNs = new Float64Array(names.length);
   for (const segment of critical) {
-    const group = groups.get(keyOf(segment.span));
-    if (group) group.criticalNs += segment.toNs - segment.fromNs;
+    const operation = of[segment.span] as number;
+    criticalNs[operation] = (criticalNs[operation] as number) + segment.toNs - segment.fromNs;
   }
-  return [...groups.values()].map(({ service, name, spans, criticalNs }) => {
-    const durations = Float64Array.from(spans, (span) => at(trace.columns.duration_ns, span)).toSorted();
+  return spansOf.map((spans, operation) => {
+    const durations = Float64Array.from(spans, (span) => allDurations[span] as number).toSorted();
     const totalNs = durations.reduce((sum, value) => sum + value, 0);
     return {
-      service,
-      name,
+      service: services[operation] as string,
+      name: names[operation] as string,
       spans: spans.length,
-      errors: spans.filter((span) => trace.columns.status[span] === "error").length,
+      errors: spans.filter((span) => status[span] === "error").length,
       totalNs,
-      selfNs: spans.reduce((sum, span) => sum + at(trace.selfNs, span), 0),
+      selfNs: spans.reduce((sum, span) => sum + (trace.selfNs[span] as number), 0),
       meanNs: totalNs / spans.length,
       medianNs: quantile(durations, 0.5),
       p95Ns: quantile(durations, 0.95),
       maxNs: durations.at(-1) ?? 0,
-      criticalNs,
+      criticalNs: criticalNs[operation] as number,
     };
   });
 }
@@ -359,51 +369,33 @@ export interface Frame {
   busyNs: number;
 }
 
+/** Spans of equal path. */
 interface Node {
-  service: string;
-  name: string;
+  operation: number;
   spans: number;
   errors: number;
   totalNs: number;
   selfNs: number;
   valueNs: number;
-  children: Map<string, Node>;
+  children: Node[];
 }
 
 /** The flame graph: spans of equal path merged, as wide as the time that they and all below them were busy. */
 export function flameGraph(trace: TraceModel): Frame[] {
-  const top: Node = node("", "");
-  const nodes: Node[] = [];
-  for (let k = 0; k < trace.size; k += 1) {
-    const span = at(trace.order, k);
-    const p = at(trace.parent, span);
-    const above = p === -1 ? top : (nodes[p] as Node);
-    const service = at(trace.columns.service, span);
-    const name = at(trace.columns.name, span);
-    const key = `${service}\0${name}`;
-    let own = above.children.get(key);
-    if (own === undefined) {
-      own = node(service, name);
-      above.children.set(key, own);
-    }
-    own.spans += 1;
-    own.totalNs += at(trace.columns.duration_ns, span);
-    own.selfNs += at(trace.selfNs, span);
-    if (trace.columns.status[span] === "error") own.errors += 1;
-    nodes[span] = own;
-  }
-  measure(top);
+  const { services, names, of } = operationsOf(trace.columns);
+  const top = pathsOf(trace, of, names.length);
   const frames: Frame[] = [];
   const whole = top.valueNs || 1;
   const stack: { node: Node; depth: number; from: number }[] = [{ node: top, depth: -1, from: 0 }];
   while (stack.length > 0) {
     const { node: one, depth, from } = stack.pop() as { node: Node; depth: number; from: number };
     if (depth >= 0) {
-      const { service, name, spans, errors, totalNs, selfNs, valueNs } = one;
+      const { operation, spans, errors, totalNs, selfNs, valueNs } = one;
+      const [service, name] = [services[operation] as string, names[operation] as string];
       frames.push({ service, name, depth, from, width: valueNs / whole, spans, errors, totalNs, selfNs, busyNs: valueNs });
     }
     let left = from;
-    for (const child of [...one.children.values()].toSorted((a, b) => b.valueNs - a.valueNs)) {
+    for (const child of one.children.toSorted((a, b) => b.valueNs - a.valueNs)) {
       stack.push({ node: child, depth: depth + 1, from: left });
       left += child.valueNs / whole;
     }
@@ -411,15 +403,62 @@ export function flameGraph(trace: TraceModel): Frame[] {
   return frames;
 }
 
-function node(service: string, name: string): Node {
-  return { service, name, spans: 0, errors: 0, totalNs: 0, selfNs: 0, valueNs: 0, children: new Map() };
+/** Every operation once, and which of them each span is. */
+function operationsOf({ service, name }: Columns): { services: string[]; names: string[]; of: Int32Array } {
+  const known = new Map<string, Map<string, number>>();
+  const services: string[] = [];
+  const names: string[] = [];
+  const of = new Int32Array(name.length);
+  for (let i = 0; i < of.length; i += 1) {
+    const [own, called] = [service[i] as string, name[i] as string];
+    let ofService = known.get(own);
+    if (ofService === undefined) known.set(own, (ofService = new Map()));
+    let operation = ofService.get(called);
+    if (operation === undefined) {
+      operation = names.length;
+      ofService.set(called, operation);
+      services.push(own);
+      names.push(called);
+    }
+    of[i] = operation;
+  }
+  return { services, names, of };
 }
 
-function measure(top: Node): void {
-  const order: Node[] = [top];
-  for (let i = 0; i < order.length; i += 1) order.push(...(order[i] as Node).children.values());
-  for (const one of order.toReversed()) {
-    one.valueNs = one.selfNs;
-    for (const child of one.children.values()) one.valueNs += child.valueNs;
+/** The tree of paths, each with the time that it and all below it were busy. */
+function pathsOf(trace: TraceModel, operationOf: Int32Array, operations: number): Node {
+  const { order, parent, selfNs, size } = trace;
+  const { duration_ns: durations, status } = trace.columns;
+  const nodes: Node[] = [node(-1)];
+  const nodeOf = new Int32Array(size);
+  const known = new Map<number, number>();
+  for (let k = 0; k < size; k += 1) {
+    const span = order[k] as number;
+    const p = parent[span] as number;
+    const above = p === -1 ? 0 : (nodeOf[p] as number);
+    const operation = operationOf[span] as number;
+    const key = above * operations + operation;
+    let index = known.get(key);
+    if (index === undefined) {
+      index = nodes.length;
+      known.set(key, index);
+      nodes.push(node(operation));
+      (nodes[above] as Node).children.push(nodes[index] as Node);
+    }
+    nodeOf[span] = index;
+    const own = nodes[index] as Node;
+    own.spans += 1;
+    own.totalNs += durations[span] as number;
+    own.selfNs += selfNs[span] as number;
+    if (status[span] === "error") own.errors += 1;
   }
+  // Those below come after those above them.
+  for (const one of nodes.toReversed()) {
+    one.valueNs = one.children.reduce((sum, child) => sum + child.valueNs, one.selfNs);
+  }
+  return nodes[0] as Node;
+}
+
+function node(operation: number): Node {
+  return { operation, spans: 0, errors: 0, totalNs: 0, selfNs: 0, valueNs: 0, children: [] };
 }

@@ -1,15 +1,15 @@
 import { useDocumentTitle } from "@mantine/hooks";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { type ReactNode, useCallback, useMemo, useState } from "react";
+import { memo, type ReactNode, useCallback, useMemo, useState } from "react";
 import { useGet } from "../../api/use-get";
 import { Copy } from "../../components/view/copy";
 import { QueryView } from "../../components/view/query-view";
 import { When } from "../../components/view/when";
 import { durationNs, exactCount, plural } from "../../lib/format";
 import { Flame } from "./flame";
-import { Minimap, type Window } from "./minimap";
+import { Minimap } from "./minimap";
 import { at, criticalPath, type Segment, type TraceModel, visibleSpans } from "./model";
-import type { TraceSearch } from "./search";
+import { formatPart, parsePart, type TraceSearch, type Window } from "./search";
 import { SpanDrawer } from "./span-drawer";
 import { Statistics } from "./statistics";
 import { ServiceChips, Toolbar, TraceActions } from "./toolbar";
@@ -51,8 +51,9 @@ function LoadedTrace({ trace }: { trace: TraceModel }): ReactNode {
     [navigate],
   );
   const view = search.view ?? "waterfall";
-  const [window, setWindow] = useState<Window | null>(null);
+  const window = useMemo(() => parsePart(search.part, trace.durationNs), [search.part, trace]);
   const shown = window ?? { fromNs: 0, toNs: trace.durationNs };
+  const setWindow = (next: Window | null): void => change({ part: next === null ? undefined : formatPart(next) });
   const hidden = useMemo(() => new Set(search.hide ?? []), [search.hide]);
   const logs = useGet(
     "/api/v1/traces/{trace_id}/logs",
@@ -128,7 +129,7 @@ function LoadedTrace({ trace }: { trace: TraceModel }): ReactNode {
   );
 }
 
-function Head({ trace }: { trace: TraceModel }): ReactNode {
+const Head = memo(function Head({ trace }: { trace: TraceModel }): ReactNode {
   const root = trace.roots[0] ?? 0;
   const orphans = trace.orphan.reduce((sum, value) => sum + value, 0);
   return (
@@ -155,12 +156,12 @@ function Head({ trace }: { trace: TraceModel }): ReactNode {
           </span>
         )}
         <span className="mono">
-          {trace.traceId} <Copy value={trace.traceId} what="the trace id" size={18} />
+          {trace.traceId} <Copy value={trace.traceId} what="the trace id" />
         </span>
       </div>
     </div>
   );
-}
+});
 
 function Spans(props: {
   trace: TraceModel;

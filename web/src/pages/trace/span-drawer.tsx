@@ -1,10 +1,12 @@
-import { ActionIcon, CloseButton } from "@mantine/core";
+import { CloseButton } from "@mantine/core";
 import { IconFilter } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useState } from "react";
 import type { Schemas } from "../../api/client";
 import { useGet } from "../../api/use-get";
 import { Copy } from "../../components/view/copy";
+import { iconButton } from "../../components/view/icon-button";
+import { Pairs } from "../../components/view/pairs";
 import { QueryView } from "../../components/view/query-view";
 import { ServiceName } from "../../components/view/service-name";
 import { durationNs } from "../../lib/format";
@@ -64,7 +66,7 @@ function Details({ span, trace }: { span: Span; trace: TraceModel }): ReactNode 
       {typeof sql === "string" && <SqlPart sql={sql} system={String(span.attributes["db.system.name"] ?? "")} />}
       <div className={classes["part"]}>
         <h3>Attributes</h3>
-        <Pairs pairs={span.attributes} prefix="" />
+        <Pairs pairs={span.attributes} actions={searchable("")} />
       </div>
       {others.length > 0 && (
         <div className={classes["part"]}>
@@ -75,7 +77,7 @@ function Details({ span, trace }: { span: Span; trace: TraceModel }): ReactNode 
                 <span>{event.name}</span>
                 <span className="dim">at {durationNs(offsetNs(event.time, trace))}</span>
               </div>
-              <Pairs pairs={event.attributes} prefix={null} />
+              <Pairs pairs={event.attributes} />
             </div>
           ))}
         </div>
@@ -93,7 +95,7 @@ function Details({ span, trace }: { span: Span; trace: TraceModel }): ReactNode 
               >
                 {link.trace_id.slice(0, 16)}… / {link.span_id}
               </Link>
-              <Pairs pairs={link.attributes} prefix={null} />
+              <Pairs pairs={link.attributes} />
             </div>
           ))}
         </div>
@@ -101,7 +103,7 @@ function Details({ span, trace }: { span: Span; trace: TraceModel }): ReactNode 
       <div className={classes["part"]}>
         <details open>
           <summary>Resource</summary>
-          <Pairs pairs={span.resource} prefix="resource." />
+          <Pairs pairs={span.resource} actions={searchable("resource.")} />
         </details>
       </div>
       <div className={classes["part"]}>
@@ -115,7 +117,7 @@ function Details({ span, trace }: { span: Span; trace: TraceModel }): ReactNode 
             scope: `${span.scope.name} ${span.scope.version}`.trim(),
             ...(span.trace_state === "" ? {} : { trace_state: span.trace_state }),
           }}
-          prefix={null}
+         
         />
         <Link to="/logs" search={(before) => ({ ...before, q: `span_id:${span.span_id}` })}>
           Logs of this span
@@ -140,46 +142,21 @@ function Dropped({ span }: { span: Span }): ReactNode {
   );
 }
 
-/** Names and values. With a prefix (the empty one too) each can be searched for. */
-function Pairs({ pairs, prefix }: { pairs: Record<string, unknown>; prefix: string | null }): ReactNode {
-  const entries = Object.entries(pairs).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  if (entries.length === 0) return <span className="dim">None.</span>;
-  return (
-    <table className={classes["pairs"]}>
-      <tbody>
-        {entries.map(([name, value]) => {
-          const text = typeof value === "string" ? value : JSON.stringify(value);
-          return (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              <td>{text}</td>
-              <td>
-                {prefix !== null && (
-                  <ActionIcon
-                    title="Find traces with this"
-                    size={22}
-                    aria-label={`Find traces with this ${name}`}
-                    renderRoot={(rest) => (
-                      <Link
-                        {...rest}
-                        to="/traces"
-                        search={(before) => ({
-                          ...before,
-                          q: prefix === "" ? attributeCondition(name, text) : condition(`${prefix}${name}`, text),
-                        })}
-                      />
-                    )}
-                  >
-                    <IconFilter size={13} />
-                  </ActionIcon>
-                )}
-                <Copy value={text} what={name} />
-              </td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+/** Searches for the traces that have the same value at the same name; the empty prefix is that of a span's own attributes. */
+function searchable(prefix: string): (name: string, value: string) => ReactNode {
+  return (name, value) => (
+    <Link
+      className={iconButton}
+      title="Find traces with this"
+      aria-label={`Find traces with this ${name}`}
+      to="/traces"
+      search={(before) => ({
+        ...before,
+        q: prefix === "" ? attributeCondition(name, value) : condition(`${prefix}${name}`, value),
+      })}
+    >
+      <IconFilter size={13} />
+    </Link>
   );
 }
 

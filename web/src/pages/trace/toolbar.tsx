@@ -181,7 +181,7 @@ export function TraceActions({ traceId }: { traceId: string }): ReactNode {
       >
         Compare
       </Button>
-      <Menu position="bottom-end" transitionProps={{ duration: 0 }}>
+      <Menu position="bottom-end">
         <Menu.Target>
           <Button variant="default" leftSection={<IconDownload size={14} />}>
             Download

@@ -3,8 +3,8 @@ import type { Schemas } from "../../api/client";
 import { useScheme } from "../../components/view/service-name";
 import { type Scheme, serviceColor } from "../../lib/color";
 import { durationNs } from "../../lib/format";
-import type { Window } from "./minimap";
 import { at, type Segment, type TraceModel } from "./model";
+import type { Window } from "./search";
 import classes from "./trace.module.css";
 
 export const ROW_HEIGHT = 23;
@@ -42,11 +42,16 @@ export function Waterfall(props: WaterfallProps): ReactNode {
   const scheme = useScheme();
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(600);
+  /** Of the rows, without the scroll bar: the axis above has the same. */
+  const [across, setAcross] = useState<number | undefined>();
 
   useLayoutEffect(() => {
     const element = scroller.current;
     if (element === null) return;
-    const measure = (): void => setHeight(element.clientHeight);
+    const measure = (): void => {
+      setHeight(element.clientHeight);
+      setAcross(element.clientWidth);
+    };
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(element);
@@ -63,6 +68,17 @@ export function Waterfall(props: WaterfallProps): ReactNode {
       element.scrollTop = Math.max(0, y - element.clientHeight / 3);
     }
   }, [goTo, rows]);
+
+  // What is selected by a key or a link comes into view; folding leaves the rows where they are.
+  useEffect(() => {
+    const element = scroller.current;
+    const index = selected === null ? -1 : rows.indexOf(selected);
+    if (element === null || index < 0) return;
+    const y = index * ROW_HEIGHT;
+    if (y < element.scrollTop) element.scrollTop = y;
+    else if (y + ROW_HEIGHT > element.scrollTop + element.clientHeight) element.scrollTop = y + ROW_HEIGHT - element.clientHeight;
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies, react/exhaustive-deps
+  }, [selected]);
 
   const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - OVERSCAN);
   const last = Math.min(rows.length, Math.ceil((top + height) / ROW_HEIGHT) + OVERSCAN);
@@ -88,7 +104,7 @@ export function Waterfall(props: WaterfallProps): ReactNode {
   );
   return (
     <div className={classes["waterfall"]}>
-      <div className={classes["axis"]} aria-hidden>
+      <div className={classes["axis"]} style={{ width: across }} aria-hidden>
         <span>Service and operation</span>
         <div>
           {ticks.map((tick, index) => (
@@ -219,7 +235,11 @@ const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
           </span>
         </span>
       </div>
-      <div className={classes["lane"]} role="gridcell" aria-label={`${durationNs(duration)}, starts at ${durationNs(start)}`}>
+      <div
+        className={classes["lane"]}
+        role="gridcell"
+        aria-label={`${failed ? "error " : ""}${durationNs(duration)}, starts at ${durationNs(start)}`}
+      >
         <span className={classes["bar"]} data-failed={failed || undefined} style={{ left: `${left}%`, width: `${size}%`, background: color }} />
         {segments?.map((segment) => (
           <span

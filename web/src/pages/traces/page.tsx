@@ -10,7 +10,7 @@ import { Empty, NothingSent } from "../../components/view/empty";
 import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { Problem } from "../../components/view/problem";
-import { QueryView } from "../../components/view/query-view";
+import { Loading, QueryView } from "../../components/view/query-view";
 import { durationMs, exactCount } from "../../lib/format";
 import { withCondition } from "../../lib/query-text";
 import { iso } from "../../lib/time";
@@ -94,7 +94,7 @@ export function TracesPage(): ReactNode {
             title={found.data === undefined ? "Traces" : `${exactCount(traces.length)}${found.hasNextPage ? "+" : ""} traces`}
             side={search.order === "slowest" ? "slowest first" : "newest first"}
           >
-            <TraceList traces={traces} />
+            {found.data !== undefined ? <TraceList traces={traces} /> : found.isFetching && <Loading lines={12} />}
             {found.hasNextPage && (
               <div className={classes["more"]}>
                 <Button variant="default" loading={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>

@@ -4,16 +4,27 @@ import type { Schemas } from "../../api/client";
 import { ServiceDot } from "../../components/view/service-name";
 import { When } from "../../components/view/when";
 import { durationNs, plural } from "../../lib/format";
+import { usePainted } from "../../lib/use-painted";
 import classes from "./traces.module.css";
 
 const SERVICES_SHOWN = 5;
+/** As many as a window has room for: they are shown first, and the others when these are painted. */
+const FIRST_TRACES = 30;
+/** About the height of one on a wide window, which keeps the place of those that wait. */
+const TRACE_HEIGHT = 45;
 
 /** Found traces, one a line. */
 export function TraceList({ traces }: { traces: Schemas["TraceSummary"][] }): ReactNode {
   const longest = Math.max(1, ...traces.map((trace) => trace.duration_ns));
+  const waiting = !usePainted() && traces.length > FIRST_TRACES;
   return (
-    <ol className={classes["list"]} aria-label="Traces">
-      {traces.map((trace) => (
+    <ol
+      className={classes["list"]}
+      aria-label="Traces"
+      aria-busy={waiting || undefined}
+      style={waiting ? { minHeight: traces.length * TRACE_HEIGHT } : undefined}
+    >
+      {(waiting ? traces.slice(0, FIRST_TRACES) : traces).map((trace) => (
         <li key={trace.trace_id}>
           <Link
             to="/traces/$traceId"

@@ -20,6 +20,12 @@ Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
 
 -- Functions for a WITH clause.
 --
+-- valid_json makes UTF-8 of JSON text whose strings may hold any bytes. toValidUTF8 takes the end of a text for the rest of
+-- a character that was begun shortly before it, quotes and brackets included, so blanks stand there meanwhile; JSON ends
+-- in none.
+-- fragment: ValidJson
+(x -> trimRight(toValidUTF8(concat(x, '   ')))) AS valid_json
+
 -- json turns toJSONString() of an AnyValue, an entry or arrays of them, every field spelt out, into the JSON that they
 -- mean:  {"t":"i","i":5,"d":0,"b":false,"y":"","a":{"e":[]},"l":{"e":[],"z":0},"s":"","z":0}  becomes  5. It works on
 -- text because a recursive function would be expanded at every level and its analysis cost more than loading a small
@@ -30,11 +36,12 @@ Enum8('bool' = 2, 'int' = 3, 'double' = 4, 'json' = 5, 'bytes' = 7)
 (x -> replaceAll(replaceAll(replaceAll(replaceAll(replaceRegexpAll(replaceRegexpAll(x, '\\{"t":"[id]","s":"","z":0\\}', '0'), '\\{"t":"[sxy]","s":"","z":0\\}', '""'), '{"t":"b","s":"","z":0}', 'false'), '{"t":"n","s":"","z":0}', 'null'), '{"t":"a","s":"","z":0}', '[]'), '{"t":"l","s":"","z":0}', '{}')) AS with_defaults,
 (x -> replaceRegexpAll(replaceAll(replaceAll(x, '],"z":0},"s":"","z":0}', '}'), ']},"s":"","z":0}', ']'), ',(?:"s":"",)?"z":0\\}', '')) AS closed,
 (x -> replaceAll(replaceAll(replaceRegexpAll(replaceAll(replaceAll(x, '{"t":"a","a":{"e":[', '['), '{"t":"l","l":{"e":[', '{'), '\\{"t":".","[a-z]":', ''), '{"k":', ''), ',"v":', ':')) AS opened,
-(x -> toValidUTF8(opened(closed(with_defaults(without_defaults(x)))))) AS json
+${ValidJson},
+(x -> valid_json(opened(closed(with_defaults(without_defaults(x)))))) AS json
 
 -- The members of a JSON object from KeyValues; bytes are base64.
 -- fragment: Members
-(a -> arrayStringConcat(arrayMap((k, t, y, v) -> concat(toValidUTF8(toJSONString(k::String)), ':', if(t = 'y', concat('"', base64Encode(y), '"'), json(toJSONString(v)))), a.k, a.v.t, a.v.y, a.v), ',')) AS members
+(a -> arrayStringConcat(arrayMap((k, t, y, v) -> concat(valid_json(toJSONString(k::String)), ':', if(t = 'y', concat('"', base64Encode(y), '"'), json(toJSONString(v)))), a.k, a.v.t, a.v.y, a.v), ',')) AS members
 
 -- An attribute's value as text: arrays and lists as JSON, bytes as base64, no value at all as JSON's null, so that it
 -- differs from an empty string.

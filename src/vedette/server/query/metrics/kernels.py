@@ -6,12 +6,46 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import compiled, part
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["assemble", "fit_tails", "trim", "warm_up"]
+__all__ = ["assemble", "copy_runs", "fit_tails", "trim", "warm_up"]
+
+
+@part
+def _sort(  # noqa: PLR0917 - compiled functions take no keywords
+    times: npt.NDArray[np.int64],
+    values: npt.NDArray[np.float64],
+    low: int,
+    high: int,
+    spare_times: npt.NDArray[np.int64],
+    spare_values: npt.NDArray[np.float64],
+) -> None:
+    """Sort samples by time, those of one time as they came: runs that ascend are merged two by two."""
+    runs = 2
+    while runs > 1:
+        runs, at = 0, low
+        while at < high:
+            middle = at + 1
+            while middle < high and times[middle] >= times[middle - 1]:
+                middle += 1
+            end = middle + 1
+            while end < high and times[end] >= times[end - 1]:
+                end += 1
+            left, right, size = 0, middle, middle - at
+            if middle < high:
+                spare_times[:size], spare_values[:size] = times[at:middle], values[at:middle]
+                while left < size:
+                    if right < end and times[right] < spare_times[left]:
+                        times[at], values[at] = times[right], values[right]
+                        right += 1
+                    else:
+                        times[at], values[at] = spare_times[left], spare_values[left]
+                        left += 1
+                    at += 1
+            runs, at = runs + 1, end
 
 
 @compiled
@@ -26,7 +60,14 @@ def assemble(  # noqa: PLR0917 - compiled functions take no keywords
     times_out: npt.NDArray[np.int64],
     values_out: npt.NDArray[np.float64],
 ) -> bool:
-    """Lay chunks one after the other in `order`; tells whether the times ascend strictly within each owner."""
+    """Lay chunks one after the other in `order`, each sorted; tells whether times ascend strictly within each owner.
+
+    A chunk is what some parts of the table have of it, one behind the other, and each of these ascends.
+    """
+    longest = 0
+    for chunk in order:
+        longest = max(longest, ends[chunk] - begins[chunk])
+    spare_times, spare_values = np.empty(longest, np.int64), np.empty(longest, np.float64)
     at = 0
     ascending = True
     owner, before = np.int64(-1), np.int64(0)
@@ -34,14 +75,37 @@ def assemble(  # noqa: PLR0917 - compiled functions take no keywords
         if owners[chunk] != owner:
             owner, before = owners[chunk], np.int64(-(2**62))
         base = bases_ms[chunk]
+        start, last, in_order = at, before, True
         for i in range(begins[chunk], ends[chunk]):
             time = base + offsets_ms[i]
-            ascending &= time > before
-            before = time
+            in_order &= time > last
+            last = time
             times_out[at] = time
             values_out[at] = values[i]
             at += 1
+        if not in_order:
+            _sort(times_out, values_out, start, at, spare_times, spare_values)
+            last = before
+            for i in range(start, at):
+                ascending &= times_out[i] > last
+                last = times_out[i]
+        before = last
     return ascending
+
+
+@compiled
+def copy_runs(
+    source: npt.NDArray[Any],
+    firsts: npt.NDArray[np.int64],
+    sizes: npt.NDArray[np.int64],
+    target: npt.NDArray[Any],
+    begins: npt.NDArray[np.int64],
+) -> None:
+    """Copy what is at ``firsts[g]`` and behind, `sizes[g]` elements, to ``begins[g]`` of the target."""
+    for g in range(len(firsts)):
+        first, begin = firsts[g], begins[g]
+        for i in range(sizes[g]):
+            target[begin + i] = source[first + i]
 
 
 @compiled
@@ -120,6 +184,9 @@ def warm_up() -> None:
     """Compile before the first question comes."""
     none: Any = np.empty(0, np.int64)
     numbers: Any = np.empty(0, np.float64)
-    assemble(none, none, none, none, none, np.empty(0, np.uint32), numbers, none, numbers)
+    read = np.frombuffer(b"", np.uint32), np.frombuffer(b"", np.float64)
+    assemble(none, none, none, none, none, *read, none, numbers)
     fit_tails(none, none, none, none, none, none, none, none, none, np.empty(0, np.bool_))
     trim(none, none, none, 0, 0)
+    copy_runs(none, none, none, none, none)
+    copy_runs(numbers, none, none, numbers, none)

@@ -173,6 +173,8 @@ def _chunks(data: bytes, index: SeriesIndex, wanted: Ordinals) -> _Chunks | None
     owners, bases, begins, ends, low, high, times, values = (
         column[0] if len(parts) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)
     )
+    # As those of one block are, which lie in the answer: for arrays that may be written there would be other code.
+    times.flags.writeable = values.flags.writeable = False
     keep = np.flatnonzero(np.isin(owners, wanted))
     order = keep[np.lexsort((bases[keep], owners[keep]))]
     return _Chunks(owners, bases, begins, ends, times, values, low, high, order)

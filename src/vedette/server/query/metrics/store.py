@@ -13,7 +13,7 @@ import numpy as np
 
 from vedette.errors import VedetteError
 from vedette.server.query.metrics.index import ranges
-from vedette.server.query.metrics.kernels import trim, warm_up
+from vedette.server.query.metrics.kernels import copy_runs, trim, warm_up
 from vedette.server.query.metrics.samples import (
     FAR_FUTURE_MS,
     Samples,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from vedette.server.query.metrics.index import SeriesIndex
     from vedette.server.query.metrics.samples import HistogramRows
+    from vedette.server.query.metrics.windows import Windows
     from vedette.server.query.promql.histogram import Histogram
     from vedette.server.query.promql.labels import Labels
     from vedette.server.query.promql.source import SelectRequest
@@ -69,6 +70,8 @@ class _Reading:
     start_ms: int
     end_ms: int
     found: Samples
+    is_head: bool = False
+    """Whether all of them have windows, and only what is before these is read."""
 
 
 @dataclass(slots=True)
@@ -158,7 +161,8 @@ class MetricStore:
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         readings: list[_Reading] = []
         plans = [_planned(metrics, request, readings, now, now_ms) for request in requests]
-        await asyncio.gather(*(self._fill(tenant, index, reading, max_samples) for reading in readings))
+        if readings:
+            await asyncio.gather(*(self._fill(metrics, index, reading, max_samples) for reading in readings))
         if metrics.index is index:  # else it was loaded anew after a long sleep, and has other ordinals
             for reading in readings:
                 if reading.end_ms == FAR_FUTURE_MS and metrics.windows.takes(len(reading.found.times_ms)):
@@ -181,9 +185,18 @@ class MetricStore:
             answers.append(answer)
         return answers
 
-    async def _fill(self, tenant: str, index: SeriesIndex, reading: _Reading, max_samples: int) -> None:
+    async def _fill(self, metrics: TenantMetrics, index: SeriesIndex, reading: _Reading, max_samples: int) -> None:
         stretch = Stretch(index, reading.ordinals, reading.start_ms, reading.end_ms, max_samples)
-        reading.found = await read_samples(self._reader, tenant, stretch)
+        reading.found = await read_samples(self._reader, metrics.tenant, stretch)
+        if not reading.is_head:
+            return
+        reading.is_head = False
+        since = metrics.windows.since(reading.ordinals) if metrics.index is index else None
+        if since is not None and since.max() <= reading.end_ms + 1:
+            reading.found, reading.end_ms = _with_windows(reading, metrics.windows, since), FAR_FUTURE_MS
+        else:  # the windows went meanwhile
+            reading.end_ms = FAR_FUTURE_MS
+            await self._fill(metrics, index, reading, max_samples)
 
 
 def _planned(
@@ -200,22 +213,51 @@ def _planned(
         missing, end_ms = ordinals, request.end_ms
         begin = end = np.zeros(len(ordinals), np.int64)
     held = SelectedSeries(labels, begin, end, windows.times_ms, windows.values, windows.start_times_ms)
-    reading = _joined(readings, missing, request.start_ms, end_ms) if len(missing) else None
+    reading = None
+    if len(missing):
+        since = windows.since(missing) if end_ms == FAR_FUTURE_MS else None
+        end_ms = end_ms if since is None else int(since.max()) - 1
+        reading = _joined(readings, missing, request.start_ms, end_ms, is_head=since is not None)
     return _Plan(ordinals, labels, held, missing, reading)
 
 
-def _joined(readings: list[_Reading], ordinals: Ordinals, start_ms: int, end_ms: int) -> _Reading:
+def _joined(readings: list[_Reading], ordinals: Ordinals, start_ms: int, end_ms: int, *, is_head: bool) -> _Reading:
     """Add to a statement that reads about the same time, or make a new one."""
     for reading in readings:
-        same_end = (reading.end_ms == FAR_FUTURE_MS) == (end_ms == FAR_FUTURE_MS)
+        same_end = (reading.end_ms == FAR_FUTURE_MS) == (end_ms == FAR_FUTURE_MS) and reading.is_head == is_head
         if same_end and start_ms <= reading.end_ms + _NEAR_MS and reading.start_ms <= end_ms + _NEAR_MS:
             reading.ordinals = np.union1d(reading.ordinals, ordinals)
             reading.start_ms, reading.end_ms = min(reading.start_ms, start_ms), max(reading.end_ms, end_ms)
             return reading
     nothing = np.empty(0, np.int64)
-    reading = _Reading(ordinals, start_ms, end_ms, Samples(nothing, nothing, nothing, nothing, np.empty(0)))
+    reading = _Reading(ordinals, start_ms, end_ms, Samples(nothing, nothing, nothing, nothing, np.empty(0)), is_head)
     readings.append(reading)
     return reading
+
+
+def _with_windows(head: _Reading, windows: Windows, since: Ordinals) -> Samples:
+    """What was read before windows, and behind it what these have."""
+    found, ordinals = head.found, head.ordinals
+    begin, end = windows.bounds(ordinals)
+    at = np.searchsorted(ordinals, found.owners)
+    owner = np.repeat(at, found.last - found.first)
+    # The windows do not all begin at the same time, and some of it may be in both.
+    before = np.bincount(owner[found.times_ms < since[owner]], minlength=len(ordinals))
+    source = np.zeros(len(ordinals), np.int64)
+    source[at] = found.first
+    held = end - begin
+    last = np.cumsum(before + held)
+    first = last - before - held
+    total = int(last[-1])
+    whole = Samples(ordinals, first, last, np.empty(total, np.int64), np.empty(total))
+    if found.start_times_ms is not None or windows.start_times_ms is not None:
+        whole.start_times_ms = np.zeros(total, np.int64)
+    for part, firsts, sizes, begins in ((found, source, before, first), (windows, begin, held, first + before)):
+        copy_runs(part.times_ms, firsts, sizes, whole.times_ms, begins)
+        copy_runs(part.values, firsts, sizes, whole.values, begins)
+        if whole.start_times_ms is not None and part.start_times_ms is not None:
+            copy_runs(part.start_times_ms, firsts, sizes, whole.start_times_ms, begins)
+    return whole
 
 
 def _answer(plan: _Plan) -> SelectedSeries:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vedette.server.query.metrics.index import ranges
-from vedette.server.query.metrics.kernels import fit_tails
+from vedette.server.query.metrics.kernels import copy_runs, fit_tails
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -75,6 +75,11 @@ class Windows:
         """Where the windows of some series are in the pool."""
         return self._begin[ordinals], self._end[ordinals]
 
+    def since(self, ordinals: Integers) -> Integers | None:
+        """Since when the windows of some series hold samples, None if some have no window."""
+        found = self._since[ordinals]
+        return None if (found == _NEVER).any() else found
+
     def missing(self, ordinals: Integers, since_ms: int, now: float, now_ms: int) -> Integers:
         """Note that some series are asked for since a time, and tell which have no window that reaches back so far."""
         self._asked[ordinals] = now
@@ -98,13 +103,7 @@ class Windows:
         source[at] = found.first
         self.drop(ordinals)
         begins = self._place(sizes, now, now_ms)
-        to, origin = ranges(begins, sizes), ranges(source, sizes)
-        self.times_ms[to] = found.times_ms[origin]
-        self.values[to] = found.values[origin]
-        if found.start_times_ms is not None:
-            self._with_start_times()[to] = found.start_times_ms[origin]
-        elif self.start_times_ms is not None:
-            self.start_times_ms[to] = 0
+        self._take(found, source, sizes, begins)
         self._begin[ordinals], self._end[ordinals] = begins, begins + sizes
         self._limit[ordinals] = begins + sizes + _room(sizes)
         self._since[ordinals] = since_ms
@@ -134,14 +133,17 @@ class Windows:
         # Writing a full pool anew may have let go of windows that nobody asked for.
         there = self._since[owners] != _NEVER
         owners, firsts, sizes = owners[there], firsts[there], sizes[there]
-        to, origin = ranges(self._end[owners], sizes), ranges(firsts, sizes)
-        self.times_ms[to] = found.times_ms[origin]
-        self.values[to] = found.values[origin]
-        if found.start_times_ms is not None:
-            self._with_start_times()[to] = found.start_times_ms[origin]
-        elif self.start_times_ms is not None:
-            self.start_times_ms[to] = 0
+        self._take(found, firsts, sizes, self._end[owners])
         self._end[owners] += sizes
+
+    def _take(self, found: Samples, firsts: Integers, sizes: Integers, begins: Integers) -> None:
+        """Write some of what was read to places in the pool."""
+        copy_runs(found.times_ms, firsts, sizes, self.times_ms, begins)
+        copy_runs(found.values, firsts, sizes, self.values, begins)
+        if found.start_times_ms is not None:
+            copy_runs(found.start_times_ms, firsts, sizes, self._with_start_times(), begins)
+        elif self.start_times_ms is not None:
+            self.start_times_ms[ranges(begins, sizes)] = 0
 
     def _with_start_times(self) -> Integers:
         if self.start_times_ms is None:
@@ -153,15 +155,11 @@ class Windows:
         sizes = self._end[owners] - self._begin[owners] + more
         begins = self._place(sizes, now, now_ms)
         held = self._end[owners] - self._begin[owners]
-        self._copy(ranges(self._begin[owners], held), ranges(begins, held))
+        for column in (self.times_ms, self.values, self.start_times_ms):
+            if column is not None:
+                copy_runs(column, self._begin[owners], held, column, begins)
         self._begin[owners], self._end[owners] = begins, begins + held
         self._limit[owners] = begins + sizes + _room(sizes)
-
-    def _copy(self, origin: Integers, to: Integers) -> None:
-        self.times_ms[to] = self.times_ms[origin]
-        self.values[to] = self.values[origin]
-        if self.start_times_ms is not None:
-            self.start_times_ms[to] = self.start_times_ms[origin]
 
     def _place(self, sizes: Integers, now: float, now_ms: int) -> Integers:
         """Where new windows of some sizes begin, with room behind each."""
@@ -191,12 +189,12 @@ class Windows:
         places = sizes + _room(sizes)
         begins = np.cumsum(places) - places
         capacity = max(_LEAST_POOL, (int(places.sum()) + more) * 3 // 2)
-        origin, to = ranges(begin, sizes), ranges(begins, sizes)
         times, values = np.empty(capacity, np.int64), np.empty(capacity)
-        times[to], values[to] = self.times_ms[origin], self.values[origin]
+        copy_runs(self.times_ms, begin, sizes, times, begins)
+        copy_runs(self.values, begin, sizes, values, begins)
         if self.start_times_ms is not None:
             starts = np.zeros(capacity, np.int64)
-            starts[to] = self.start_times_ms[origin]
+            copy_runs(self.start_times_ms, begin, sizes, starts, begins)
             self.start_times_ms = starts
         self.times_ms, self.values = times, values
         self._used = int(places.sum())

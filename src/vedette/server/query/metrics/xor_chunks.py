@@ -10,12 +10,11 @@ the bits in which they differ from the one before.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import compiled, part
 from vedette.server.query.metrics import prompb
 
 if TYPE_CHECKING:
@@ -32,10 +31,8 @@ _XOR: Final = 1
 _CASTAGNOLI: Final = 0x82F63B78
 _NO_WINDOW: Final = 0xFF
 
-_part = partial(compiled, no_cpython_wrapper=True)
 
-
-@_part
+@part
 def _put(out: Any, at: int, value: Any, count: int) -> int:
     """The lowest `count` bits of a value, highest first; `at` counts bits, and what is behind it is zero."""
     for i in range(count - 1, -1, -1):
@@ -45,7 +42,7 @@ def _put(out: Any, at: int, value: Any, count: int) -> int:
     return at
 
 
-@_part
+@part
 def _put_uvarint(out: Any, at: int, value: Any) -> int:
     while value > np.uint64(0x7F):
         at = _put(out, at, (value & np.uint64(0x7F)) | np.uint64(0x80), 8)
@@ -53,7 +50,7 @@ def _put_uvarint(out: Any, at: int, value: Any) -> int:
     return _put(out, at, value, 8)
 
 
-@_part
+@part
 def _put_change(out: Any, at: int, change: int) -> int:
     """A difference of differences of times."""
     bits = np.uint64(change)
@@ -68,7 +65,7 @@ def _put_change(out: Any, at: int, change: int) -> int:
     return _put(out, _put(out, at, np.uint64(0b1111), 4), bits, 64)
 
 
-@_part
+@part
 def _put_difference(out: Any, at: int, difference: Any, window: Any) -> int:
     """How the bits of a value differ from those before; `window` is the zeros on both sides that were told last."""
     if difference == 0:

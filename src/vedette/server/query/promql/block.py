@@ -23,6 +23,8 @@ Histograms = npt.NDArray[np.object_]
 
 METADATA_LABELS: Final = frozenset({METRIC_NAME, "__type__", "__unit__"})
 SAME_LABELS: Final = "vector cannot contain metrics with the same labelset"
+_FEW: Final = 50
+"""Rows for which the price of a call into numpy is most of it."""
 
 
 @dataclass(slots=True)
@@ -74,8 +76,10 @@ class Block:
 
     def without_empty_rows(self) -> Block:
         """The rows that have a point."""
-        used = self.present[:, 0] if self.steps == 1 else self.present.any(axis=1)
-        return self if used.all() else self.take(np.flatnonzero(used))
+        used: Bools = self.present[:, 0] if self.steps == 1 else np.logical_or.reduce(self.present, axis=1)
+        # Of few rows a list is asked in a third of the time.
+        are_all = all(used.tolist()) if len(used) <= _FEW else used.all()
+        return self if are_all else self.take(used.nonzero()[0])
 
 
 def is_set(histograms: Histograms) -> Bools:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from vedette.server.query.promql.planner import QueryTimes, Requests, depends_on
 from vedette.server.query.promql.printer import format_expr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Generator, Sequence
 
     from vedette.server.query.promql.labels import Labels
     from vedette.server.query.promql.source import SampleSource, SelectedSeries, SelectRequest
@@ -40,22 +39,46 @@ __all__ = [
     "requests_of",
 ]
 
+_T = TypeVar("_T")
 Kind = Literal["scalar", "string", "vector", "matrix"]
 _INLINE_SAMPLES: Final = 100_000
 _INLINE_POINTS: Final = 1_000_000
 """Points that the parts of an expression have on the event loop, at most, with one series each."""
 _MOST_FORMS: Final = 8
+_LONGEST_KEPT: Final = 4096
+_MOST_CHARACTERS: Final = 1 << 20
 _MOMENT_SECONDS: Final = 0.005
 
 
-@lru_cache(maxsize=20_000)
+class _Kept(dict[str, _T], Generic[_T]):
+    """What was made of expressions. Their characters are bounded, as a tree grows with them."""
+
+    def __init__(self, make: Callable[[str], _T]) -> None:
+        super().__init__()
+        self._make = make
+        self._characters = 0
+
+    def __missing__(self, text: str) -> _T:
+        made = self._make(text)
+        if self._characters + len(text) > _MOST_CHARACTERS:
+            self.clear()
+            self._characters = 0
+        if len(text) <= _LONGEST_KEPT:
+            self[text] = made
+            self._characters += len(text)
+        return made
+
+
 def parse(text: str) -> Node:
     """Parse an expression; trees are kept, so nobody may change one.
 
     Raises:
         ParseError: with Prometheus' message, the place in front.
     """
-    return parse_text(text)
+    return _trees[text]
+
+
+_trees = _Kept(parse_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +110,16 @@ class _Plan:
         return known.moved(times)
 
 
-@lru_cache(maxsize=20_000)
-def _plan(text: str) -> _Plan:
+def _make_plan(text: str) -> _Plan:
     parsed = parse(text)
     tree = None if depends_on_times(parsed) else prepare(parsed, QueryTimes(0, 0, 0))
     parts = list(walk(parsed))
     has_info = any(isinstance(one, Call) and one.function.name == "info" for one in parts)
     has_subquery = any(isinstance(one, SubqueryExpr) for one in parts)
     return _Plan(tree, has_info, has_subquery, len(parts), tree is not None and moves_with_times(tree))
+
+
+_plans = _Kept(_make_plan)
 
 
 def format_query(text: str) -> str:
@@ -144,7 +169,7 @@ def requests_of(text: str, at_ms: int, options: Options | None = None) -> list[S
     Raises:
         ParseError: the text is no expression.
     """
-    times, plan = QueryTimes(at_ms, at_ms, 0), _plan(text)
+    times, plan = QueryTimes(at_ms, at_ms, 0), _plans[text]
     tree = plan.tree if plan.tree is not None else prepare(parse(text), times)
     return plan.requests_of(tree, times, DEFAULT_LOOKBACK_MS, (options or Options()).subquery_step_ms).requests
 
@@ -179,21 +204,17 @@ async def evaluate(
             f'invalid expression type "{parsed.type.documented}" for range query, must be Scalar or instant Vector'
         )
     times = QueryTimes(start_ms, end_ms, step_ms)
-    plan = _plan(text)
+    plan = _plans[text]
     tree = plan.tree if plan.tree is not None else prepare(parsed, times)
     requests = plan.requests_of(tree, times, lookback_ms, options.subquery_step_ms)
     context = Context(Annotations(text), limits, options, lookback_ms, began + limits.timeout_seconds)
     steps = Steps(start_ms, step_ms or 1, (end_ms - start_ms) // step_ms + 1 if step_ms else 1)
     if requests.requests:
-        try:
-            async with asyncio.timeout(limits.timeout_seconds) as alarm:
-                context.data = await source.select(tenant, requests.requests, max_samples=limits.max_samples)
-        except TimeoutError as error:
-            if alarm.expired():
-                raise QueryTimeout("query timed out in query preparation") from error
-            raise
+        context.data = await _in_time(
+            source.select(tenant, requests.requests, max_samples=limits.max_samples), limits.timeout_seconds
+        )
     context.places = requests.places
-    samples = sum(int((one.last - one.first).sum()) for one in context.data)
+    samples = sum(int(np.add.reduce(one.last - one.first)) for one in context.data)
     for one in context.data:
         if one.warnings or one.infos:
             context.annotations.add_foreign(one.warnings, one.infos)
@@ -207,6 +228,44 @@ async def evaluate(
     result.stats = QueryStats(samples, context.peak_samples, selected - began, time.monotonic() - selected)
     result.warnings, result.infos = context.annotations.texts(WARNING), context.annotations.texts(INFO)
     return result
+
+
+async def _in_time(selecting: Coroutine[Any, Any, _T], seconds: float) -> _T:
+    """What a source answers, unless it takes longer. Most answers are in memory, and need no alarm."""
+    try:
+        waited_for = selecting.send(None)
+    except StopIteration as found:
+        answer: _T = found.value
+        return answer
+    try:
+        async with asyncio.timeout(seconds) as alarm:
+            return await _Begun(selecting, waited_for)
+    except TimeoutError as error:
+        if alarm.expired():
+            raise QueryTimeout("query timed out in query preparation") from error
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun(Generic[_T]):
+    """The rest of a coroutine that has run up to the first thing that it waits for."""
+
+    coroutine: Coroutine[Any, Any, _T]
+    waited_for: Any
+
+    def __await__(self) -> Generator[Any, Any, _T]:
+        waited_for = self.waited_for
+        try:
+            while True:
+                try:
+                    sent = yield waited_for
+                except BaseException as error:  # noqa: BLE001 - the coroutine's to handle
+                    waited_for = self.coroutine.throw(error)
+                else:
+                    waited_for = self.coroutine.send(sent)
+        except StopIteration as end:
+            found: _T = end.value
+            return found
 
 
 async def _compute_in_thread(

@@ -99,10 +99,13 @@ def labels_json(labels: Labels) -> bytes:
 
 def _series(result: QueryResult, native: Callable[[Histogram, int], bytes]) -> list[Buffer]:
     vector = result.kind == "vector"
-    times = [_time(int(at)) for at in result.times_ms]
     if result.histograms is None:
-        rows = np.flatnonzero(result.present.any(axis=1)) if len(result.labels) else np.empty(0, np.int64)
-        return _float_series(result, rows, result.present, times, vector=vector)
+        some: Bools = (
+            result.present[:, 0] if vector and len(result.labels) else np.logical_or.reduce(result.present, axis=1)
+        )
+        rows = some.nonzero()[0]
+        return _float_series(result, rows, result.present, vector=vector)
+    times = [_time(at) for at in result.times_ms.tolist()]
     points = is_set(result.histograms) & result.present
     mixed = np.atleast_1d(points.any(axis=1))
     floats = result.present & ~points
@@ -110,40 +113,39 @@ def _series(result: QueryResult, native: Callable[[Histogram, int], bytes]) -> l
     for row in range(len(result.labels)):
         if not mixed[row]:
             if floats[row].any():
-                parts += _float_series(result, np.array([row]), floats, times, vector=vector)
+                parts += _float_series(result, np.array([row]), floats, vector=vector)
             continue
         parts.append(_mixed_series(result, row, (floats, points), times, native, vector=vector))
     return parts
 
 
-def _float_series(
-    result: QueryResult, rows: Ints, present: Bools, times: Sequence[bytes], *, vector: bool
-) -> list[Buffer]:
+def _float_series(result: QueryResult, rows: Ints, present: Bools, *, vector: bool) -> list[Buffer]:
     """Series of floats alone, in a few large pieces."""
     if not len(rows):
         return []
     if vector and len(rows) <= _FEW:
-        values = result.values[rows, 0].tolist()
+        values, time = result.values[rows, 0].tolist(), _time(int(result.times_ms[0]))
         return [
-            b'{"metric":%s,"value":[%s,"%s"]}' % (labels_json(result.labels[row]), times[0], single_number(value))
+            b'{"metric":%s,"value":[%s,"%s"]}' % (labels_json(result.labels[row]), time, single_number(value))
             for row, value in zip(rows.tolist(), values, strict=True)
         ]
     opening = b',"value":' if vector else b',"values":['
     heads = [b'{"metric":%s%s' % (labels_json(labels), opening) for labels in result.labels]
     head_ends = np.fromiter(accumulate(map(len, heads)), np.int64, len(heads))
-    time_ends = np.fromiter(accumulate(map(len, times)), np.int64, len(times))
+    steps = len(result.times_ms)
+    all_times, time_ends = np.empty(steps * decimals.LONGEST_TIME, np.uint8), np.empty(steps, np.int64)
+    decimals.write_times(result.times_ms, all_times, time_ends)
     all_heads = np.frombuffer(b"".join(heads), np.uint8)
-    all_times = np.frombuffer(b"".join(times), np.uint8)
     tail = np.frombuffer(b"}" if vector else b"]}", np.uint8)
     values = np.ascontiguousarray(result.values)
     bits, powers = values.view(np.uint64), decimals.powers_of_ten()
-    point_size = max(map(len, times)) + decimals.LONGEST_NUMBER + _FRAME
-    per_chunk = max(1, _CHUNK_POINTS // len(times))
+    point_size = decimals.LONGEST_TIME + decimals.LONGEST_NUMBER + _FRAME
+    per_chunk = max(1, _CHUNK_POINTS // steps)
     pieces: list[Buffer] = []
     for start in range(0, len(rows), per_chunk):
         chunk = rows[start : start + per_chunk]
         names = sum(len(heads[row]) for row in chunk)
-        out = np.empty(names + len(chunk) * (len(times) * point_size + _FRAME), np.uint8)
+        out = np.empty(names + len(chunk) * (steps * point_size + _FRAME), np.uint8)
         size = decimals.write_series(
             chunk, values, bits, present, all_heads, head_ends, all_times, time_ends, tail, powers, out
         )

@@ -22,7 +22,7 @@ from vedette.server.query.promql.bucket_functions import apply_to_buckets
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.histogram_windows import apply_histograms
 from vedette.server.query.promql.instant_functions import absent_labels
-from vedette.server.query.promql.kernels import rates
+from vedette.server.query.promql.kernels import quantiles, rates
 from vedette.server.query.promql.kernels import windows as over
 from vedette.server.query.promql.labels import METRIC_NAME
 
@@ -142,7 +142,7 @@ def _run(
         lookback = evaluator.context.lookback_ms if windows.anchored else 0
         rates.count_resets(first, last, times, values, starts, ends, width, lookback, rows, mask)
     elif name == "quantile_over_time":
-        over.quantile_over_time(first, last, times, values, ends, width, parameters[0], stop, rows, mask)
+        quantiles.quantile_over_time(first, last, times, values, ends, width, parameters[0], stop, rows, mask)
     else:
         nothing = np.zeros(evaluator.steps.count)
         given = [*parameters, nothing, nothing]

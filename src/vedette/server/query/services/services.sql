@@ -1,5 +1,6 @@
 -- Every service with the figures of what it was asked to do: of its server and consumer spans, or of all its spans if
--- it has none of these. Versions are those that spans of the range's last hour name.
+-- it has none of these. Versions are those that its spans name in the last two hours in which it had some: only these are
+-- read of the spans.
 WITH
     ({end:Int64} - {start:Int64}) AS seconds
 SELECT
@@ -35,7 +36,16 @@ LEFT JOIN
     (
         SELECT DISTINCT service, JSONExtractString(resource, 'service.version') AS version
         FROM vedette.spans
-        WHERE time >= fromUnixTimestamp64Second(greatest({start:Int64}, {end:Int64} - 3600), 'UTC') AND time < fromUnixTimestamp64Second({end:Int64}, 'UTC')
+        WHERE time >= fromUnixTimestamp64Second({start:Int64}, 'UTC') AND time < fromUnixTimestamp64Second({end:Int64}, 'UTC')
+          AND (service, toStartOfHour(time)) IN
+          (
+              SELECT service, hour
+              FROM vedette.red_hour
+              WHERE hour >= toStartOfHour(toDateTime({start:Int64}, 'UTC')) AND hour < toDateTime({end:Int64}, 'UTC')
+              GROUP BY service, hour
+              ORDER BY hour DESC
+              LIMIT 2 BY service
+          )
     )
     WHERE version != ''
     GROUP BY service

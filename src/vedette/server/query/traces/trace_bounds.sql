@@ -1,7 +1,8 @@
--- When the first span of some traces starts and the last one ends; no row if there is none.
+-- When the first span of some traces starts and the last one ends, and how many of the traces the index has.
 SELECT
     toUnixTimestamp64Nano(min(start)) AS start_ns,
-    toUnixTimestamp64Nano(max(end)) AS end_ns
+    toUnixTimestamp64Nano(max(end)) AS end_ns,
+    uniqExact(trace_id) AS found
 FROM vedette.trace_index
 WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
-HAVING count() > 0
+HAVING found > 0

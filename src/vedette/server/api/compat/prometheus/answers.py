@@ -27,7 +27,7 @@ from vedette.server.query.promql.errors import QueryCancelled, QueryTimeout
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-__all__ = ["PrometheusRoute", "compressed", "failure", "success"]
+__all__ = ["PrometheusRoute", "document", "failure", "pack", "success"]
 
 _JSON = "application/json"
 _LEAST_COMPRESSED = 1024
@@ -64,16 +64,21 @@ class PrometheusRoute(APIRoute):
 
 
 def success(data: bytes | object, *, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> Response:
-    """``{"status":"success","data":…}``; bytes are JSON already."""
+    """The answer ``{"status":"success","data":…}``; bytes are JSON already."""
+    return Response(document(data, warnings=warnings, infos=infos), media_type=_JSON)
+
+
+def document(data: bytes | object, *, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> bytes:
+    """What `success` answers."""
     parts = [b'{"status":"success","data":', data if isinstance(data, bytes) else _encoded(data)]
     for name, notes in ((b"warnings", warnings), (b"infos", infos)):
         if notes:
             parts += [b',"', name, b'":', _encoded(notes)]
-    return Response(b"".join([*parts, b"}"]), media_type=_JSON)
+    return b"".join([*parts, b"}"])
 
 
-def _encoded(document: object) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+def _encoded(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def failure(error: Exception) -> Response:
@@ -97,18 +102,21 @@ def failure(error: Exception) -> Response:
 
 def compressed(request: Request, answer: Response) -> Response:
     """The answer, packed where it is worth it and the client takes it."""
-    body = bytes(answer.body)
-    if len(body) < _LEAST_COMPRESSED:
-        return answer
-    accepted = request.headers.get("accept-encoding", "")
-    if "zstd" in accepted:
-        encoding, packed = "zstd", zstandard.ZstdCompressor(level=1).compress(body)
-    elif "gzip" in accepted:
-        encoding, packed = "gzip", gzip.compress(body, 1)
-    else:
-        return answer
-    answer.body = packed
-    answer.headers["Content-Encoding"] = encoding
-    answer.headers["Content-Length"] = str(len(packed))
-    answer.headers["Vary"] = "Accept-Encoding"
+    packed = pack(bytes(answer.body), request.headers.get("accept-encoding", ""))
+    if packed is not None:
+        encoding, answer.body = packed
+        answer.headers["Content-Encoding"] = encoding
+        answer.headers["Content-Length"] = str(len(answer.body))
+        answer.headers["Vary"] = "Accept-Encoding"
     return answer
+
+
+def pack(body: bytes, accepted: str) -> tuple[str, bytes] | None:
+    """The encoding and the packed bytes, None where it is not worth it or the client takes none of ours."""
+    if len(body) < _LEAST_COMPRESSED:
+        return None
+    if "zstd" in accepted:
+        return "zstd", zstandard.ZstdCompressor(level=1).compress(body)
+    if "gzip" in accepted:
+        return "gzip", gzip.compress(body, 1)
+    return None

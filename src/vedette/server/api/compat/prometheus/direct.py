@@ -8,17 +8,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.requests import ClientDisconnect, Request
-
-from vedette.errors import VedetteError
-from vedette.server.api.compat.prometheus.answers import compressed, failure
+from vedette.errors import TooLarge, VedetteError
+from vedette.server.api.compat.prometheus.answers import failure, pack
 from vedette.server.api.compat.prometheus.parameters import parse_parameters
 from vedette.server.api.compat.prometheus.queries import answer_query, answer_query_range
+from vedette.server.api.headers import SECURITY_HEADERS
+from vedette.server.ingest.body import too_large
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
-
-    from fastapi import Response
 
     from vedette.server.api.context import Services
 
@@ -30,10 +28,11 @@ log = logging.getLogger(__name__)
 
 _ANSWERS: Final = {"/prometheus/api/v1/query": answer_query, "/prometheus/api/v1/query_range": answer_query_range}
 _METHODS: Final = frozenset({"GET", "POST"})
-_LEAST_COMPRESSED: Final = 1024
+_ACCEPTED: Final = b"accept-encoding"
+_HEADERS: Final = [(b"content-type", b"application/json"), *SECURITY_HEADERS]
 
 
-def past_the_framework(app: Any) -> App:  # noqa: ANN401 - FastAPI's application
+def past_the_framework(app: App, services: Services, max_body_bytes: int) -> App:
     """An application that answers some paths itself and leaves the others to `app`."""
 
     async def route(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
@@ -41,39 +40,40 @@ def past_the_framework(app: Any) -> App:  # noqa: ANN401 - FastAPI's application
         if ask is None or scope["method"] not in _METHODS:
             await app(scope, receive, send)
             return
-        services: Services = app.state.services
+        status, headers = 200, _HEADERS
         try:
             client = scope.get("client")
             caller = services.authenticator.identify_headers(
                 scope["headers"], scope="read", client=client[0] if client else ""
             )
-            form = await _body(receive) if scope["method"] == "POST" else b""
-            answer = await ask(services, caller.tenant, parse_parameters(scope["query_string"], form))
-        except ClientDisconnect:
-            return
-        except VedetteError as error:
-            answer = failure(error)
+            form = await _form(receive, max_body_bytes) if scope["method"] == "POST" else b""
+            body = await ask(services, caller.tenant, parse_parameters(scope["query_string"], form))
         except Exception as error:
-            log.exception("A request to %s failed", scope["path"])
+            if not isinstance(error, VedetteError):
+                log.exception("A request to %s failed", scope["path"])
             answer = failure(error)
-        await _send(answer, scope, receive, send)
+            status, body = answer.status_code, bytes(answer.body)
+            headers = [*answer.raw_headers, *SECURITY_HEADERS]
+        accepted = next((value for name, value in scope["headers"] if name == _ACCEPTED), b"")
+        if (packed := pack(body, accepted.decode("latin-1"))) is not None:
+            encoding, body = packed
+            headers = [*headers, (b"content-encoding", encoding.encode()), (b"vary", b"Accept-Encoding")]
+            headers = [one for one in headers if one[0] != b"content-length"]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     return route
 
 
-async def _body(receive: Any) -> bytes:  # noqa: ANN401 - ASGI
+async def _form(receive: Any, max_body_bytes: int) -> bytes:  # noqa: ANN401 - ASGI
+    """The body."""
     pieces: list[bytes] = []
-    while True:
+    size, is_last = 0, False
+    while not is_last:
         message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
         pieces.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-async def _send(answer: Response, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401
-    if len(answer.body) >= _LEAST_COMPRESSED:
-        answer = compressed(Request(scope, receive), answer)
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
-    await send({"type": "http.response.body", "body": bytes(answer.body)})
+        is_last = not message.get("more_body", False)
+        size += len(pieces[-1])
+        if size > max_body_bytes:
+            raise TooLarge(too_large(max_body_bytes))
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -6,8 +6,9 @@ import datetime as dt
 import math
 import re
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from vedette.errors import InvalidInput
 from vedette.server.query.promql.errors import ParseError
@@ -27,6 +28,8 @@ _DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?
 _UNITS_MS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LARGEST = 9_223_372_036
+_MOST_FIELDS = 10_000
+_LONGEST_KNOWN = 1000
 _ESCAPE = re.compile(r"__|_([0-9a-fA-F]{1,8})_")
 
 
@@ -113,12 +116,25 @@ async def parameters(request: Request) -> Parameters:
 
 def parse_parameters(query_string: bytes, form: bytes) -> Parameters:
     """The parameters of a URL and of a form in a body, either may be empty."""
-    pairs = []
-    if form:
-        pairs += parse_qsl(form.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10_000)
+    pairs = [_pair(part) for part in form.split(b"&", _MOST_FIELDS) if part] if form else []
+    if len(pairs) > _MOST_FIELDS:
+        raise InvalidInput(f"more than {_MOST_FIELDS} parameters in a form")
     if query_string:
-        pairs += parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+        pairs += [_pair(part) for part in query_string.split(b"&") if part]
     return Parameters(pairs)
+
+
+def _pair(part: bytes) -> tuple[str, str]:
+    """A parameter's name and value. Dashboards and rules ask the same again, at other times."""
+    return _known_pair(part) if len(part) < _LONGEST_KNOWN else _read_pair(part)
+
+
+def _read_pair(part: bytes) -> tuple[str, str]:
+    name, _, value = part.replace(b"+", b" ").partition(b"=")
+    return unquote_to_bytes(name).decode("utf-8", "replace"), unquote_to_bytes(value).decode("utf-8", "replace")
+
+
+_known_pair = lru_cache(maxsize=10_000)(_read_pair)
 
 
 def now_ms() -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from vedette.errors import InvalidInput
-from vedette.server.api.compat.prometheus.answers import PrometheusRoute, success
+from vedette.server.api.compat.prometheus.answers import PrometheusRoute, document, success
 from vedette.server.api.compat.prometheus.parameters import Parameters, now_ms, parameters
 from vedette.server.api.context import Caller, services_of
 from vedette.server.query.metrics.prompb import native_message
@@ -43,7 +43,8 @@ _MOST_EXEMPLAR_SERIES: Final = 20_000
 @router.post("/query", summary="Evaluate an expression at one moment", name="query_by_form")
 async def query(request: Request, caller: Caller) -> Response:
     """`query`, `time`, `timeout`, `limit`, `lookback_delta`, `stats`; as a form, too."""
-    return await answer_query(services_of(request), caller.tenant, await parameters(request))
+    body = await answer_query(services_of(request), caller.tenant, await parameters(request))
+    return Response(body, media_type="application/json")
 
 
 @router.get("/query_range", summary="Evaluate an expression over a range of time")
@@ -54,11 +55,12 @@ async def query_range(request: Request, caller: Caller) -> Response:
     Ours alone: with `native_histograms=protobuf`, native histograms are remote write's message in base64, which says
     all of them; Prometheus' JSON does not tell schema and custom bounds.
     """
-    return await answer_query_range(services_of(request), caller.tenant, await parameters(request))
+    body = await answer_query_range(services_of(request), caller.tenant, await parameters(request))
+    return Response(body, media_type="application/json")
 
 
-async def answer_query(services: Services, tenant: str, given: Parameters) -> Response:
-    """Evaluate at one moment.
+async def answer_query(services: Services, tenant: str, given: Parameters) -> bytes:
+    """Evaluate at one moment; the answer in JSON.
 
     Raises:
         VedetteError: a parameter or the expression is wrong, or a limit is exceeded.
@@ -67,8 +69,8 @@ async def answer_query(services: Services, tenant: str, given: Parameters) -> Re
     return await _evaluated(services, tenant, given, (at, at, 0))
 
 
-async def answer_query_range(services: Services, tenant: str, given: Parameters) -> Response:
-    """Evaluate over a range of time.
+async def answer_query_range(services: Services, tenant: str, given: Parameters) -> bytes:
+    """Evaluate over a range of time; the answer in JSON.
 
     Raises:
         VedetteError: a parameter or the expression is wrong, or a limit is exceeded.
@@ -90,7 +92,7 @@ async def answer_query_range(services: Services, tenant: str, given: Parameters)
     return await _evaluated(services, tenant, given, (start, end, step))
 
 
-async def _evaluated(services: Services, tenant: str, given: Parameters, times_ms: tuple[int, int, int]) -> Response:
+async def _evaluated(services: Services, tenant: str, given: Parameters, times_ms: tuple[int, int, int]) -> bytes:
     lookback, limit = DEFAULT_LOOKBACK_MS, given.limit()
     if given.text("lookback_delta"):
         lookback = given.duration_ms("lookback_delta")
@@ -112,7 +114,7 @@ async def _evaluated(services: Services, tenant: str, given: Parameters, times_m
     data = to_json(result, _NATIVE_FORMS[form])
     if given.text("stats"):
         data = data[:-1] + b',"stats":' + _stats(result) + b"}"
-    return success(data, warnings=warnings, infos=result.infos)
+    return document(data, warnings=warnings, infos=result.infos)
 
 
 def _as_message(histogram: Histogram, time_ms: int) -> bytes:

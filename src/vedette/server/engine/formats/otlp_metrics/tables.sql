@@ -9,6 +9,7 @@ CREATE TABLE vedette.in_otlp_metrics
 (
     tenant LowCardinality(String),
     received_unix_nano UInt64,
+    promoted String,
     rm Array(Tuple(
         resource Tuple(attributes ${Labels}),
         sm Array(Tuple(
@@ -31,6 +32,7 @@ ENGINE = Null;
 
 -- One row per metric. `name` is that of the family in Prometheus; `rejected` says why its points cannot be kept;
 -- `target_*` are the labels that all its points share, `target_hash` what they and the tenant add to a series' id.
+-- `promoted_attributes` are attributes of the resource that its points have, too, where they have none of that name.
 CREATE TABLE vedette.otlp_metrics
 (
     tenant LowCardinality(String),
@@ -38,6 +40,7 @@ CREATE TABLE vedette.otlp_metrics
     target_keys Array(String),
     target_values Array(String),
     target_hash UInt64,
+    promoted_attributes ${Labels},
     name String,
     type LowCardinality(String),
     unit String,

@@ -5,6 +5,7 @@ SELECT
     labels.1 AS target_keys,
     labels.2 AS target_values,
     labels_hash AS target_hash,
+    promoted_attributes,
     concat(
         stem,
         if(unit_word = '' OR endsWith(stem, unit_word), '', concat('_', unit_word)),
@@ -54,6 +55,7 @@ FROM
                 received,
                 labels,
                 labels_hash,
+                promoted_attributes,
                 m.name AS metric,
                 m.description AS help,
                 m.unit AS unit_text,
@@ -76,6 +78,7 @@ FROM
                     SELECT
                         tenant,
                         received,
+                        promoted_attributes,
                         arrayFilter(
                             x -> x.2 != '',
                             arrayConcat(
@@ -92,6 +95,7 @@ FROM
                             tenant,
                             if(received_unix_nano = 0, toUnixTimestamp64Nano(now64(9))::UInt64, received_unix_nano) AS received,
                             arrayMap(n -> label_text(arrayFirst(a -> a.k = n, r.resource.attributes).v), ['service.name', 'service.namespace', 'service.instance.id']) AS service,
+                            arrayFilter(a -> a.k != '', arrayMap(n -> arrayFirst(a -> a.k = n, r.resource.attributes), splitByChar('\n', promoted))) AS promoted_attributes,
                             r.sm AS scopes
                         FROM vedette.in_otlp_metrics
                         ARRAY JOIN rm AS r
@@ -117,7 +121,7 @@ SELECT
     multiIf(refused != '', refused, point.2 = 0, 'no_time', point.1) AS rejected,
     point.2 AS time,
     point.3 AS start,
-    point.4 AS attributes,
+    arrayConcat(point.4, arrayFilter(a -> NOT has(point.4.k, a.k), promoted_attributes)) AS attributes,
     target_keys,
     target_values,
     target_hash,
@@ -171,6 +175,7 @@ FROM
         target_keys,
         target_values,
         target_hash,
+        promoted_attributes,
         rejected::String AS refused,
         arrayConcat(
             arrayMap(p -> (if(p.kind = 'none' AND NOT no_value(p), 'no_value', ''), p.time, p.start, p.attributes, [name], '', [''], number(p), if(is_gauge, [], p.ex), [inf], not_native)::${Point}, numbers),

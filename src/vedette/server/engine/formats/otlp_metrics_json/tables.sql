@@ -4,6 +4,7 @@ CREATE TABLE vedette.in_otlp_metrics_json
 (
     tenant LowCardinality(String),
     received_unix_nano UInt64,
+    promoted String,
     payload Tuple(resourceMetrics Array(Tuple(
         resource Tuple(attributes ${JsonLabels}),
         scopeMetrics Array(Tuple(
@@ -36,6 +37,7 @@ WITH
 SELECT
     tenant,
     received_unix_nano,
+    promoted,
     arrayMap(
         r -> (
             tuple(labels(r.resource.attributes)),

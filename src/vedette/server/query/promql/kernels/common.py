@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vedette.server.compiled import compiled
+from vedette.server.compiled import compiled, part
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -25,8 +25,8 @@ def kernel(function: _Function) -> _Function:
 
 
 def inlined(function: _Function) -> _Function:
-    """Compile a helper of kernels into each of them."""
-    return compiled(function, error_model="numpy")
+    """Compile a helper of kernels into each of them; only they can call it."""
+    return part(function, error_model="numpy")
 
 
 @inlined

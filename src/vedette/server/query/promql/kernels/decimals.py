@@ -18,6 +18,7 @@ Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
 
 LONGEST_NUMBER: Final = 32
+LONGEST_TIME: Final = 24
 _LOWEST_POWER: Final = -292
 _HIGHEST_POWER: Final = 324
 _POWERS: Final = np.array([10**i for i in range(20)], np.uint64)
@@ -254,4 +255,23 @@ def write_numbers(values: Floats, bits: Words, powers: Words, out: Bytes, ends: 
     at = 0
     for i in range(len(values)):
         at = write_number(values[i], bits[i], powers, out, at)
+        ends[i] = at
+
+
+@kernel
+def write_times(times_ms: Ints, out: Bytes, ends: Ints) -> None:
+    """Write times as seconds, with milliseconds unless these are 0; time `i` ends at `ends[i]`."""
+    at = 0
+    for i in range(len(times_ms)):
+        time = times_ms[i]
+        if time < 0:
+            out[at] = 45
+            at += 1
+            time = -time
+        seconds = np.uint64(time // 1000)
+        at = _write_digits(seconds, _count_digits(seconds), out, at)
+        rest = time % 1000
+        if rest:
+            out[at], out[at + 1] = 46, 48 + rest // 100
+            at = _write_digits(np.uint64(rest % 100), 2, out, at + 2)
         ends[i] = at

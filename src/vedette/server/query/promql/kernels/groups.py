@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vedette.server.query.promql.kernels.common import Bools, Floats, Ints, inlined, kahan, kernel
-from vedette.server.query.promql.kernels.windows import _quantile_sorted
+from vedette.server.query.promql.kernels.windows import quantile_sorted
 
 SUM, AVG, MIN, MAX, COUNT, GROUP, STDDEV, STDVAR = range(8)
 
@@ -139,7 +139,7 @@ def aggregate_quantile(
             part.sort()
             for place in range(count):
                 ordered[nans + place] = part[place]
-            out[g, j] = _quantile_sorted(ordered, count + nans, quantiles[j])
+            out[g, j] = quantile_sorted(ordered, count + nans, quantiles[j])
             found[g, j] = True
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from vedette.server.query.promql.kernels.common import Floats
-
 
 def _high_product() -> object:
     from llvmlite import ir
@@ -36,26 +34,38 @@ def _high_product() -> object:
     return intrinsic(high_product)
 
 
-def _move() -> object:
+def _ones() -> object:
     from numba import types
-    from numba.core import cgutils
     from numba.extending import intrinsic
 
-    def move(_typing: Any, array: Any, _to: Any, _start: Any, _count: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-            target, source = builder.gep(data, [arguments[1]]), builder.gep(data, [arguments[2]])
-            size = context.get_abi_sizeof(data.type.pointee)
-            cgutils.raw_memmove(builder, target, source, arguments[3], size)  # type: ignore[no-untyped-call]
-            return context.get_dummy_value()
+    def ones(_typing: Any, _word: Any) -> Any:
+        def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return builder.ctpop(arguments[0])
 
-        return types.void(array, types.intp, types.intp, types.intp), generate
+        return types.int64(types.uint64), generate
 
-    return intrinsic(move)
+    return intrinsic(ones)
+
+
+def _lowest() -> object:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def lowest(_typing: Any, _word: Any) -> Any:
+        def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+        return types.int64(types.uint64), generate
+
+    return intrinsic(lowest)
 
 
 high_product = cast("Callable[[np.uint64, np.uint64], np.uint64]", generated(_high_product))
 """The upper 64 bits of a product."""
 
-move = cast("Callable[[Floats, int, int, int], None]", generated(_move))
-"""Move elements inside an array without gaps: ``move(array, to, start, count)``. Nothing is checked."""
+ones = cast("Callable[[np.uint64], int]", generated(_ones))
+"""How many bits of a word are set."""
+
+lowest = cast("Callable[[np.uint64], int]", generated(_lowest))
+"""The place of the lowest bit that is set in a word that is not 0."""

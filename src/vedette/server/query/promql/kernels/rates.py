@@ -7,7 +7,7 @@ import numpy as np
 from vedette.server.query.promql.kernels.common import Bools, Floats, Ints, after, inlined, kernel
 
 
-@inlined
+@kernel
 def start_reset(previous_start: int, previous_time: int, start: int, time: int) -> bool:
     """Tell from start times whether a counter was reset between two samples; 0 is an unknown start."""
     if start == 0 or start >= time or start < previous_time:

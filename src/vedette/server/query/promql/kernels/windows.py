@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from vedette.server.query.promql.kernels.common import Bools, Floats, Ints, after, inlined, kahan, kernel
-from vedette.server.query.promql.kernels.machine import move
 
 SUM, AVG, MIN, MAX, COUNT, STDDEV, STDVAR, LAST, FIRST, PRESENT = range(10)
-_MANY = 256
 CHANGES, TS_FIRST, TS_LAST, TS_MIN, TS_MAX, MAD, DERIV, PREDICT, SMOOTH = range(10, 19)
 
 
@@ -57,7 +55,8 @@ def _extreme(values: Floats, low: int, high: int, sign: float, last: int) -> int
 
 
 @inlined
-def _quantile_sorted(ordered: Floats, count: int, q: float) -> float:
+def quantile_sorted(ordered: Floats, count: int, q: float) -> float:
+    """A quantile of values in order: what lies between two of them is their weighted mean."""
     if count == 0 or np.isnan(q):
         return np.nan
     if q < 0:
@@ -78,11 +77,11 @@ def _mad(values: Floats, low: int, high: int) -> float:
         if np.isnan(value):
             return np.nan
     window.sort()
-    median = _quantile_sorted(window, len(window), 0.5)
+    median = quantile_sorted(window, len(window), 0.5)
     for i in range(len(window)):
         window[i] = abs(window[i] - median)
     window.sort()
-    return _quantile_sorted(window, len(window), 0.5)
+    return quantile_sorted(window, len(window), 0.5)
 
 
 @inlined
@@ -205,124 +204,3 @@ def over_time(
                     begin = low - 1
                 out[k, j] = _window_value(op, times, values, begin, high, moments[j], first_params[j], second_params[j])
                 present[k, j] = True
-
-
-@inlined
-def _place(ordered: Floats, count: int, value: float) -> int:
-    """How many of the ordered values are smaller."""
-    base = 0
-    while count > 1:
-        half = count >> 1
-        base = base + half if ordered[base + half - 1] < value else base
-        count -= half
-    return base + 1 if count == 1 and ordered[base] < value else base
-
-
-@inlined
-def _insert(ordered: Floats, count: int, value: float) -> None:
-    place = _place(ordered, count, value)
-    move(ordered, place + 1, place, count - place)
-    ordered[place] = value
-
-
-@inlined
-def _remove(ordered: Floats, count: int, value: float) -> None:
-    place = _place(ordered, count, value)
-    move(ordered, place, place + 1, count - place - 1)
-
-
-@inlined
-def _replace(ordered: Floats, count: int, old: float, new: float) -> None:
-    """Take one value out and put another one in; only what lies between them moves."""
-    gone, place = _place(ordered, count, old), _place(ordered, count, new)
-    if gone < place:
-        place -= 1
-        move(ordered, gone, gone + 1, place - gone)
-    else:
-        move(ordered, place + 1, place, gone - place)
-    ordered[place] = new
-
-
-@inlined
-def _sorted_window(values: Floats, low: int, high: int, ordered: Floats) -> tuple[int, int]:
-    """Write the values of a window in order, without NaN; gives how many these are, and how many are NaN."""
-    count = 0
-    for i in range(low, high):
-        if not np.isnan(values[i]):
-            ordered[count] = values[i]
-            count += 1
-    ordered[:count].sort()
-    return count, high - low - count
-
-
-@kernel
-def quantile_over_time(
-    first: Ints,
-    last: Ints,
-    times: Ints,
-    values: Floats,
-    ends: Ints,
-    width: int,
-    quantiles: Floats,
-    stop: Ints,
-    out: Floats,
-    present: Bools,
-) -> None:
-    """The quantile of every window, from a sorted copy of the window that slides along; NaN sorts first.
-
-    When `stop` is set, the rest of the windows is left out.
-    """
-    longest = 0
-    for k in range(len(first)):
-        longest = max(longest, last[k] - first[k])
-    ordered = np.empty(longest)
-    for k in range(len(first)):
-        high = low = after(times, first[k], last[k], ends[0] - width)
-        count = nans = 0
-        for j in range(len(ends)):
-            if stop[0] != 0:
-                return
-            start = ends[j] - width
-            ahead = high + _MANY - 1
-            if ahead < last[k] and times[ahead] <= ends[j]:
-                # Putting so many in one by one would move the window as often.
-                low = max(low, after(times, low, last[k], start))
-                high = after(times, max(low, high), last[k], ends[j])
-                count, nans = _sorted_window(values, low, high, ordered)
-            while high < last[k] and times[high] <= ends[j]:
-                value = values[high]
-                if times[high] <= start:
-                    count = nans = 0  # a gap wider than the window: nothing of what is known stays
-                    low = high + 1
-                elif np.isnan(value):
-                    nans += 1
-                elif low < high and times[low] <= start and not np.isnan(values[low]):
-                    _replace(ordered, count, values[low], value)
-                    low += 1
-                else:
-                    _insert(ordered, count, value)
-                    count += 1
-                high += 1
-            while low < high and times[low] <= start:
-                if np.isnan(values[low]):
-                    nans -= 1
-                else:
-                    _remove(ordered, count, values[low])
-                    count -= 1
-                low += 1
-            if count + nans > 0:
-                present[k, j] = True
-                out[k, j] = _quantile_with_nans(ordered, count, nans, quantiles[j])
-
-
-@inlined
-def _quantile_with_nans(ordered: Floats, count: int, nans: int, q: float) -> float:
-    if nans == 0 or np.isnan(q) or q < 0 or q > 1:
-        return _quantile_sorted(ordered, count + nans, q)
-    rank = q * (count + nans - 1)
-    lower = max(0, int(np.floor(rank)))
-    upper = min(count + nans - 1, lower + 1)
-    if lower < nans:
-        return np.nan
-    weight = rank - np.floor(rank)
-    return ordered[lower - nans] * (1 - weight) + ordered[upper - nans] * weight

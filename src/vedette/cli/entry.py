@@ -1,0 +1,34 @@
+"""The script `vedette`, also where the package is installed without the platform."""
+
+from __future__ import annotations
+
+import sys
+
+from vedette.errors import VedetteError
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; without what the platform needs there is `vedette run`."""
+    try:
+        from vedette.cli.main import main as whole  # noqa: PLC0415 - it may not be there
+    except ModuleNotFoundError as error:
+        _run_alone(sys.argv[1:], error)
+    else:
+        whole()
+
+
+def _run_alone(words: list[str], missing: ModuleNotFoundError) -> None:
+    from vedette.sdk.startup.program import launch  # noqa: PLC0415 - used by this command alone
+
+    command = words[2:] if words[1:2] == ["--"] else words[1:]
+    try:
+        if words[:1] == ["run"] and command:
+            launch(command)
+    except VedetteError as error:
+        sys.exit(f"vedette: {error}")
+    sys.exit(
+        f"vedette: {missing}. Without the platform there is `vedette run -- python app.py`; "
+        "the other commands come with: pip install 'vedette[server]'"
+    )

@@ -1,0 +1,41 @@
+"""What the connections of a server share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from vedette.server.http.connection import Connection
+
+    Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+__all__ = ["Rules"]
+
+
+@dataclass(slots=True)
+class Rules:
+    """What a server answers with, and who is there."""
+
+    app: Application
+    head_seconds: float
+    """How long a request may take to the end of its header fields, and a connection to its first byte."""
+    ends_with_client: Callable[[Any], bool]
+    """Whether a request, given as its scope, is cancelled when its client leaves before it is answered."""
+    connections: set[Connection] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    """Requests that are being answered."""
+    _second: int = 0
+    _date: bytes = b""
+
+    def date(self) -> bytes:
+        """The header line that tells the time."""
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._date = now, b"date: %b\r\n" % formatdate(now, usegmt=True).encode()
+        return self._date

@@ -1,0 +1,260 @@
+"""What `configure` finds and follows, and where the SDK runs: variables, resource, compression, interpreters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from sdk_programs import attributes_of, value_of
+
+from vedette.errors import SettingsError
+from vedette.sdk import resource
+from vedette.sdk.logs.lines import ConsoleLines, JsonLines
+from vedette.sdk.logs.setup import lines_of
+from vedette.sdk.redaction import Redactor
+from vedette.sdk.settings import load
+
+
+def test_the_resource_says_what_runs_where(programs, collector):
+    """Arguments win over `OTEL_RESOURCE_ATTRIBUTES`, which wins over what is found."""
+    git = programs.directory / ".git"
+    git.mkdir()
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    (git / "packed-refs").write_text("# pack-refs\nc0ffee refs/heads/other\ndecade refs/heads/main\n")
+    programs.run(
+        """
+        import vedette
+        vedette.configure("shop", version="1.2", environment="staging", resource={"team": "cash"}, log_format="none")
+        with vedette.span("x"): pass
+        """,
+        OTEL_RESOURCE_ATTRIBUTES="team=other,host.name=a%20host,service.version=0,region=north",
+        KUBERNETES_SERVICE_HOST="10.0.0.1",
+        POD_NAME="shop-7",
+        POD_NAMESPACE="prod",
+    )
+    found = attributes_of(collector.resources("/v1/traces")[0].resource)
+    assert (found["service.name"], found["service.version"], found["deployment.environment.name"]) == (
+        "shop",
+        "1.2",
+        "staging",
+    )
+    assert (found["team"], found["host.name"], found["region"]) == ("cash", "a host", "north")
+    assert found["vcs.ref.head.revision"] == "decade"
+    assert (found["k8s.pod.name"], found["k8s.namespace.name"]) == ("shop-7", "prod")
+    assert found["process.runtime.version"] == sys.version.split()[0]
+    assert {"process.pid", "service.instance.id", "host.arch", "os.type", "telemetry.sdk.name"} <= found.keys()
+
+
+def test_the_commit_of_a_worktree_is_found_where_git_keeps_it(tmp_path, monkeypatch):
+    own, shared = tmp_path / "repo" / ".git" / "worktrees" / "one", tmp_path / "repo" / ".git"
+    own.mkdir(parents=True)
+    (own / "HEAD").write_text("ref: refs/heads/branch\n")
+    (own / "commondir").write_text("../..\n")
+    (shared / "refs" / "heads").mkdir(parents=True)
+    (shared / "refs" / "heads" / "branch").write_text("abad1dea\n")
+    work = tmp_path / "work" / "package"
+    work.mkdir(parents=True)
+    (work.parent / ".git").write_text(f"gitdir: {own}\n")
+    monkeypatch.chdir(work)
+    assert resource._git_commit() == "abad1dea"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/proc/self/cgroup", "12:pids:/docker/ID\n"),
+        ("/proc/self/cgroup", "0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-ID.scope\n"),
+        ("/proc/self/mountinfo", "1 2 8:1 /var/lib/docker/containers/ID/hostname /etc/hostname rw - ext4 /dev/sda1\n"),
+    ],
+)
+def test_a_container_is_known_by_its_id(monkeypatch, path, text):
+    known = "4f" * 32
+    monkeypatch.setattr(resource, "_read", lambda asked: text.replace("ID", known) if str(asked) == path else "")
+    assert resource._container_id() == known
+
+
+def test_opentelemetrys_variables_are_followed_where_ours_are_silent(programs, collector):
+    result = programs.run(
+        """
+        import vedette
+        vedette.configure(log_format="none")
+        vedette.get_logger("app").error("not sent")
+        with vedette.span("sent"): pass
+        """,
+        VEDETTE_ENDPOINT="",
+        OTEL_SERVICE_NAME="theirs",
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        OTEL_EXPORTER_OTLP_HEADERS="x-key=a%20b",
+        OTEL_EXPORTER_OTLP_COMPRESSION="gzip",
+        OTEL_METRICS_EXPORTER="none",
+        OTEL_LOGS_EXPORTER="none",
+    )
+    assert result.stderr == ""
+    ((path, headers, _),) = collector.requests
+    assert (path, headers["x-key"], headers["Content-Encoding"]) == ("/v1/traces", "a b", "gzip")
+    assert attributes_of(collector.resources("/v1/traces")[0].resource)["service.name"] == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "setting", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "5", "timeout_seconds", 5),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "5000", "timeout_seconds", 5),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "60000", "metrics_interval_seconds", 60),
+        ("OTEL_BSP_SCHEDULE_DELAY", "250", "export_interval_seconds", 0.25),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "99", "queue_size", 99),
+        ("OTEL_PROPAGATORS", "b3,jaeger", "propagators", ("b3", "jaeger")),
+        ("OTEL_SDK_DISABLED", "true", "enabled", False),
+    ],
+)
+def test_a_variable_of_opentelemetry_means_what_it_means_there(monkeypatch, variable, text, setting, value):
+    monkeypatch.setenv(variable, text)
+    assert getattr(load("x", {}), setting) == value
+
+
+def test_wrong_signals_and_certificates_are_named():
+    with pytest.raises(SettingsError, match="use traces, logs and metrics"):
+        load("x", {"signals": "spans"})
+    with pytest.raises(SettingsError, match=r"certificate: there is no file '/no/such\.pem'"):
+        load("x", {"certificate": "/no/such.pem"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "form", "kind"),
+    [
+        ("production", "auto", JsonLines),
+        ("development", "auto", ConsoleLines),
+        ("development", "json", JsonLines),
+        ("elsewhere", "auto", JsonLines),  # under pytest there is no terminal
+    ],
+)
+def test_lines_are_as_the_environment_asks_unless_they_are_chosen(environment, form, kind):
+    settings = load("x", {"environment": environment, "log_format": form})
+    assert isinstance(lines_of(settings, "x", Redactor()), kind)
+
+
+def test_each_compression_and_the_console(programs, collector):
+    result = programs.run(
+        """
+        import vedette
+        for how in ("gzip", "zstd", "none"):
+            vedette.configure("squeezed", compression=how, console=how == "none", log_format="none",
+                              process_metrics=False)
+            with vedette.span(f"by {how}", note="a\\x1b[31mb"): pass
+            vedette.shutdown()
+        """
+    )
+    encodings = {
+        message.resource_spans[0].scope_spans[0].spans[0].name: headers.get("Content-Encoding")
+        for path, headers, message in collector.requests
+        if path == "/v1/traces"
+    }
+    assert encodings == {"by gzip": "gzip", "by zstd": "zstd", "by none": None}
+    assert "by none" in result.stderr
+    assert "by gzip" not in result.stderr
+    assert "note='a\\x1b[31mb'" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+INSIDE = """
+import vedette
+vedette.configure("KIND", log_format="none", audit_file="KIND.jsonl", process_metrics=False)
+with vedette.span("in KIND"):
+    vedette.get_logger("app").info("said in KIND")
+vedette.counter("counted_total").inc()
+vedette.audit("done")
+"""
+
+
+def test_subinterpreters_deliver_their_own_and_end(programs, collector):
+    """Those that share the interpreter's lock (as of mod_wsgi) have threads, isolated ones have none."""
+    pytest.importorskip("_testcapi")
+    if sys.version_info >= (3, 12):
+        pytest.skip("this test makes its interpreters as Python 3.11 does")
+    programs.run(
+        f"""
+        import _testcapi, _xxsubinterpreters, vedette
+        inside = {INSIDE!r}
+        vedette.configure("main", log_format="none", process_metrics=False)
+        for kind in ("first", "second"):
+            assert _testcapi.run_in_subinterp(inside.replace("KIND", kind)) == 0
+        isolated = _xxsubinterpreters.create(isolated=True)
+        _xxsubinterpreters.run_string(isolated, inside.replace("KIND", "isolated") + "assert vedette.flush()\\nvedette.shutdown()")
+        _xxsubinterpreters.destroy(isolated)
+        with vedette.span("in main"): pass
+        """
+    )
+    kinds = ("first", "second", "isolated")
+    assert collector.names() == sorted([f"in {kind}" for kind in (*kinds, "main")])
+    said = [value_of(record.body) for record in collector.logs]
+    assert sorted(text for text in said if "said" in text) == sorted(f"said in {kind}" for kind in kinds)
+    assert len([text for text in said if text.startswith("done by")]) == 3
+    counted = {
+        attributes_of(held.resource)["service.name"]
+        for held in collector.resources("/v1/metrics")
+        if "counted_total" in str(held)
+    }
+    assert counted == set(kinds)
+
+
+def test_without_the_interpreters_lock_counts_go_to_cells_of_the_threads(programs):
+    """A tick of `itertools.count` is atomic only under the lock. A free-threaded build says so by this function."""
+    result = programs.run(
+        """
+        import sys, threading
+        sys._is_gil_enabled = lambda: False
+        import vedette
+        vedette.configure("free", export=False, log_format="none")
+        counter, gauge = vedette.counter("c_total"), vedette.gauge("g")
+        seen, together = vedette.histogram("h"), threading.Barrier(4)
+        def work():
+            together.wait()
+            for _ in range(5000):
+                counter.inc(); gauge.inc(); seen.observe(1)
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        assert len(counter._cells) == 4
+        seen.fold()
+        print(counter.value(), gauge.value(), seen.count())
+        """
+    )
+    assert result.stdout.split() == ["20000", "20000", "20000"]
+
+
+def test_faults_of_the_sdk_are_told_once_and_raised_under_pytest(programs, collector):
+    """A processor of the host's that fails stands for a fault: the program goes on, and its span arrives."""
+    source = """
+        import vedette
+        vedette.configure("faulty", log_format="none")
+        from opentelemetry import trace
+        class Bad:
+            def on_start(self, span, parent_context=None): raise RuntimeError("bad processor")
+            def on_end(self, span): raise RuntimeError("bad processor")
+        trace.get_tracer_provider().add_span_processor(Bad())
+        for number in range(3):
+            try:
+                with vedette.span(f"kept {number}"): pass
+            except RuntimeError as error:
+                print("raised", error)
+        """
+    told = programs.run(source)
+    assert told.stdout == ""
+    assert told.stderr.count("bad processor") == 2  # once for each of the two places
+    assert collector.names() == ["kept 0", "kept 1", "kept 2"]
+    assert programs.run(source, PYTEST_CURRENT_TEST="theirs").stdout.count("raised bad processor") == 3
+
+
+def test_a_program_is_run_where_the_platform_is_not_installed(programs, collector):
+    path = programs.write("import vedette\nwith vedette.span('without the platform'): pass\n")
+    script = "import sys\nsys.modules['typer'] = None\nfrom vedette.cli.entry import main\nmain()"
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", script, *words]
+        return subprocess.run(command, env=programs.environment(), capture_output=True, text=True, check=False)
+
+    assert run("run", "--", sys.executable, str(path)).returncode == 0
+    assert collector.names() == ["without the platform"]
+    assert "vedette: 'no-such-program' cannot be started" in run("run", "no-such-program").stderr
+    assert "the other commands come with: pip install 'vedette[server]'" in run("serve").stderr

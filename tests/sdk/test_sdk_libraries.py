@@ -1,0 +1,103 @@
+"""Statements of SQLAlchemy and requests of HTTPX, as our own instrumentations show them."""
+
+from __future__ import annotations
+
+import socket
+
+from sdk_programs import attributes_of
+
+
+def test_sqlalchemy_statements_rows_failures_and_repeats_are_seen(programs, collector):
+    result = programs.run(
+        """
+        import vedette
+        vedette.configure("web")
+        vedette.instrument()
+        from sqlalchemy import create_engine, text
+        engine = create_engine("sqlite:///rows.db")
+        with vedette.span("request"), engine.begin() as db:
+            db.execute(text("CREATE TABLE t (a)"))
+            db.execute(text("INSERT INTO t VALUES (:a)"), [{"a": 1}, {"a": 2}])
+            db.execute(text("UPDATE t SET a = :secret"), {"secret": "not to be seen"})
+            for number in range(12):
+                db.execute(text("SELECT * FROM t WHERE a = :n"), {"n": number})
+        try:
+            with engine.connect() as db:
+                db.execute(text("SELECT * FROM missing"))
+        except Exception as error:
+            print(type(error).__name__)
+        with engine.connect(), engine.connect() as released:
+            released.close()
+            vedette.flush(); vedette.shutdown()
+        """
+    )
+    spans = {span.name: span for span in collector.spans}
+    updated = attributes_of(next(span for name, span in spans.items() if name.startswith("UPDATE")))
+    assert updated["db.system.name"] == "sqlite"
+    assert updated["db.query.text"] == "UPDATE t SET a = ?"
+    assert updated["db.response.affected_rows"] == 2
+    assert "not to be seen" not in str(collector.requests)
+    outer = attributes_of(spans["request"])
+    assert outer["db.n_plus_one"] is True
+    assert outer["db.n_plus_one.query"] == "SELECT * FROM t WHERE a = ?"
+    assert outer["db.n_plus_one.count"] == 12
+    failed = next(span for span in collector.spans if "missing" in str(attributes_of(span).get("db.query.text")))
+    assert failed.status.code == 2
+    assert "OperationalError" in result.stdout
+    found = {metric.name: metric for metric in collector.metrics}
+    timed = found["db_client_operation_duration_seconds"].histogram.data_points
+    assert {attributes_of(p)["operation"]: p.count for p in timed}["SELECT"] == 12
+    pool = {attributes_of(p)["state"]: p.as_int for p in found["db_client_connections"].gauge.data_points}
+    assert (pool["used"], pool["idle"]) == (1, 1)
+
+
+def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs, collector):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        programs.run(
+            """
+            import asyncio, socket, sys, httpx, vedette
+            vedette.configure("web", log_format="none")
+            vedette.instrument()
+            silent, fine = sys.argv[1:]
+            with vedette.span("outer"), vedette.context(correlation_id="c-1"):
+                for _ in range(2):
+                    try:
+                        httpx.get(f"http://user:pw@127.0.0.1:{silent}/slow?token=s3cret", timeout=0.1)
+                    except httpx.ReadTimeout:
+                        pass
+                with socket.socket() as refusing:
+                    refusing.bind(("127.0.0.1", 0))
+                    closed = f"http://127.0.0.1:{refusing.getsockname()[1]}/closed"
+                async def ask():
+                    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=1)) as client:
+                        try:
+                            await client.get(closed)
+                        except httpx.ConnectError:
+                            pass
+                    async with httpx.AsyncClient() as client:
+                        await client.post(f"{fine}/v1/traces", content=b"")
+                asyncio.run(ask())
+                with httpx.Client(transport=httpx.HTTPTransport(retries=1)) as client:
+                    try:
+                        client.get(closed)
+                    except httpx.ConnectError:
+                        pass
+            """,
+            str(silent.getsockname()[1]),
+            collector.url,
+        )
+    spans = [span for span in collector.spans if span.name in {"GET", "POST"}]
+    first, second, refused, posted, refused_again = map(attributes_of, spans)
+    assert (first["error.type"], first["timeout"]) == ("httpx.ReadTimeout", True)
+    assert "http.request.resend_count" not in first
+    assert second["http.request.resend_count"] == 1
+    assert "s3cret" not in str(collector.requests)
+    assert refused["connection.retries"] == refused_again["connection.retries"] == 1
+    assert "connection.retries" not in posted
+    assert posted["http.response.status_code"] == 200
+    sent = next(headers for _, headers, message in collector.requests if not message.ByteSize())
+    named = {key.lower(): value for key, value in sent.items()}
+    assert named["traceparent"].split("-")[2] == spans[3].span_id.hex()
+    assert named["x-correlation-id"] == "c-1"
