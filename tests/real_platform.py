@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_SETTLING_SECONDS = 5.0
+"""How long segments may stay after what was waited for is there: forever where the engine is held or gone."""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -166,13 +170,20 @@ class Platform:
         return [json.loads(line) for line in answer.body.splitlines()]
 
     def eventually(self, statement: str, expected: object, tenant: str = "default", key: str = "") -> None:
-        """Wait until the first column of the first row is `expected`. A key brings its own tenant."""
+        """Wait until the first column of the first row is `expected`. A key brings its own tenant.
+
+        A batch reaches its tables one after another, so the segments that are there by then may go, too: a test that
+        asks another table next finds what it expects.
+        """
 
         def first() -> object:
             rows = self.sql(statement, "" if key else tenant, **({"Authorization": f"Bearer {key}"} if key else {}))
             return next(iter(rows[0].values())) if rows else None
 
         wait_for(first, expected, statement)
+        segments, until = list((self.data_dir / "wal").glob("*.wal")), time.monotonic() + _SETTLING_SECONDS
+        while time.monotonic() < until and any(segment.exists() for segment in segments):
+            time.sleep(0.02)
 
     def loaded(self) -> None:
         """Wait until everything that was acknowledged is in every table and rollup: its segments are gone then."""

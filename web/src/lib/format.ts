@@ -86,6 +86,11 @@ export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;
 }
 
+/** The same with every digit. */
+export function exactPlural(n: number, one: string, many = `${one}s`): string {
+  return `${exactCount(n)} ${n === 1 ? one : many}`;
+}
+
 function significant(value: number): string {
   if (value >= 100) return Math.round(value).toString();
   if (value >= 10) return trim(value.toFixed(1));

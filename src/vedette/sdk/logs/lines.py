@@ -8,8 +8,9 @@ from math import inf
 from time import gmtime, localtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vedette.sdk.logs.line_shapes import compiled
 from vedette.sdk.logs.records import Captured, Record, ids_of, level_name, message_of
-from vedette.sdk.logs.shapes import compiled
+from vedette.sdk.logs.shapes import KEPT_SHAPES, MOST_COMPILED, NO_NAMES, NameSets, Shapes
 from vedette.sdk.redaction import MASK
 from vedette.sdk.traces.span import Span
 from vedette.sdk.values import Shared
@@ -25,16 +26,12 @@ __all__ = ["ConsoleLines", "JsonLines", "Lines"]
 _SECOND = 1_000_000_000
 _KEPT = 4096
 _KEPT_OF_A_KEY = 128
-_KEPT_SHAPES = 1024
-_COMPILED_AT = 4
-_MOST_COMPILED = 256
 _KEPT_CHARS = 64
 _FILLINGS_OF_A_KEY = 4
 _RESERVED = frozenset(
     ("timestamp", "level", "logger", "message", "service", "trace_id", "span_id", "exception", "event")
 )
 _INFINITIES = {float("inf"): '"Infinity"', float("-inf"): '"-Infinity"'}
-_NO_NAMES: frozenset[Any] = frozenset()
 _COLOURS = {"trace": "90", "debug": "36", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
 
 
@@ -91,20 +88,19 @@ class JsonLines:
         self._keys: dict[Any, str] = {}
         self.quoted = _Quoted(redactor, self.other, _KEPT)
         self._quoted_of: dict[str, _Quoted] = {}
-        self._shapes: dict[tuple[Any, ...], Any] = {}  # how often a shape came, or its function
+        self._shapes = Shapes(lambda record: compiled(self, record))
         self._renders: dict[str, Any] = {}  # the function that a message took the last time
-        self._compiled = 0
         # What consecutive records share: the second, the logger's and the context's fields, the span.
         self.begin = 0
         self.time = ""
         self.bound: Any = None
         self.bound_text = ""
-        self.bound_names: frozenset[Any] = _NO_NAMES
+        self.bound_names: frozenset[Any] = NO_NAMES
         self.context: Any = None
         self.context_text = ""
-        self.context_names: frozenset[Any] = _NO_NAMES
+        self.context_names: frozenset[Any] = NO_NAMES
         self._shared: dict[Shared, tuple[str, frozenset[Any]]] = {}
-        self._name_sets: dict[Any, frozenset[Any]] = {}
+        self._name_sets = NameSets()
         self.span: Any = None
         self.ids = ""
 
@@ -172,7 +168,7 @@ class JsonLines:
             return
         known = self._shared.get(bound)
         if known is None:
-            if len(self._shared) >= _KEPT_SHAPES:
+            if len(self._shared) >= KEPT_SHAPES:
                 self._shared.clear()
             known = self._shared[bound] = self._pairs(bound)
         self.bound_text, self.bound_names = known
@@ -180,13 +176,7 @@ class JsonLines:
     def _pairs(self, fields: dict[str, Any] | None) -> tuple[str, frozenset[Any]]:
         """Fields as JSON, and their names: the same set for the same names, which are compared by identity."""
         if not fields:
-            return "", _NO_NAMES
-        sets, key = self._name_sets, tuple(fields)
-        names = sets.get(key)
-        if names is None:
-            if len(sets) >= _KEPT_SHAPES:
-                sets.clear()
-            names = sets[key] = frozenset(key)
+            return "", NO_NAMES
         text, keys, redact = "", self._keys, self._redact
         for field, value in fields.items():
             name = keys.get(field) or self._key(field)
@@ -194,7 +184,7 @@ class JsonLines:
                 text += name + encode_basestring(redact(value))
             else:
                 text += self._pair(field, value)
-        return text, names
+        return text, self._name_sets[tuple(fields)]
 
     def message(self, record: Record) -> str:
         """The record's message as JSON."""
@@ -223,19 +213,10 @@ class JsonLines:
 
     def _render_for(self, record: Record) -> Any:
         """The function for the record's shape, compiled when it has come a few times; `None` before."""
-        shapes, message = self._shapes, record[3]
-        key = (record[2], record[1], *record[5])
-        found = shapes.get(key, 0)
-        if type(found) is int:
-            if found + 1 < _COMPILED_AT or self._compiled >= _MOST_COMPILED:
-                if len(shapes) >= _KEPT_SHAPES:
-                    self._shapes = shapes = {known: held for known, held in shapes.items() if type(held) is not int}
-                shapes[key] = found + 1
-                return None
-            if not all(type(name) is str for name in record[5]):
-                return None
-            self._compiled += 1
-            found = shapes[key] = compiled(self, record)
+        found = self._shapes.function((record[2], record[1], *record[5]), record)
+        if found is None:
+            return None
+        message = record[3]
         if message in self.quoted:  # it came before
             if len(self._renders) >= _KEPT:
                 self._renders.clear()
@@ -256,7 +237,7 @@ class JsonLines:
         """The strings of one key, so that one whose values never come again does not push out those of the others."""
         known = self._quoted_of.get(key)
         if known is None:
-            if len(self._quoted_of) >= _MOST_COMPILED:
+            if len(self._quoted_of) >= MOST_COMPILED:
                 return self.quoted
             known = self._quoted_of[key] = _Quoted(self._redactor, self.other, _KEPT_OF_A_KEY, _FILLINGS_OF_A_KEY)
         return known

@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.logs.records import ids_of, message_of, severity_of
+from vedette.sdk.logs.shapes import NO_NAMES, NameSets, Shapes
 from vedette.sdk.otlp.attributes import AttributeEncoder, SharedBytes
 from vedette.sdk.otlp.record_shapes import compiled
 from vedette.sdk.otlp.wire import any_value, delimited, utf8, varint
@@ -22,10 +23,6 @@ __all__ = ["LogEncoder"]
 
 _KEPT = 4096
 _KEPT_CHARS = 256
-_KEPT_SHAPES = 1024
-_COMPILED_AT = 4
-_MOST_COMPILED = 256
-_NO_NAMES: frozenset[Any] = frozenset()
 _LOW_64 = (1 << 64) - 1
 _EXCEPTION = {"type": "exception.type", "message": "exception.message", "stack": "exception.stacktrace"}
 _times = struct.Struct("<cQcQ").pack
@@ -46,17 +43,16 @@ class LogEncoder:
         self.heads: dict[tuple[int, str], bytes] = {}
         self._severities: dict[Any, bytes] = {}
         self._shared = SharedBytes(self._attributes)
-        self._shapes: dict[tuple[Any, ...], Any] = {}  # how often a shape came, or its function
+        self._shapes = Shapes(lambda record: compiled(self, record, self._attributes.kinds, _times))
         self._functions: dict[str, Any] = {}  # the function that a message took the last time
-        self._compiled = 0
         # What consecutive records have in common: the fields of a logger and of a request, the span.
         self.bound: Any = None
         self.bound_fields = b""
-        self.bound_names: frozenset[Any] = _NO_NAMES
+        self.bound_names: frozenset[Any] = NO_NAMES
         self.context: Any = None
         self.context_fields = b""
-        self.context_names: frozenset[Any] = _NO_NAMES
-        self._name_sets: dict[Any, frozenset[Any]] = {}
+        self.context_names: frozenset[Any] = NO_NAMES
+        self._name_sets = NameSets()
         self.span: Any = None
         self.ids = b""
 
@@ -91,24 +87,14 @@ class LogEncoder:
 
     def _function_for(self, record: Record) -> Callable[[Record], bytes | None] | None:
         """The function for the record's shape, compiled when it has come a few times; `None` before."""
-        shapes, message, fields = self._shapes, record[3], record[5]
-        key = (record[1], *fields)
-        found = shapes.get(key, 0)
-        if type(found) is int:
-            if found + 1 < _COMPILED_AT or self._compiled >= _MOST_COMPILED:
-                if len(shapes) >= _KEPT_SHAPES:
-                    self._shapes = shapes = {known: held for known, held in shapes.items() if type(held) is not int}
-                shapes[key] = found + 1
-                return None
-            if not all(type(name) is str and name for name in fields):
-                return None
-            self._compiled += 1
-            found = shapes[key] = compiled(self, record, self._attributes.kinds, _times)
+        encode: Callable[[Record], bytes | None] | None = self._shapes.function((record[1], *record[5]), record)
+        if encode is None:
+            return None
+        message = record[3]
         if len(message) <= _KEPT_CHARS and (record[1], message) in self.heads:  # it came before
             if len(self._functions) >= _KEPT:
                 self._functions.clear()
-            self._functions[message] = found
-        encode: Callable[[Record], bytes | None] = found
+            self._functions[message] = encode
         return encode
 
     # -- what the compiled functions ask for
@@ -116,26 +102,16 @@ class LogEncoder:
     def use_context(self, context: dict[str, Any] | None) -> None:
         """Take over the fields of a request, which its records share. They do not change once made."""
         self.context = context
-        self.context_names = self._names(context) if context else _NO_NAMES
+        self.context_names = self._name_sets[tuple(context)] if context else NO_NAMES
         self.context_fields = self._attributes.encode_once(context) if context else b""
 
     def use_bound(self, bound: dict[str, Any] | None) -> None:
         """Take over the fields of a logger, likewise."""
         self.bound = bound
-        self.bound_names = self._names(bound) if bound else _NO_NAMES
+        self.bound_names = self._name_sets[tuple(bound)] if bound else NO_NAMES
         self.bound_fields = (
             b"" if not bound else self._shared[bound] if type(bound) is Shared else self._attributes.encode(bound)
         )
-
-    def _names(self, fields: dict[str, Any]) -> frozenset[Any]:
-        """The same set for the same names: they are compared by identity."""
-        sets, key = self._name_sets, tuple(fields)
-        names = sets.get(key)
-        if names is None:
-            if len(sets) >= _KEPT_SHAPES:
-                sets.clear()
-            names = sets[key] = frozenset(key)
-        return names
 
     def new_span(self, record: Record) -> bytes:
         """The fields for the record's span, kept for the next record of the same span."""

@@ -10,7 +10,7 @@ import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { Problem } from "../../components/view/problem";
 import { Loading, QueryView } from "../../components/view/query-view";
-import { exactCount, plural } from "../../lib/format";
+import { exactCount, exactPlural, plural } from "../../lib/format";
 import { withTerm } from "../../lib/lucene";
 import { iso } from "../../lib/time";
 import { useTimeRange } from "../../state/time-range";
@@ -109,7 +109,7 @@ export function LogsPage(): ReactNode {
               setColumns={setColumns}
               order={live ? null : search.oldest ? "oldest" : "newest"}
               onOldest={(oldest) => change({ oldest })}
-              note={live ? `the newest ${exactCount(TAIL_LINES)} are kept` : total === undefined ? "" : `${exactCount(total)} lines`}
+              note={live ? `the newest ${exactCount(TAIL_LINES)} are kept` : total === undefined ? "" : exactPlural(total, "line")}
             />
             {live ? (
               <LineList {...list} lines={tail.lines} />

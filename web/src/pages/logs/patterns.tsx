@@ -8,7 +8,7 @@ import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
 import { ServiceName } from "../../components/view/service-name";
 import { When } from "../../components/view/when";
-import { change, count, exactCount, share } from "../../lib/format";
+import { change, count, exactCount, exactPlural, plural, share } from "../../lib/format";
 import { useTimeRange } from "../../state/time-range";
 import { patternsAsk } from "./asks";
 import classes from "./logs.module.css";
@@ -24,7 +24,7 @@ export function Patterns({ q, onQuery }: { q: string; onQuery: (q: string) => vo
       {(data) => (
         <Panel
           flush
-          title={`${exactCount(data.patterns.length)} patterns in ${count(data.total)} lines`}
+          title={`${exactPlural(data.patterns.length, "pattern")} in ${plural(data.total, "line")}`}
           side={data.sampled ? "counts are estimates from a sample" : undefined}
         >
           {data.patterns.length === 0 ? (
@@ -52,7 +52,7 @@ function PatternRow(props: { pattern: Pattern; comparable: boolean; onShow: () =
   const severity = Object.keys(pattern.severities)[0] ?? "unset";
   return (
     <li className={classes["pattern"]} data-severity={severity}>
-      <span className="num" title={`${exactCount(pattern.count)} lines`}>
+      <span className="num" title={exactPlural(pattern.count, "line")}>
         {count(pattern.count)}
       </span>
       <span className={`num ${classes["wide"]}`}>{share(pattern.share)}</span>

@@ -8,7 +8,7 @@ import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
 import { ServiceName } from "../../components/view/service-name";
-import { durationMs, rate, share } from "../../lib/format";
+import { durationMs, exactPlural, plural, rate, share } from "../../lib/format";
 import { condition } from "../../lib/query-text";
 import { useTimeRange } from "../../state/time-range";
 import { heatAsk, serviceAsks, spansOf } from "./asks";
@@ -128,9 +128,9 @@ function LatencyMap({ q }: { q: string }): ReactNode {
         {(data) => (
           <Heatmap
             cells={cellsOf(data)}
-            label={`Spans by time and duration: ${data.total_count} spans`}
+            label={`Spans by time and duration: ${exactPlural(data.total_count, "span")}`}
             format={durationMs}
-            describe={(spans, failed) => `${spans} spans${failed > 0 ? `, ${failed} errors` : ""}`}
+            describe={(spans, failed) => `${plural(spans, "span")}${failed > 0 ? `, ${plural(failed, "error")}` : ""}`}
             note="The stronger the colour, the more spans; red where some failed."
             onZoom={range.zoom}
           />

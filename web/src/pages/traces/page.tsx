@@ -11,7 +11,7 @@ import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { Problem } from "../../components/view/problem";
 import { Loading, QueryView } from "../../components/view/query-view";
-import { durationMs, exactCount } from "../../lib/format";
+import { durationMs, exactCount, exactPlural } from "../../lib/format";
 import { withCondition } from "../../lib/query-text";
 import { iso } from "../../lib/time";
 import { useTenant } from "../../state/tenant";
@@ -91,7 +91,7 @@ export function TracesPage(): ReactNode {
           {pick && <Picked pick={pick} query={search.q ?? ""} add={add} close={() => change({ pick: undefined })} />}
           <Panel
             flush
-            title={found.data === undefined ? "Traces" : `${exactCount(traces.length)}${found.hasNextPage ? "+" : ""} traces`}
+            title={found.data === undefined ? "Traces" : found.hasNextPage ? `${exactCount(traces.length)}+ traces` : exactPlural(traces.length, "trace")}
             side={search.order === "slowest" ? "slowest first" : "newest first"}
           >
             {found.data !== undefined ? <TraceList traces={traces} /> : found.isFetching && <Loading lines={12} />}
