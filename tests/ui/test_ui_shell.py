@@ -175,7 +175,7 @@ def sent_by_hand(instructions: str) -> int:
 def test_where_nothing_was_sent_a_page_says_what_to_send_and_that_arrives(visitor):
     shop = visitor.shop
     page = visitor.open("/", tenant="beginner")
-    shown = page.locator("#content pre")
+    shown = page.locator("pre").filter(has=page.get_by_role("button", name="Copy instructions"))
     for name, said in (
         ("Overview", "Nothing has arrived in this range"),
         ("Services", "No service has sent a span in this range"),

@@ -109,56 +109,34 @@ def _run(
     if windows.buckets is not None:
         apply_to_buckets(name, windows, part, out, present)
         return
-    first, last = windows.first[part], windows.last[part]
-    times, values, starts = windows.times_ms, windows.values, windows.starts_ms
-    ends, width, stop = windows.ends_ms, windows.width_ms, evaluator.context.stop
+    context, steps = evaluator.context, evaluator.steps
+    samples = windows.first[part], windows.last[part], windows.times_ms, windows.values
+    starts, spans, stop = windows.starts_ms, (windows.ends_ms, windows.width_ms), context.stop
     rows, mask = out[part], present[part]
+    lookback = context.lookback_ms
     if name in _RATES:
-        counter, per_second = _RATES[name]
+        kind = _RATES[name]
         if windows.anchored or windows.smoothed:
-            lookback = evaluator.context.lookback_ms
-            rates.extended(
-                counter,
-                per_second,
-                windows.smoothed,
-                first,
-                last,
-                times,
-                values,
-                ends,
-                width,
-                lookback,
-                stop,
-                rows,
-                mask,
-            )
+            rates.extended(*kind, windows.smoothed, *samples, *spans, lookback, stop, rows, mask)
         else:
-            rates.extrapolated(
-                counter, per_second, first, last, times, values, starts, ends, width, stop, rows, mask, overlaps[part]
-            )
+            rates.extrapolated(*kind, *samples, starts, *spans, stop, rows, mask, overlaps[part])
     elif name in {"irate", "idelta"}:
-        rates.last_two(name == "irate", first, last, times, values, starts, ends, width, rows, mask)
+        rates.last_two(name == "irate", *samples, starts, *spans, rows, mask)
     elif name == "resets":
-        lookback = evaluator.context.lookback_ms if windows.anchored else 0
-        rates.count_resets(first, last, times, values, starts, ends, width, lookback, rows, mask)
+        rates.count_resets(*samples, starts, *spans, lookback if windows.anchored else 0, rows, mask)
     elif name == "quantile_over_time":
-        quantiles.quantile_over_time(first, last, times, values, ends, width, parameters[0], stop, rows, mask)
+        quantiles.quantile_over_time(*samples, *spans, parameters[0], stop, rows, mask)
     else:
-        nothing = np.zeros(evaluator.steps.count)
-        given = [*parameters, nothing, nothing]
-        lookback = evaluator.context.lookback_ms if windows.anchored else 0
+        nothing = np.zeros(steps.count)
+        first_parameter, second_parameter, *_ = [*parameters, nothing, nothing]
         over.over_time(
             _OVER_TIME[name],
-            first,
-            last,
-            times,
-            values,
-            ends,
-            width,
-            lookback,
-            evaluator.steps.times,
-            given[0],
-            given[1],
+            *samples,
+            *spans,
+            lookback if windows.anchored else 0,
+            steps.times,
+            first_parameter,
+            second_parameter,
             stop,
             rows,
             mask,
