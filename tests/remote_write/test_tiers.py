@@ -32,6 +32,26 @@ def _gauge(second: int) -> float:
     return 50 + 40 * math.sin(second / 5000) + second % 17
 
 
+def _native(minute: int, *, gauge: bool = False, custom: bool = False) -> dict[str, Any]:
+    """Native histograms: counts start again every seven hours, and there the resolution is another."""
+    age, epoch = minute % 413, minute // 413
+    counts = {i: float(age * (i + 1) // 3 + i) for i in range(-2, 4) if i != 1}
+    if gauge:
+        counts = {i: float((minute * 7 + i) % 13) for i in range(3)}
+    found = {"positive": counts, "count": sum(counts.values()) + age, "sum": age * 2.5, "schema": 0}
+    if custom:
+        counts = {i: float(age * (i + 1)) for i in range(3)}
+        return found | {"schema": -53, "positive": counts, "custom_values": (1.0, 2.5), "count": sum(counts.values())}
+    if gauge:
+        return found | {"hint": 3, "count": sum(counts.values())}
+    return found | {"schema": epoch % 3, "zero_threshold": 1e-3, "zero_count": float(age), "negative": {1: float(age)}}
+
+
+def _natives(begin: int, hours: int, shift_ms: int = 0, **kind: bool) -> list[tuple[int, bytes]]:
+    minutes = range(hours * 60 + 1)
+    return [(4, histogram(_native(at, **kind), (begin + at * 60) * 1000 + shift_ms)) for at in minutes]
+
+
 def _write(platform: Platform, *series: bytes, tenant: str = "acme") -> None:
     answer = platform.request(PATH, packed(b"".join(series)), headers=ONE | {"X-Scope-OrgID": tenant})
     assert answer.status == 204, answer.body
@@ -48,15 +68,25 @@ def _ask(platform: Platform, path: str, tenant: str, **parameters: object) -> di
     return answer.json()
 
 
+def _numbers(metric: dict[str, str], at: float, point: Any) -> list[tuple[tuple[str, ...], float]]:
+    """A point as numbers by series, time and, of a native histogram, what is counted."""
+    series = str(sorted(metric.items()))
+    if not isinstance(point, dict):
+        return [((series, at), float(point))]
+    found = [((series, at, name), float(point[name])) for name in ("count", "sum")]
+    return found + [((series, at, "to", bucket[2]), float(bucket[3])) for bucket in point.get("buckets", ())]
+
+
 def _range(  # noqa: PLR0917 - as the API has them
     platform: Platform, query: str, start: float, end: float, step: int, tenant: str = "acme"
 ) -> tuple[dict[str, Any], list[str]]:
     """Values by series and time, and the notes."""
     answer = _ask(platform, "query_range", tenant, query=query, start=start, end=end, step=step)
     found = {
-        (str(sorted(one["metric"].items())), at): float(value)
+        key: value
         for one in answer["data"]["result"]
-        for at, value in one["values"]
+        for at, point in (*one.get("values", ()), *one.get("histograms", ()))
+        for key, value in _numbers(one["metric"], at, point)
     }
     return found, [text for text in answer.get("infos", ()) if "might not be a counter" not in text]
 
@@ -66,14 +96,14 @@ def _moments(platform: Platform, query: str, start: int, end: int, step: int) ->
     found = {}
     for at in range(start, end + 1, step):
         for one in _ask(platform, "query", "acme", query=query, time=at)["data"]["result"]:
-            found[str(sorted(one["metric"].items())), one["value"][0]] = float(one["value"][1])
+            found |= _numbers(one["metric"], *(one.get("value") or one["histogram"]))
     return found
 
 
-def _same(left: dict[Any, float], right: dict[Any, float]) -> None:
-    assert left.keys() == right.keys()
+def _same(left: dict[Any, float], right: dict[Any, float], query: str = "") -> None:
+    assert left.keys() == right.keys(), query
     for key, value in left.items():
-        assert right[key] == pytest.approx(value, rel=1e-12, nan_ok=True), key
+        assert right[key] == pytest.approx(value, rel=1e-12, nan_ok=True), (query, key)
 
 
 EXACT = (
@@ -93,6 +123,24 @@ EXACT = (
     "absent_over_time(gap[1h])",
     "sum by (odd) (rate(c[1h] offset 2h))",
     "max_over_time(g[1h:30m])",
+    "rate(h[1h])",
+    "increase(h[3h])",
+    "histogram_quantile(0.9, sum(rate(h[2h])))",
+    "delta(hg[2h])",
+    "sum_over_time(h[1h])",
+    "avg_over_time(hg[2h])",
+    "last_over_time(h[1h])",
+    "first_over_time(h[2h])",
+    "count_over_time({__name__=~'c|h|hc'}[1h])",
+    "resets(h[24h])",
+    "changes(h[4h])",
+    "h",
+    "timestamp(hc)",
+    "rate(hc[1h])",
+    "ts_of_first_over_time(h[1h])",
+    "count_over_time(both[4h])",
+    "sum_over_time(both[1h])",
+    "rate({__name__=~'c|h'}[1h])",
 )
 
 
@@ -110,6 +158,15 @@ def written(new_platform, tmp_path_factory):
     parts.append((2, sample(STALE, (begin + 8 * HOUR) * 1000 + 46)))
     parts += _samples(begin + 20 * HOUR, 9, 45, lambda at: -float(at), 1)
     _write(platform, series_one([("__name__", "gap")], *parts))
+    # The one has its samples at the very ends of buckets, the other off them, and it pauses.
+    ended = (4, histogram({"schema": 0, "count": 0.0, "sum": STALE}, (begin + 10 * HOUR - 60) * 1000))
+    paused = [*_natives(begin, 10, 11)[:-2], ended, *_natives(begin + 20 * HOUR, HOURS - 20, 11)]
+    _write(platform, series_one([("__name__", "h"), ("i", "0")], *_natives(begin, HOURS)))
+    _write(platform, series_one([("__name__", "h"), ("i", "1")], *paused))
+    _write(platform, series_one([("__name__", "hg")], *_natives(begin, HOURS, gauge=True)))
+    _write(platform, series_one([("__name__", "hc")], *_natives(begin, HOURS, 7, custom=True)))
+    both = _samples(begin, 5, 60, float, 3) + _natives(begin + 5 * HOUR, 5, 3)[1:]
+    _write(platform, series_one([("__name__", "both")], *both))
     yield platform
     platform.stop()
 
@@ -130,10 +187,10 @@ def gone(written, before):
     assert before  # asked while there were samples
     begin, now = _begin(), int(time.time())
     _write(written, series_one([("__name__", "c")], *_samples(begin, 1, 60, float)), tenant="late")
-    found = {"schema": 0, "count": 3.0, "sum": 5.0, "positive": {1: 3.0}}
-    parts = [(4, histogram(found, (begin + at) * 1000)) for at in range(0, HOUR, 60)]
-    _write(written, series_one([("__name__", "h")], *parts, (4, histogram(found, now * 1000))), tenant="histograms")
-    _write(written, series_one([("__name__", "c")], *_samples(begin, 1, 60, float)), tenant="histograms")
+    at_minutes = [(at, {"schema": 0, "count": at * 3.0, "sum": 5.0, "positive": {1: at * 3.0}}) for at in range(60)]
+    parts = [(4, histogram(found, (begin + at * 60) * 1000)) for at, found in at_minutes]
+    parts.append((4, histogram(at_minutes[-1][1], now * 1000)))
+    _write(written, series_one([("__name__", "h")], *parts), tenant="histograms")
     # Something new, so that every old day can go.
     _write(written, series_one([("__name__", "fresh")], (2, sample(1.0, now * 1000))))
     written.loaded()
@@ -158,9 +215,9 @@ def _summed_up(platform: Platform, hour: int, count: int, tenant: str = "acme") 
 def test_answers_from_sums_are_those_from_samples(before):
     few, hourly = before
     for query, (found, notes) in hourly.items():
-        moments = {at for _, at in few[query]}
-        _same(few[query], {key: value for key, value in found.items() if key[1] in moments})
-        assert few[query]
+        moments = {key[1] for key in few[query]}
+        _same(few[query], {key: value for key, value in found.items() if key[1] in moments}, query)
+        assert few[query], query
         assert not notes, query
 
 
@@ -181,6 +238,7 @@ def test_deleted_samples_leave_the_sums_too(written):
     begin, tenant = _begin(), "deleted"
     for name in ("c", "kept"):
         _write(written, series_one([("__name__", name)], *_samples(begin, 3, 60, float)), tenant=tenant)
+    _write(written, series_one([("__name__", "c"), ("native", "yes")], *_natives(begin, 3)), tenant=tenant)
     _summed_up(written, begin + HOUR, 60, tenant)
     span = urllib.parse.urlencode({"match[]": "c", "start": begin + 1800, "end": begin + 2 * HOUR})
     path = f"/prometheus/api/v1/admin/tsdb/delete_series?{span}"
@@ -189,6 +247,8 @@ def test_deleted_samples_leave_the_sums_too(written):
     for table in ("samples_5m", "samples_1h"):
         written.eventually(f"SELECT sum(count) FROM {table} WHERE {ids}", 30 + 60, tenant)
         assert written.sql(f"SELECT sum(count) AS n FROM {table} WHERE NOT {ids}", tenant)[0]["n"] == 181
+    for table in ("histograms_5m", "histograms_1h"):
+        written.eventually(f"SELECT sum(count) FROM {table}", 30 + 60, tenant)
 
 
 def test_a_kill_in_the_middle_loses_and_doubles_nothing(written):
@@ -209,7 +269,7 @@ def test_answers_are_the_same_when_the_samples_are_gone(gone, before):
     begin, end = _begin(), _begin() + (HOURS - 1) * HOUR
     for query in EXACT:
         found, notes = _range(gone, query, begin, end, HOUR)
-        _same(hourly[query][0], found)
+        _same(hourly[query][0], found, query)
         assert not notes, query
     _same(few["rate(c[1h])"], _moments(gone, "rate(c[1h])", begin + 5 * HOUR, end, 18 * HOUR))
     dropped = "SELECT sum(count) AS n FROM ledger WHERE reason = 'over_budget' AND signal = 'metrics'"
@@ -244,10 +304,37 @@ def test_a_late_sample_does_not_replace_what_was_made_of_more(gone):
     assert found == {("[]", begin + HOUR): sum(range(60, HOUR + 1, 60))}
 
 
-def test_native_histograms_are_not_summed_up_and_that_is_said(gone):
-    begin, tenant = _begin(), "histograms"
-    values, notes = _range(gone, "histogram_count(h)", begin, begin + HOUR, 600, tenant)
-    assert not values
-    assert ["native histograms before" in text for text in notes] == [True]
-    recent = _ask(gone, "query", tenant, query="count_over_time(h[1d])")
+def test_rates_of_histograms_that_are_gauges_are_said_to_be_of_the_ends(gone):
+    begin = _begin()
+    for query, told in (("rate(hg[1h])", True), ("delta(hg[1h])", False), ("rate(h[1h])", False)):
+        found, notes = _range(gone, query, begin + 10 * HOUR, begin + 12 * HOUR, HOUR)
+        assert found
+        assert ["native histograms that are gauges" in text for text in notes] == [True] * told, query
+
+
+def test_native_histograms_are_approximated_where_their_sums_do_not_fit(gone):
+    begin = _begin()
+    start, end = begin + 10 * HOUR, begin + 12 * HOUR
+    found, notes = _range(gone, 'histogram_count(increase(h{i="0"}[61m]))', start, end, 300)
+    assert ["the range is taken as 12 x 5m" in text for text in notes] == [True]
+    hour = _range(gone, 'histogram_count(increase(h{i="0"}[1h]))', start, end, 300)[0]
+    assert found == pytest.approx({key: value * 61 / 60 for key, value in hour.items()})
+    found, notes = _range(gone, 'histogram_count(irate(h{i="0"}[30m]))', start, end, 300)
+    assert ["irate is computed from the last sample of every 5m" in text for text in notes] == [True]
+    whole = _range(gone, 'histogram_count(increase(h{i="0"}[5m]))', start, end, 300)[0]
+    assert found.keys() == whole.keys()
+    found, notes = _range(gone, "changes(both[4h])", begin + 7 * HOUR, begin + 7 * HOUR, HOUR)
+    assert list(found.values()) == [4]  # the last of four hours, and the float that the histograms of one begin behind
+    assert [
+        "changes of floats and native histograms is computed from the last sample of every 1h" in text for text in notes
+    ] == [True]
+
+
+def test_days_of_native_histograms_alone_go_with_a_line_in_the_ledger(gone):
+    begin, now, tenant = _begin(), int(time.time()), "histograms"
+    values, _ = _range(gone, "histogram_count(increase(h[1h]))", begin + HOUR, begin + HOUR, HOUR, tenant)
+    assert list(values.values()) == [pytest.approx(180)]
+    recent = _ask(gone, "query", tenant, query="count_over_time(h[1d])", time=now + 1)
     assert [one["value"][1] for one in recent["data"]["result"]] == ["1"]
+    dropped = "SELECT sum(count) AS n FROM ledger WHERE reason = 'over_budget' AND detail LIKE 'histograms,%'"
+    assert gone.sql(dropped, tenant)[0]["n"] == 60

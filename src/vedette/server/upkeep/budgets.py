@@ -34,22 +34,24 @@ _ROWS = (_HERE / "rows_in_partition.sql").read_text(encoding="utf-8")
 class Stored:
     """The tables of a signal.
 
-    `raw` are partitioned by time alike and dropped together; the first one's rows are counted in the ledger. `rollups`
-    are far smaller and go only when nothing raw can. `gone` is the column of vedette.metric_hours that says so.
+    `raw` are partitioned by time alike and dropped together; the rows of the first `counted` of them are counted in the
+    ledger. `rollups` are far smaller and go only when nothing raw can. `gone` is the column of vedette.metric_hours
+    that says which hours of the counted ones went.
     """
 
     raw: tuple[str, ...]
     rollups: tuple[str, ...] = ()
     gone: str = ""
+    counted: int = 1
 
 
 SIGNALS = {
     "traces": Stored(("spans", "trace_index"), ("red_minute", "red_hour", "service_edges_closed", "attribute_values")),
     "logs": Stored(("logs",)),
-    "metrics": Stored(("samples", "histograms", "exemplars"), (), "raw_gone"),
-    "metrics_5m": Stored(("samples_5m",), (), "samples_5m_gone"),
+    "metrics": Stored(("samples", "histograms", "exemplars"), (), "raw_gone", 2),
+    "metrics_5m": Stored(("samples_5m", "histograms_5m"), (), "samples_5m_gone", 2),
     # What is kept longest needs the labels as long.
-    "metrics_1h": Stored(("samples_1h",), ("series",), "samples_1h_gone"),
+    "metrics_1h": Stored(("samples_1h", "histograms_1h"), ("series",), "samples_1h_gone", 2),
 }
 
 
@@ -126,7 +128,9 @@ class Budgets:
         self, signal: str, tables: Sequence[str], partition: str, sizes: dict[str, dict[str, int]]
     ) -> None:
         size = sum(sizes[table].get(partition, 0) for table in tables)
-        await self._note(signal, tables[0], partition, "", size)
+        present = [table for table in tables[: SIGNALS[signal].counted] if partition in sizes[table]]
+        for table in present or tables[:1]:
+            await self._note(signal, table, partition, "", size if table == present[0] else 0)
         for table in tables:
             if partition in sizes[table]:
                 await self._engine.execute(f"ALTER TABLE vedette.{table} DROP PARTITION ID '{partition}'")
@@ -139,7 +143,8 @@ class Budgets:
 
     async def _mark(self, signal: str, table: str, partition: str, part: str) -> None:
         """Of metrics, sum up what goes, and mark the hours whose samples are not whole any more."""
-        if table != SIGNALS[signal].raw[0] or not (gone := SIGNALS[signal].gone):
+        stored = SIGNALS[signal]
+        if table not in stored.raw[: stored.counted] or not (gone := stored.gone):
             return
         if signal == "metrics":
             try:
@@ -147,7 +152,7 @@ class Budgets:
             except (EngineError, QueryLimit) as error:  # the budget holds nevertheless
                 log.warning("Samples of partition %s go without having been summed up: %s", partition, error)
         sql = _GONE.replace("/*gone*/", gone).replace(
-            "/*hour*/", "hour" if table == "samples" else "toStartOfHour(time - 1)"
+            "/*hour*/", "hour" if signal == "metrics" else "toStartOfHour(time - 1)"
         )
         await self._engine.execute(sql, params={"table": table, "partition": partition, "part": part})
 

@@ -181,3 +181,79 @@ SELECT
     arrayMap(point -> point.2, points) AS numbers,
     max(toUnixTimestamp64Milli(time)) AS latest,
     argMax(${Stale}, time) AS ends_stale
+-- Native histograms summed up, as schema/0008 has them. What is read of them stands between `HistogramBucketsOf` and
+-- `HistogramBucketsBy`, as a table of tenant, series, at (milliseconds) and point (`HistogramPointOf`) with every one once;
+-- `HistogramBuckets` are the columns from `tenant` on that both tables have. Of two histograms side by side, `HistogramStep`
+-- tells whether the second may be a reset, or has another layout: then both are kept.
+-- fragment: HistogramPoint
+Tuple(before UInt32, place UInt32, changes UInt32, schema Int8, zero_threshold Float64, zero_count Float64, count Float64, sum Float64, positive_indexes Array(Int32), positive_counts Array(Float64), negative_indexes Array(Int32), negative_counts Array(Float64), custom_bounds Array(Float64), hint Int8)
+-- fragment: HistogramPointOf
+(0, 0, 0, schema, zero_threshold, zero_count, count, sum, positive_indexes, positive_counts, negative_indexes, negative_counts, custom_bounds, counter_reset_hint::Int8)::${HistogramPoint}
+-- fragment: HistogramStep
+(a.hint = 3) != (b.hint = 3) OR a.schema != b.schema OR a.zero_threshold != b.zero_threshold OR a.custom_bounds != b.custom_bounds
+        OR a.hint != 3 AND (b.hint = 1 OR b.count < a.count OR b.zero_count < a.zero_count
+            OR arrayExists(x -> x < 0, arrayReduce('sumMap', [b.positive_indexes, a.positive_indexes], [b.positive_counts, arrayMap(x -> -x, a.positive_counts)]).2)
+            OR arrayExists(x -> x < 0, arrayReduce('sumMap', [b.negative_indexes, a.negative_indexes], [b.negative_counts, arrayMap(x -> -x, a.negative_counts)]).2))
+-- fragment: HistogramBuckets
+tenant,
+    series,
+    fromUnixTimestamp64Milli(bucket, 'UTC') AS time,
+    bitShiftLeft(samples, 32) + toUnixTimestamp(now()) AS version,
+    length(points)::UInt32 AS count,
+    (bucket - latest)::UInt32 AS last_before,
+    ends_stale::Bool AS stale,
+    arrayFilter(
+        (point, is_first, is_last) -> is_first OR is_last,
+        arrayMap(
+            (p, place, changes) -> (bucket - p.1, place, changes, p.2.schema, p.2.zero_threshold, p.2.zero_count, p.2.count, p.2.sum, p.2.positive_indexes, p.2.positive_counts, p.2.negative_indexes, p.2.negative_counts, p.2.custom_bounds, p.2.hint)::${HistogramPoint},
+            points, arrayEnumerate(points), arrayResize(arrayCumSum(arrayPushFront(changed, 0)), length(points))),
+        arrayResize(arrayPushFront(steps, 1), length(points)),
+        arrayResize(arrayPushBack(steps, 1), length(points))) AS kept,
+    totals::Array(${HistogramPoint}) AS sums
+-- fragment: HistogramBucketsOf
+SELECT
+    tenant,
+    series,
+    bucket,
+    sum(length(parts)) AS samples,
+    max(newest) AS latest,
+    argMax(is_stale, newest) AS ends_stale,
+    arraySort(p -> p.1, arrayFlatten(groupArrayIf(parts, NOT is_stale))) AS points,
+    arrayMap(p -> p.2, points) AS values,
+    arrayMap((a, b) -> ${HistogramStep}, arrayPopBack(values), arrayPopFront(values)) AS steps,
+    arrayMap(
+        (a, b) -> a.schema != b.schema OR a.zero_threshold != b.zero_threshold OR a.zero_count != b.zero_count OR a.count != b.count
+            OR a.sum != b.sum AND NOT (isNaN(a.sum) AND isNaN(b.sum)) OR a.custom_bounds != b.custom_bounds
+            OR a.positive_indexes != b.positive_indexes OR a.positive_counts != b.positive_counts
+            OR a.negative_indexes != b.negative_indexes OR a.negative_counts != b.negative_counts,
+        arrayPopBack(values), arrayPopFront(values)) AS changed,
+    groupArrayIf(total, NOT is_stale) AS totals
+FROM
+(
+    SELECT
+        tenant,
+        series,
+        intDiv(at - 1, {resolution:Int64}) * {resolution:Int64} + {resolution:Int64} AS bucket,
+        reinterpretAsUInt64(point.sum) = 9218868437227405314 AS is_stale,
+        groupArray((at, point)) AS parts,
+        max(at) AS newest,
+        sumMap(point.positive_indexes, point.positive_counts) AS positive,
+        sumMap(point.negative_indexes, point.negative_counts) AS negative,
+        (0, count(), 0, point.schema, point.zero_threshold, sum(point.zero_count), sum(point.count), sum(point.sum), positive.1, positive.2, negative.1, negative.2, point.custom_bounds, if(min(point.hint) = 3, 3, 0)) AS total
+    FROM
+-- fragment: HistogramBucketsBy
+GROUP BY tenant, series, bucket, is_stale, point.schema, point.zero_threshold, point.custom_bounds
+)
+GROUP BY tenant, series, bucket
+-- fragment: HistogramsOfHours
+(
+        SELECT tenant, series, toUnixTimestamp64Milli(time) AS at, ${HistogramPointOf} AS point
+        FROM vedette.histograms FINAL
+        WHERE tenant IN {tenants:Array(String)}
+            AND hour IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}) + arrayJoin([0, 3600]), 'UTC'))
+            AND series BETWEEN {low:UInt64} AND {high:UInt64}
+            AND has({hours:Array(UInt32)}, toUnixTimestamp(toStartOfHour(time - INTERVAL 1 MILLISECOND)))
+    )
+-- What a moment sees of a bucket: its last histogram, or the stale marker behind that.
+-- fragment: HistogramLast
+if(stale, [(last_before, 0, 0, 0, 0, 0, 0, reinterpretAsFloat64(9218868437227405314::UInt64), [], [], [], [], [], 0)::${HistogramPoint}], arraySlice(kept, -1))

@@ -11,7 +11,10 @@ FROM
             hour + INTERVAL 1 HOUR + toIntervalMillisecond({delay:UInt64}) <= now64(3)
                 AND (changed + toIntervalMillisecond({delay:UInt64}) <= now64(3)
                     OR toYear(rolled) > 1970 AND rolled + INTERVAL 1 HOUR <= now64(3)),
-            hour IN (SELECT DISTINCT hour FROM vedette.samples WHERE _partition_id = {partition:String}))
+            hour IN (
+                SELECT DISTINCT hour FROM vedette.samples WHERE _partition_id = {partition:String}
+                UNION DISTINCT
+                SELECT DISTINCT hour FROM vedette.histograms WHERE _partition_id = {partition:String}))
 )
 GROUP BY toDate(hour)
 ORDER BY toDate(hour) DESC

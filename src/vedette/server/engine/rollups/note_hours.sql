@@ -3,5 +3,5 @@ INSERT INTO vedette.metric_hours (tenant, hour, changed)
 SELECT tenant, hour, max(added) AS changed
 FROM vedette.sample_arrivals
 ARRAY JOIN arrayDistinct([toStartOfHour(earliest), toStartOfHour(earliest - INTERVAL 1 MILLISECOND)])::Array(DateTime('UTC')) AS hour
-WHERE kind = 'samples' AND added > fromUnixTimestamp64Milli({since:Int64}, 'UTC')
+WHERE added > fromUnixTimestamp64Milli({since:Int64}, 'UTC')
 GROUP BY tenant, hour

@@ -20,17 +20,21 @@ if TYPE_CHECKING:
 
     from vedette.server.engine.client import Engine
 
-__all__ = ["HOUR_MS", "RESOLUTIONS_MS", "TierRoller"]
+__all__ = ["HISTOGRAM_TABLES", "HOUR_MS", "RESOLUTIONS_MS", "TierRoller"]
 
 log = logging.getLogger(__name__)
 
 HOUR_MS: Final = 3_600_000
 RESOLUTIONS_MS: Final = {"samples_5m": 300_000, "samples_1h": HOUR_MS}
 """The tables of summaries, finest first, with the width of their buckets."""
+HISTOGRAM_TABLES: Final = {"samples_5m": "histograms_5m", "samples_1h": "histograms_1h"}
+"""The tables beside them for native histograms."""
 
 _HERE = files("vedette.server.engine.rollups")
 _MOST_SAMPLES: Final = 4_000_000
 """Samples that one statement sums up; it takes about 100 bytes of memory for each."""
+_MOST_NUMBERS: Final = 4_000_000
+"""Numbers of native histograms, counts of buckets among them, that one statement sums up."""
 _SHARE_OF_5M: Final = 8
 """An hour has fewer buckets than samples by this factor and more."""
 _MOST_TENANTS: Final = 100
@@ -94,18 +98,29 @@ class TierRoller:
         params: dict[str, object] = {"hours": hours, "tenants": tenants}
         found = (await self._engine.rows(self._sql["hour_size"], params=params))[0]
         samples, now = int(found["samples"]), int(found["now"])
-        for low, high in _ranges(samples):
+        for low, high in _ranges(samples, _MOST_SAMPLES):
             part = {**params, "low": low, "high": high, "resolution": RESOLUTIONS_MS["samples_5m"]}
             await self._engine.execute(self._sql["roll_5m"], params=part, settings=_SETTINGS)
-        for low, high in _ranges(samples // _SHARE_OF_5M):
+        for low, high in _ranges(samples // _SHARE_OF_5M, _MOST_SAMPLES):
             part = {**params, "low": low, "high": high}
             await self._engine.execute(self._sql["roll_1h"], params=part, settings=_SETTINGS)
+        await self._make_of_histograms(params)
         params["rolled"] = now - margin_ms
         await self._engine.execute(self._sql["mark_rolled"], params=params, settings=_SETTINGS)
 
+    async def _make_of_histograms(self, params: dict[str, object]) -> None:
+        found = (await self._engine.rows(self._sql["histogram_size"], params=params))[0]
+        if not int(found["histograms"]):
+            return
+        for low, high in _ranges(int(found["numbers"]), _MOST_NUMBERS):
+            for table, resolution in RESOLUTIONS_MS.items():
+                statement = self._sql[f"roll_{HISTOGRAM_TABLES[table]}"]
+                part = {**params, "low": low, "high": high, "resolution": resolution}
+                await self._engine.execute(statement, params=part, settings=_SETTINGS)
 
-def _ranges(rows: int) -> list[tuple[int, int]]:
+
+def _ranges(rows: int, most: int) -> list[tuple[int, int]]:
     """Ranges of series ids, which are spread evenly, so that each has few enough of the rows."""
-    parts = rows // _MOST_SAMPLES + 1
+    parts = rows // most + 1
     cuts = [_IDS * i // parts for i in range(parts + 1)]
     return [(low, high - 1) for low, high in itertools.pairwise(cuts)]

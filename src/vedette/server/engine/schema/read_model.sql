@@ -115,6 +115,14 @@ SELECT
     negative_indexes, negative_counts, custom_bounds, counter_reset_hint::String AS counter_reset_hint
 FROM vedette.histograms FINAL;
 
+CREATE VIEW vedette_sql.histograms_5m AS
+SELECT series, time, count, kept, sums
+FROM vedette.histograms_5m FINAL;
+
+CREATE VIEW vedette_sql.histograms_1h AS
+SELECT series, time, count, kept, sums
+FROM vedette.histograms_1h FINAL;
+
 CREATE VIEW vedette_sql.exemplars AS
 SELECT series, time, value, lower(hex(trace_id)) AS trace_id, lower(hex(span_id)) AS span_id, labels
 FROM vedette.exemplars FINAL;

@@ -14,7 +14,7 @@ FROM
         arrayJoin([toStartOfHour(earliest), toStartOfHour(earliest - INTERVAL 1 MILLISECOND)])::DateTime('UTC') AS hour,
         added, toDateTime64(0, 3, 'UTC'), 0, 0, 0
     FROM vedette.sample_arrivals
-    WHERE kind = 'samples' AND added > now64(3) - INTERVAL 1 HOUR
+    WHERE added > now64(3) - INTERVAL 1 HOUR
 )
 WHERE hour >= fromUnixTimestamp({first_hour:Int64}) AND hour <= fromUnixTimestamp({last_hour:Int64})
 GROUP BY hour

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vedette.errors import TooManyRequests
-from vedette.server.engine.rollups.tiers import RESOLUTIONS_MS
+from vedette.server.engine.rollups.tiers import HISTOGRAM_TABLES, RESOLUTIONS_MS
 from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, Limits, Options, evaluate, requests_of
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class MetricQueries:
                 params={"tenant": tenant, "start": start_ms, "end": end_ms},
                 settings={"max_query_size": 1 << 24},
             )
-        for table, resolution_ms in RESOLUTIONS_MS.items():
+        summed = [(one, width) for table, width in RESOLUTIONS_MS.items() for one in (table, HISTOGRAM_TABLES[table])]
+        for table, resolution_ms in summed:
             # A bucket that has some of the time goes whole, and is made again of the samples that are left.
             await self._engine.execute(
                 _DELETE.replace("/*table*/", table).replace("/*series*/", ids),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,6 @@ import numpy as np
 from vedette.errors import QueryLimit
 from vedette.server.query.metrics.kernels import assemble
 from vedette.server.query.metrics.native import Lists, blocks
-from vedette.server.query.promql.histogram import CounterReset, Histogram
-from vedette.server.query.promql.source import STALE_NAN_BITS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,11 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAR_FUTURE_MS",
-    "HistogramRows",
     "Samples",
     "Stretch",
     "read_chunks",
-    "read_histograms",
     "read_samples",
     "too_many",
 ]
@@ -37,7 +33,6 @@ __all__ = [
 _HERE = files("vedette.server.query.metrics")
 _CHUNKS = (_HERE / "chunks.sql").read_text(encoding="utf-8")
 _START_TIMES = (_HERE / "start_times.sql").read_text(encoding="utf-8")
-_HISTOGRAMS = (_HERE / "histograms.sql").read_text(encoding="utf-8")
 
 FAR_FUTURE_MS = 4_291_747_199_999
 """The end of 2105, behind which the tables know no hours."""
@@ -71,16 +66,6 @@ class Stretch:
     start_ms: int
     end_ms: int
     max_samples: int
-
-
-@dataclass(slots=True)
-class HistogramRows:
-    """Native histograms in the order in which they were read; None is a stale marker."""
-
-    owners: list[int] = field(default_factory=list)
-    times_ms: list[int] = field(default_factory=list)
-    start_times_ms: list[int] = field(default_factory=list)
-    histograms: list[Histogram | None] = field(default_factory=list)
 
 
 async def read_samples(reader: Reader, tenant: str, stretch: Stretch) -> Samples:
@@ -250,54 +235,3 @@ async def _start_times(
                 at = np.searchsorted(found.times_ms[first:last], times[low:high])
                 starts[first + at] = values[low:high]
     return starts
-
-
-async def read_histograms(reader: Reader, tenant: str, stretch: Stretch) -> HistogramRows:
-    """The native histograms of a stretch.
-
-    Raises:
-        QueryLimit: more than `max_samples`.
-    """
-    data = await read_chunks(reader, tenant, _HISTOGRAMS, stretch)
-    wanted = set(stretch.ordinals.tolist())
-    found = HistogramRows()
-    for block in blocks(data):
-        owners = stretch.index.ordinals_of(block["series"]).tolist()
-        arrays = {name: _rows(block[name]) for name in _ARRAYS}
-        scalars = [block[name].tolist() for name in _SCALARS]
-        stale = (block["sum"].view(np.uint64) == STALE_NAN_BITS).tolist()
-        for i, (owner, *facts) in enumerate(zip(owners, *scalars, strict=True)):
-            if owner not in wanted:
-                continue
-            time, start, schema, threshold, zeros, count, total, hint = facts
-            found.owners.append(owner)
-            found.times_ms.append(time)
-            found.start_times_ms.append(start)
-            if stale[i]:
-                found.histograms.append(None)
-                continue
-            found.histograms.append(
-                Histogram(
-                    schema,
-                    count,
-                    total,
-                    zeros,
-                    threshold,
-                    dict(zip(arrays["positive_indexes"](i), arrays["positive_counts"](i), strict=True)),
-                    dict(zip(arrays["negative_indexes"](i), arrays["negative_counts"](i), strict=True)),
-                    tuple(arrays["custom_bounds"](i)),
-                    CounterReset(hint),
-                )
-            )
-        if len(found.owners) > stretch.max_samples:
-            raise too_many(stretch.max_samples)
-    return found
-
-
-_ARRAYS = ("positive_indexes", "positive_counts", "negative_indexes", "negative_counts", "custom_bounds")
-_SCALARS = ("time_ms", "start_ms", "schema", "zero_threshold", "zero_count", "count", "sum", "hint")
-
-
-def _rows(column: Lists) -> Any:  # noqa: ANN401 - a function from row to list
-    ends, items = [0, *column.ends.tolist()], column.items.tolist()
-    return lambda row: items[ends[row] : ends[row + 1]]

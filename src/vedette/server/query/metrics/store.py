@@ -6,26 +6,25 @@ import asyncio
 import heapq
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vedette.errors import VedetteError
+from vedette.server.query.metrics.histogram_rows import merged, read_histograms
 from vedette.server.query.metrics.index import ranges
 from vedette.server.query.metrics.kernels import copy_runs, trim, warm_up
 from vedette.server.query.metrics.samples import (
     FAR_FUTURE_MS,
     Samples,
     Stretch,
-    read_histograms,
     read_samples,
     too_many,
 )
 from vedette.server.query.metrics.tenant import TenantMetrics
 from vedette.server.query.metrics.tiers import Tiers
-from vedette.server.query.promql.histogram_series import with_reset_hints
-from vedette.server.query.promql.source import STALE_NAN_BITS, SelectedSeries
+from vedette.server.query.promql.source import SelectedSeries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +32,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from vedette.server.query.metrics.index import SeriesIndex
-    from vedette.server.query.metrics.samples import HistogramRows
     from vedette.server.query.metrics.windows import Windows
-    from vedette.server.query.promql.histogram import Histogram
     from vedette.server.query.promql.labels import Labels
     from vedette.server.query.promql.source import SelectRequest
     from vedette.server.query.reader import Reader
@@ -59,7 +56,6 @@ _RECENT_MS = 600_000
 _BEFORE_MS = 600_000
 _NEAR_MS = 2 * 3_600_000
 """Requests whose times are this close are read together."""
-_STALE = np.array([STALE_NAN_BITS], np.uint64).view(np.float64)[0]
 
 
 @dataclass(slots=True)
@@ -142,14 +138,12 @@ class MetricStore:
         metrics = await self.of(tenant)
         choices = [await self._tiers.choose(metrics, request) for request in requests]
         chosen = list(zip(requests, choices, strict=True))
-        raw = [request for request, choice in chosen if choice is None or not choice.table]
+        raw = [request for request, choice in chosen if choice is None]
         found = iter(await self._select_raw(metrics, raw, max_samples) if raw else ())
         answers = []
         for request, choice in chosen:
             if choice is None:
                 answers.append(next(found))
-            elif not choice.table:
-                answers.append(replace(next(found), infos=(choice.info,) if choice.info else ()))
             else:
                 answers.append(await self._tiers.read(metrics, request, choice, max_samples))
         return answers
@@ -180,7 +174,7 @@ class MetricStore:
                 stretch = Stretch(index, some, request.start_ms - _BEFORE_MS, request.end_ms, room)
                 rows = await read_histograms(self._reader, tenant, stretch)
                 if rows.owners:
-                    answer = _merged(answer, plan.ordinals, rows)
+                    answer = merged(answer, plan.ordinals, rows)
                     trim(answer.first, answer.last, answer.times_ms, request.start_ms, request.end_ms)
             answers.append(answer)
         return answers
@@ -291,29 +285,3 @@ def _answer(plan: _Plan) -> SelectedSeries:
 
 def _or_zeros(start_times: Ordinals | None, count: int) -> Ordinals:
     return np.zeros(count, np.int64) if start_times is None else start_times
-
-
-def _merged(answer: SelectedSeries, ordinals: Ordinals, rows: HistogramRows) -> SelectedSeries:
-    """Floats and native histograms in the order of time; of two at one time, the histogram is left."""
-    sizes = answer.last - answer.first
-    origin = ranges(answer.first, sizes)
-    owner = np.concatenate([np.repeat(np.arange(len(ordinals)), sizes), np.searchsorted(ordinals, rows.owners)])
-    times = np.concatenate([answer.times_ms[origin], np.array(rows.times_ms, np.int64)])
-    stale = np.array([_STALE if item is None else 0.0 for item in rows.histograms])
-    values = np.concatenate([answer.values[origin], stale])
-    floats = len(origin)
-    known = _or_zeros(answer.start_times_ms, len(answer.times_ms))[origin]
-    starts = np.concatenate([known, np.array(rows.start_times_ms, np.int64)])
-    order = np.lexsort((times, owner))
-    owner, times = owner[order], times[order]
-    keep = np.ones(len(order), bool)
-    keep[:-1] = (times[1:] != times[:-1]) | (owner[1:] != owner[:-1])
-    order = order[keep]
-    histograms: list[Histogram | None] = [
-        rows.histograms[at - floats] if at >= floats else None for at in order.tolist()
-    ]
-    last = np.cumsum(np.bincount(owner[keep], minlength=len(ordinals)))
-    first = np.concatenate([[0], last[:-1]])
-    for low, high in zip(first.tolist(), last.tolist(), strict=True):
-        histograms[low:high] = with_reset_hints(histograms[low:high])
-    return SelectedSeries(answer.labels, first, last, times[keep], values[order], starts[order], histograms)

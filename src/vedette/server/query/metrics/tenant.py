@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Selection", "TenantMetrics"]
 
+_WITH_HISTOGRAMS = (files("vedette.server.query.metrics") / "with_histograms.sql").read_text(encoding="utf-8")
 _OVERLAP_MS = 30_000
 """An insert is looked for this long after its time: that is when it began, and it may have taken a while."""
 _LOOKS_SECONDS = (1.0, 3.0, 10.0, 30.0)
@@ -99,9 +101,7 @@ class TenantMetrics:
         await self._find_histograms()
 
     async def _find_histograms(self) -> None:
-        rows = await self._reader.rows(
-            self.tenant, "SELECT groupUniqArray(series) AS ids FROM vedette.histograms HAVING notEmpty(ids)"
-        )
+        rows = await self._reader.rows(self.tenant, _WITH_HISTOGRAMS)
         ids = np.array(rows[0]["ids"] if rows else [], np.uint64)
         found = self.index.ordinals_of(ids)
         self._histograms = np.sort(found[found >= 0])

@@ -16,6 +16,8 @@ import numpy as np
 from vedette.server.engine.formats import fragments
 from vedette.server.engine.fragments import expand
 from vedette.server.engine.rollups.tiers import HOUR_MS, RESOLUTIONS_MS
+from vedette.server.query.metrics.histogram_buckets import LAST, part_for, read_histogram_buckets
+from vedette.server.query.metrics.histogram_rows import merged
 from vedette.server.query.metrics.index import ranges
 from vedette.server.query.metrics.native import blocks
 from vedette.server.query.metrics.samples import Stretch, read_chunks, too_many
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from vedette.server.query.metrics.native import Lists
-    from vedette.server.query.metrics.tenant import TenantMetrics
+    from vedette.server.query.metrics.tenant import Selection, TenantMetrics
     from vedette.server.query.promql.source import SelectRequest
     from vedette.server.query.reader import Reader
 
@@ -58,12 +60,18 @@ _MOST_FRESH_HOURS: Final = 48
 """With more hours than this to be summed up first, samples that are there are read as they are."""
 _BYTES_PER_BUCKET: Final = 60
 _STALE: Final = np.array([STALE_NAN_BITS], np.uint64).view(np.float64)[0]
+_BY_ORDER: Final = frozenset({"first_over_time", "last_over_time", "changes", "resets"}) | {
+    "ts_of_first_over_time",
+    "ts_of_last_over_time",
+}
+"""What has another value where floats and native histograms of a series come in another order."""
+_OF_COUNTERS: Final = frozenset({"rate", "increase", "resets"})
 _BY_START_TIMES: Final = frozenset({"rate", "increase", "resets"})
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The buckets that are read in place of samples; no table stands for the samples, as far as they are there.
+    """The buckets that are read in place of samples.
 
     `columns` are what a function needs of them, empty if the last sample of each is taken. `fresh_hours` are summed up
     by the query itself, and `info` tells in which way the answer differs.
@@ -120,27 +128,16 @@ class Tiers:
             return None
         exact = [table for table in reversed(RESOLUTIONS_MS) if self._is_exact(request, RESOLUTIONS_MS[table])]
         ordinals, _ = metrics.select(request.matchers)
-        histograms = metrics.with_histograms(ordinals)
-        if not gone and (not exact or len(histograms) or metrics.windows.hold(ordinals, request.start_ms)):
+        if not gone and (not exact or metrics.windows.hold(ordinals, request.start_ms)):
             return None
         hours = await self._hours(metrics, request)
         if hours.is_whole("raw"):
             fit = [one for one in exact if request.step_ms >= RESOLUTIONS_MS[one] and hours.is_whole(one)]
-            if wide and fit and not len(histograms) and len(hours.due) <= _MOST_FRESH_HOURS:
+            if wide and fit and len(hours.due) <= _MOST_FRESH_HOURS:
                 return Choice(fit[0], _columns(request), hours.due)
             return None
-        return self._instead(request, hours, exact, (len(ordinals), len(histograms)))
-
-    def _instead(self, request: SelectRequest, hours: _Hours, exact: list[str], series: tuple[int, int]) -> Choice:
-        """What is read where samples are gone; `series` is how many there are and how many have native histograms."""
-        every, with_histograms = series
-        note = f"native histograms before {_moment(hours.gone_ms)} are gone: they are not summed up"
-        if every == with_histograms:
-            return Choice("", info=note if every else "")
         found = next((one for one in exact if hours.is_whole(one)), None)
-        choice = self._second_best(request, hours) if found is None else Choice(found, _columns(request), hours.due)
-        infos = [choice.info, f"{note}; those since are left out beside floats" if with_histograms else ""]
-        return replace(choice, info="; ".join(filter(None, infos)))
+        return self._second_best(request, hours) if found is None else Choice(found, _columns(request), hours.due)
 
     def _is_exact(self, request: SelectRequest, resolution_ms: int) -> bool:
         """Whether buckets give what the samples give."""
@@ -221,18 +218,53 @@ class Tiers:
             resolution=width,
         )
         found = _assembled(data, stretch, columns)
-        first, last = np.zeros(len(ordinals), np.int64), np.zeros(len(ordinals), np.int64)
-        at = np.searchsorted(ordinals, found.owners)
-        first[at], last[at] = found.first, found.last
-        infos = (choice.info,) if choice.info else ()
-        if choice.columns:
-            values = found.columns["count"]
-            selected = SelectedSeries(labels, first, last, found.times_ms, values, infos=infos, resolution_ms=width)
-            selected.buckets = found.columns
-            return selected
-        times = found.times_ms - found.columns["last_before"].astype(np.int64)
-        values = np.where(found.columns["stale"] != 0, _STALE, found.columns["last"])
-        return SelectedSeries(labels, first, last, times, values, infos=infos, resolution_ms=width)
+        some = replace(stretch, ordinals=metrics.with_histograms(ordinals))
+        if not len(some.ordinals):
+            return _floats(choice, (ordinals, labels), found)
+        part = part_for(request.function) if choice.columns else LAST
+        histograms = await read_histogram_buckets(
+            self._reader, metrics.tenant, some, choice.table, choice.fresh_hours, part
+        )
+        if not choice.columns:
+            selected = _floats(choice, (ordinals, labels), found)
+            return merged(selected, ordinals, histograms.rows) if histograms.rows.owners else selected
+        found = found.without_empty()
+        if request.function in _BY_ORDER and len(np.intersect1d(found.owners, histograms.rows.owners)):
+            return await self.read(metrics, request, _of_lasts(request, choice), max_samples)
+        selected = _floats(choice, (ordinals, labels), found)
+        selected.histogram_buckets = histograms.pool(ordinals, part)
+        if request.function in _OF_COUNTERS and histograms.has_gauges():
+            every = _NAMES[choice.table]
+            what = (
+                f"{request.function} of native histograms that are gauges is computed from the first and last of every"
+            )
+            selected.infos = (*selected.infos, f"{what} {every}")
+        return selected
+
+
+def _floats(choice: Choice, series: Selection, found: _Found) -> SelectedSeries:
+    """What buckets have of floats: the sums that a function needs, or the last samples."""
+    ordinals, labels = series
+    width = choice.resolution_ms
+    first, last = np.zeros(len(ordinals), np.int64), np.zeros(len(ordinals), np.int64)
+    at = np.searchsorted(ordinals, found.owners)
+    first[at], last[at] = found.first, found.last
+    infos = (choice.info,) if choice.info else ()
+    if choice.columns:
+        values = found.columns["count"]
+        selected = SelectedSeries(labels, first, last, found.times_ms, values, infos=infos, resolution_ms=width)
+        selected.buckets = found.columns
+        return selected
+    times = found.times_ms - found.columns["last_before"].astype(np.int64)
+    values = np.where(found.columns["stale"] != 0, _STALE, found.columns["last"])
+    return SelectedSeries(labels, first, last, times, values, infos=infos, resolution_ms=width)
+
+
+def _of_lasts(request: SelectRequest, choice: Choice) -> Choice:
+    """The last samples alone, for series that have floats and native histograms between each other."""
+    every = _NAMES[choice.table]
+    info = f"{request.function} of floats and native histograms is computed from the last sample of every {every}"
+    return replace(choice, columns=(), info="; ".join(filter(None, (choice.info, info))))
 
 
 def _columns(request: SelectRequest) -> tuple[str, ...]:
@@ -274,6 +306,19 @@ class _Found:
     times_ms: Ints
     columns: dict[str, npt.NDArray[np.float64]]
 
+    def without_empty(self) -> _Found:
+        """Those that have samples, and not a stale marker alone."""
+        keep = self.columns["count"] > 0
+        owner = np.repeat(self.owners, self.last - self.first)[keep]
+        columns = {name: values[keep] for name, values in self.columns.items()}
+        return _found(owner, self.times_ms[keep], columns)
+
+
+def _found(owner: Ints, times_ms: Ints, columns: dict[str, npt.NDArray[np.float64]]) -> _Found:
+    """Buckets whose owners ascend."""
+    unique, first = np.unique(owner, return_index=True)
+    return _Found(unique, first, np.append(first[1:], len(owner)), times_ms, columns)
+
 
 def _assembled(data: bytes, stretch: Stretch, columns: tuple[str, ...]) -> _Found:
     names = ["counts", *(f"{name}_list" for name in columns if name != "count")]
@@ -308,7 +353,5 @@ def _assembled(data: bytes, stretch: Stretch, columns: tuple[str, ...]) -> _Foun
         at, owner, times = at[sorting], owner[sorting], times[sorting]
         final = np.append((times[1:] != times[:-1]) | (owner[1:] != owner[:-1]), True)
         at, owner, times = at[final], owner[final], times[final]
-    unique, first = np.unique(owner, return_index=True)
-    last = np.append(first[1:], len(owner))
     values = {name: column[at].astype(np.float64) for name, column in zip(("count", *names[1:]), lists, strict=True)}
-    return _Found(unique, first, last, times, {name.removesuffix("_list"): column for name, column in values.items()})
+    return _found(owner, times, {name.removesuffix("_list"): column for name, column in values.items()})

@@ -132,13 +132,19 @@ class Windows:
 
 @dataclass(slots=True)
 class HistogramPool:
-    """The histograms of a range vector's series, in the same form as its floats."""
+    """The histograms of a range vector's series, in the same form as its floats.
+
+    Where they were summed up and some stand for all, `counts` tells for how many each does, and `changes` how often one
+    was another than the one before it since the sample before, -1 for the first of a bucket. Both are empty otherwise.
+    """
 
     first: Ints
     last: Ints
     times_ms: Ints
     starts_ms: Ints
     samples: list[Histogram] = field(default_factory=list)
+    counts: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    changes: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def drop_metadata(labels: Labels) -> Labels:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vedette.server.query.promql.block import Bools, Floats, Ints
     from vedette.server.query.promql.source import SelectedSeries
 
-__all__ = ["COLUMNS", "apply_to_buckets", "whole_width", "windows_of_buckets"]
+__all__ = ["COLUMNS", "GROW_WITH_WIDTH", "apply_to_buckets", "whole_width", "windows_of_buckets"]
 
 _ENDS: Final = ("first", "last", "first_before", "last_before")
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -52,7 +52,8 @@ _OVER: Final = {
     "ts_of_first_over_time": kernels.FIRST,
     "ts_of_last_over_time": kernels.LAST,
 }
-_GROW_WITH_WIDTH: Final = frozenset({"sum_over_time", "count_over_time", "increase", "delta", "changes", "resets"})
+GROW_WITH_WIDTH: Final = frozenset({"sum_over_time", "count_over_time", "increase", "delta", "changes", "resets"})
+"""Functions whose value is scaled where a window is not as wide as it was asked for."""
 
 
 def whole_width(range_ms: int, resolution_ms: int) -> int:
@@ -72,6 +73,7 @@ def windows_of_buckets(selected: SelectedSeries, ends: Ints, range_ms: int) -> W
         np.empty(0, np.int64),
         ends,
         width,
+        selected.histogram_buckets,
         buckets=selected.buckets,
         scale=range_ms / width,
     )
@@ -109,5 +111,5 @@ def apply_to_buckets(name: str, windows: Windows, part: slice, out: Floats, pres
         if needed.endswith("_before"):
             values = (windows.times_ms - values) / 1000
         kernels.over_buckets(_OVER[name], *places, counts, values, *looks, rows, mask)
-    if name in _GROW_WITH_WIDTH and windows.scale != 1.0:
+    if name in GROW_WITH_WIDTH and windows.scale != 1.0:
         rows *= windows.scale

@@ -63,7 +63,7 @@ def histogram_rate(window: Window, counter: bool, per_second: bool) -> Point:
     if window.windows.anchored or window.windows.smoothed:
         return _extended_rate(window, counter, per_second)
     samples, times, starts = window.samples(), window.histogram_times(), window.starts()
-    gaps = len(samples) - 1
+    gaps = window.histogram_count() - 1
     result = None
     if gaps:
         result = _increase(window, samples, times, starts, counter)

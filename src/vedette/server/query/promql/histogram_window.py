@@ -45,6 +45,18 @@ class Window:
         """The histograms' times."""
         return [int(self.pool.times_ms[i]) for i in self.histograms]
 
+    def float_count(self) -> int:
+        """How many floats there are, or were before they were summed up."""
+        buckets = self.windows.buckets
+        if buckets is None:
+            return len(self.floats)
+        return int(buckets["count"][self.floats.start : self.floats.stop].sum())
+
+    def histogram_count(self) -> int:
+        """How many histograms there are, or were before they were summed up."""
+        counts = self.pool.counts
+        return int(counts[self.histograms.start : self.histograms.stop].sum()) if len(counts) else len(self.histograms)
+
     def samples(self) -> list[Histogram]:
         """The histograms."""
         return self.pool.samples[self.histograms.start : self.histograms.stop]

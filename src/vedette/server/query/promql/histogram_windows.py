@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from vedette.server.query.promql.block import Block, Windows, is_set, label_value
+from vedette.server.query.promql.bucket_functions import GROW_WITH_WIDTH
 from vedette.server.query.promql.histogram import CounterReset, Histogram, IncompatibleSchemas
 from vedette.server.query.promql.histogram_rates import histogram_instant, histogram_rate
 from vedette.server.query.promql.histogram_sum import HistogramSum
@@ -63,6 +64,8 @@ def apply_histograms(context: Context, call: Call, argument: Node, windows: Wind
             )
             known = float(block.values[row, step]) if block.present[row, step] else None
             point = _point(name, window, known)
+            if point is not None and windows.scale != 1.0 and name in GROW_WITH_WIDTH:
+                point = point.scaled(windows.scale) if isinstance(point, Histogram) else point * windows.scale
             block.present[row, step] = point is not None
             if isinstance(point, Histogram):
                 out[row, step] = point
@@ -88,7 +91,7 @@ def _point(name: str, window: Window, known: float | None) -> Point:
 
 
 def _count(window: Window) -> Point:
-    return float(len(window.floats) + len(window.histograms))
+    return float(window.float_count() + window.histogram_count())
 
 
 def _present(_: Window) -> Point:
@@ -143,7 +146,7 @@ def _average(window: Window) -> Point:
         return None
     samples = window.samples()
     try:
-        mean, reconciled = mean_of(samples)
+        mean, reconciled = mean_of(samples, window.histogram_count())
     except IncompatibleSchemas:
         window.annotations.mixed_schemas(window.name, window.argument)
         return None
@@ -153,10 +156,10 @@ def _average(window: Window) -> Point:
     return mean
 
 
-def mean_of(samples: Sequence[Histogram]) -> tuple[Histogram, bool]:
+def mean_of(samples: Sequence[Histogram], summed: int = 0) -> tuple[Histogram, bool]:
     """The mean: the compensated sum by the count, and once that overflows, incrementally.
 
-    Tells also whether custom bounds differed.
+    Tells also whether custom bounds differed. Where samples are sums themselves, `summed` is what they are sums of.
 
     Raises:
         IncompatibleSchemas: exponential and custom buckets together.
@@ -175,7 +178,7 @@ def mean_of(samples: Sequence[Histogram]) -> tuple[Histogram, bool]:
         total.scale((count - 1) / count)
         reconciled |= total.add(sample.divided(count)).bounds_reconciled
     if not incremental:
-        total.divide(len(samples))
+        total.divide(summed or len(samples))
     return total.result(), reconciled
 
 
@@ -201,6 +204,8 @@ def _resets(window: Window) -> Point:
 
 
 def _changes(window: Window) -> Point:
+    if len(window.pool.changes):
+        return _changes_of_kept(window)
     samples = window.merged()
     if not samples:
         return None
@@ -209,6 +214,14 @@ def _changes(window: Window) -> Point:
         both_nan = isinstance(old, float) and isinstance(new, float) and np.isnan(old) and np.isnan(new)
         count += old != new and not both_nan
     return float(count)
+
+
+def _changes_of_kept(window: Window) -> Point:
+    """Changes between histograms that stand for all of a bucket; where another bucket begins, the two are compared."""
+    samples = window.samples()
+    since = window.pool.changes[window.histograms.start + 1 : window.histograms.stop].tolist()
+    told = zip(itertools.pairwise(samples), since, strict=True)
+    return float(sum(old != new if count < 0 else count for (old, new), count in told))
 
 
 _FUNCTIONS: Final[dict[str, Callable[[Window], Point]]] = {

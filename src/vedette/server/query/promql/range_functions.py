@@ -115,11 +115,11 @@ def _run(
     rows, mask = out[part], present[part]
     lookback = context.lookback_ms
     if name in _RATES:
-        kind = _RATES[name]
+        counter, per_second = _RATES[name]
         if windows.anchored or windows.smoothed:
-            rates.extended(*kind, windows.smoothed, *samples, *spans, lookback, stop, rows, mask)
+            rates.extended(counter, per_second, windows.smoothed, *samples, *spans, lookback, stop, rows, mask)
         else:
-            rates.extrapolated(*kind, *samples, starts, *spans, stop, rows, mask, overlaps[part])
+            rates.extrapolated(counter, per_second, *samples, starts, *spans, stop, rows, mask, overlaps[part])
     elif name in {"irate", "idelta"}:
         rates.last_two(name == "irate", *samples, starts, *spans, rows, mask)
     elif name == "resets":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from vedette.server.query.promql.block import HistogramPool
     from vedette.server.query.promql.histogram import Histogram
     from vedette.server.query.promql.labels import Labels, Matcher
 
@@ -68,6 +69,7 @@ class SelectedSeries:
     Where samples have been summed up per `resolution_ms`, the evaluator looks at the last multiple of it at or before
     each moment. The samples are the last one of each bucket; or, where the function can be computed from the buckets'
     sums, `times_ms` are the buckets' ends, and `buckets` has the columns that the function needs (`bucket_functions`).
+    `histogram_buckets` are native histograms of such buckets then, enough of them for the function.
     """
 
     labels: Sequence[Labels]
@@ -81,6 +83,7 @@ class SelectedSeries:
     infos: tuple[str, ...] = ()
     resolution_ms: int = 0
     buckets: Mapping[str, npt.NDArray[np.float64]] | None = None
+    histogram_buckets: HistogramPool | None = None
 
 
 class SampleSource(Protocol):

@@ -19,6 +19,8 @@ VIEWS: Final = frozenset(
         "attribute_values",
         "exemplars",
         "histograms",
+        "histograms_1h",
+        "histograms_5m",
         "ledger",
         "logs",
         "metadata",
