@@ -157,6 +157,62 @@ def test_an_agent_that_takes_hooks_gets_them(programs, collector):
     assert attributes_of(by_name["chat gpt-4o"])["gen_ai.usage.output_tokens"] == 5
 
 
+def test_loops_of_one_agent_at_a_time_keep_their_sessions_and_budgets_apart(programs, collector):
+    result = programs.run(
+        SETUP
+        + """
+    obs = vedette.observe(agent, budget=vedette.Budget(tokens=100, per="session", action="stop"))
+    other = vedette.observe(object(), service_name="helper", audit=False)
+    async def run(session, user, tokens):
+        with obs.loop("work", session=session, user=user):
+            for _ in range(2):
+                await asyncio.sleep(0)
+                try:
+                    with obs.llm("openai", "gpt-4o") as call: call.usage(tokens, None)
+                except vedette.BudgetExceeded:
+                    print(session, "stopped")
+            with other.loop("help"): await asyncio.sleep(0)
+        assert obs.session is None or obs.session != session
+    async def main(): await asyncio.gather(run("s1", "ann", 100), run("s2", "bob", 10))
+    asyncio.run(main())
+    """
+    )
+    assert result.stdout.split("\n")[:-1] == ["s1 stopped"]
+    loops = {span.span_id: attributes_of(span) for span in collector.spans if span.name == "invoke_agent planner"}
+    assert {(found["gen_ai.conversation.id"], found["user.id"]) for found in loops.values()} == {
+        ("s1", "ann"),
+        ("s2", "bob"),
+    }
+    inside = [span for span in collector.spans if span.parent_span_id in loops]
+    assert len(inside) == 5
+    for span in inside:
+        assert attributes_of(span)["gen_ai.conversation.id"] == loops[span.parent_span_id]["gen_ai.conversation.id"]
+
+
+def test_what_an_agent_says_in_the_wrong_form_never_reaches_it_and_nothing_grows(programs):
+    result = programs.run(
+        SETUP
+        + """
+    obs = vedette.observe(agent, audit=False, budget=vedette.Budget(tokens=1, per="session"))
+    async def say():
+        await obs.record_metric("quality", 1, kind="a"); await obs.record_metric("quality", 2)
+        await obs.record_metric("quality", 3, other="b"); await obs.record_metric("no name!", 1)
+        await obs.record_metric("errors_total", 1)
+    asyncio.run(say())
+    for tokens in (None, "many", -5, float("inf")):
+        with obs.llm("openai", "gpt-4o") as call: call.usage(tokens, tokens)
+    fire = obs.hooks.fire
+    for number in range(12_000):
+        fire("pre_tool_use", key=number, tool="t"); fire("post_tool_use", key=number)
+        obs._spending.add(f"session {number}", 0, 1)
+    print(len(obs.hooks._open), len(obs._spending._spent), vedette.metrics_text())
+    """
+    )
+    assert result.stdout.startswith("0 10000 ")
+    assert 'agent_quality_count{agent_id="planner",kind="a"} 1' in result.stdout
+    assert 'agent_quality_count{agent_id="planner",kind=""} 2' in result.stdout
+
+
 class ModelServer(BaseHTTPRequestHandler):
     """Speaks just enough of a provider's chat completions."""
 

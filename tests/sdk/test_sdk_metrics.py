@@ -360,6 +360,18 @@ def test_process_and_host_are_watched(programs, collector):
     assert "0" in cores
     memory = {attributes_of(p)["state"]: p.as_int for p in found["host_memory_bytes"].gauge.data_points}
     assert memory["total"] == memory["used"] + memory["available"]
+    load = {attributes_of(p)["minutes"] for p in found["host_load_average"].gauge.data_points}
+    assert load == {"1", "5", "15"}
+    disk = {tuple(attributes_of(p).values()): p.as_int for p in found["host_disk_bytes"].gauge.data_points}
+    assert disk["/", "total"] > disk["/", "free"] > 0  # also where it is an overlay, as in a container
+    sent = {tuple(attributes_of(p).values()) for p in found["host_network_bytes_total"].sum.data_points}
+    assert {("lo", "receive"), ("lo", "transmit")} <= sent
+    states = {attributes_of(p)["state"]: p.as_int for p in found["host_tcp_connections"].gauge.data_points}
+    assert states["listen"] >= 1  # the collector's
+    assert {attributes_of(p)["kind"] for p in found["process_context_switches_total"].sum.data_points} == {
+        "voluntary",
+        "involuntary",
+    }
 
 
 def test_functions_are_tracked_with_their_outcome(programs, collector):

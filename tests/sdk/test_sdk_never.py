@@ -218,3 +218,128 @@ def test_the_hosts_exceptions_pass_unchanged(kind):
                 way()
             assert caught.value is thrown
             assert caught.value.__cause__ is None
+
+
+ODD_AMOUNTS = """
+    import vedette
+    from decimal import Decimal
+    from opentelemetry import metrics
+    if __name__ == "__main__":
+        vedette.get_logger("early").error("%d", "no number", field=1)
+        vedette.configure("odd", log_format="none", process_metrics=False, metrics_interval_seconds=3600)
+        meter = metrics.get_meter("m")
+        level, placed = vedette.gauge("level"), vedette.counter("placed_total")
+        up_down, seen = meter.create_up_down_counter("up_down"), meter.create_histogram("seen")
+        stage, spread = vedette.histogram("stage"), vedette.histogram("spread", buckets="exponential")
+        lag = vedette.summary("lag")
+        class Bad:
+            def __float__(self): raise RuntimeError
+            __str__ = __repr__ = __float__
+        with vedette.span("work") as span:
+            for odd in (None, "text", [], Bad(), 10**400, Decimal("0.5"), 1j):
+                level.set(odd); level.inc(odd); level.dec(odd); placed.inc(odd); up_down.add(odd); seen.record(odd)
+                for observed in (stage, spread, lag): observed.observe(odd, exemplar=True)
+                vedette.info("about", odd=odd)
+                span.set_attribute([], odd)
+        level.set(2.5); placed.inc(2); up_down.add(3); seen.record(4); lag.observe(5)
+        vedette.gauge("fine").set(7)
+        print(vedette.metrics_text(openmetrics=True))
+"""
+
+
+def test_amounts_that_are_no_numbers_cost_neither_the_program_nor_the_other_metrics(programs, collector):
+    result = programs.run(ODD_AMOUNTS)
+    for line in ("level 2.5", "fine 7", "up_down 3.5", "seen_bucket", "stage_count 1", "lag_count 2"):
+        assert f"\n{line}" in result.stdout, line
+    found = {metric.name: metric for metric in collector.metrics}
+    assert found["level"].gauge.data_points[0].as_double == 2.5
+    assert found["up_down"].sum.data_points[0].as_double == 3.5
+    for name, count in (("seen", 2), ("stage", 1)):
+        assert found[name].histogram.data_points[0].count == count
+    assert found["spread"].exponential_histogram.data_points[0].count == 1
+    assert found["fine"].gauge.data_points[0].as_int == 7
+
+
+def test_a_collector_of_the_hosts_that_fails_costs_its_own_metric_alone(programs, collector):
+    result = programs.run(
+        """
+        import vedette
+        from prometheus_client import REGISTRY, Counter
+        from prometheus_client.core import GaugeMetricFamily
+        vedette.configure("odd", log_format="none", process_metrics=False, metrics_interval_seconds=3600)
+        class Fails:
+            def describe(self): return []
+            def collect(self): raise OSError("the database is away")
+        class Odd:
+            def describe(self): return []
+            def collect(self):
+                yield GaugeMetricFamily("odd_level", "Odd", value="no number")
+                yield GaugeMetricFamily("fine_level", "Fine", value=2)
+        REGISTRY.register(Fails()); REGISTRY.register(Odd())
+        Counter("theirs", "Theirs").inc()
+        vedette.counter("fine_total").inc()
+        print(vedette.metrics_text())
+        """
+    )
+    for line in ("fine_total 1", "fine_level 2", "theirs_total 1"):
+        assert f"\n{line}\n" in result.stdout, line
+    assert "odd_level" not in result.stdout
+    assert {"fine_total", "fine_level", "theirs_total"} <= {metric.name for metric in collector.metrics}
+    assert "the database is away" in result.stderr
+
+
+def test_label_values_are_cut(programs, collector):
+    result = programs.run(
+        """
+        import vedette
+        from opentelemetry import metrics
+        vedette.configure("long", log_format="none", process_metrics=False, metrics_interval_seconds=3600)
+        ours = vedette.counter("ours_total", labels=["a"])
+        theirs = metrics.get_meter("m").create_counter("theirs")
+        for end in "ab":
+            ours.labels("x" * 1_000_000 + end).inc(); theirs.add(1, {"a": "y" * 1_000_000 + end})
+        """
+    )
+    found = {metric.name: metric.sum.data_points for metric in collector.metrics}
+    for name, letter in (("ours_total", "x"), ("theirs", "y")):
+        (point,) = found[name]
+        assert (point.as_int, attributes_of(point)["a"]) == (2, letter * 1024)
+    assert "label values are cut at 1024 characters" in result.stderr
+
+
+def test_workers_that_are_recycled_leave_one_sum(programs):
+    """However many workers a server has had, the ones that go on hold, and add up, no more than before."""
+    result = programs.run(
+        """
+        import os, vedette
+        from vedette.sdk.metrics import workers
+        from vedette.sdk.metrics.forms import TEXT
+        vedette.configure("recycled", export=False, log_format="none", process_metrics=False)
+        async def app(scope, receive, send): pass
+        served = vedette.counter("served_total", labels=["by"])
+        took, lag = vedette.histogram("took", buckets=[1, 2]), vedette.summary("lag")
+        spread = vedette.histogram("spread", buckets="exponential")
+        parent = os.getpid()
+        os.getppid = lambda: parent  # as the workers of one server have it
+        vedette.instrument(app)
+        for number in range(20):
+            pid = os.fork()
+            if not pid:
+                served.labels("child").inc(number); took.observe(1.5); lag.observe(number); spread.observe(number)
+                vedette.shutdown()
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        served.labels("parent").inc()
+        print(workers.exposed(TEXT).decode())
+        print("parts", len(workers._desk.inherited))
+        """
+    )
+    for line in (
+        'served_total{by="child"} 190',
+        'served_total{by="parent"} 1',
+        "took_count 20",
+        "lag_count 20",
+        "spread_count 20",
+        "parts 1",
+    ):
+        assert f"{line}\n" in result.stdout, line

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Literal
 
 from vedette.errors import VedetteError
 
 __all__ = ["Budget", "BudgetExceeded", "Spending"]
+
+
+_MOST_HOLDERS = 10_000
+"""Sessions or users whose spending is known; of more, those that spent longest ago begin anew."""
 
 
 class BudgetExceeded(VedetteError):
@@ -31,13 +36,16 @@ class Spending:
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
-        self._spent: dict[str, list[float]] = {}
+        self._spent: OrderedDict[str, list[float]] = OrderedDict()  # the holder that spent last at the end
         self._lock = threading.Lock()
 
     def add(self, whose: str, usd: float, tokens: int) -> str | None:
         """Add a call; the sentence to say when this call passes the budget, once per budget and holder."""
         with self._lock:
             spent = self._spent.setdefault(whose, [0.0, 0, 0])
+            self._spent.move_to_end(whose)
+            if len(self._spent) > _MOST_HOLDERS:
+                self._spent.popitem(last=False)
             before = self._over(spent)
             spent[0] += usd
             spent[1] += tokens

@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.agents.budget import BudgetExceeded
-from vedette.sdk.guard import fault
+from vedette.sdk.guard import dropped, fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,9 @@ EVENTS = (
 )
 
 
+_MOST_OPEN = 10_000
+
+
 class _Failed(Exception):
     """Carries an agent's own message of failure through a context manager."""
 
@@ -42,7 +45,8 @@ class HookManager:
 
     def __init__(self, observability: AgentObservability) -> None:
         self._observability = observability
-        self._open: dict[tuple[str, Any], list[tuple[Any, Any]]] = defaultdict(list)
+        self._open: dict[tuple[str, Any], list[tuple[Any, Any]]] = {}
+        self._waiting = 0  # for their ends, of all kinds and keys
         self._listeners: dict[str, list[Callable[..., Any]]] = defaultdict(list)
 
     def attach(self, agent: Any) -> None:
@@ -109,13 +113,20 @@ class HookManager:
             seen.error(details["error"])
 
     def _enter(self, kind: str, key: Any, manager: Any) -> None:
-        self._open[kind, key].append((manager, manager.__enter__()))
+        if self._waiting >= _MOST_OPEN:
+            dropped("agent events", f"more than {_MOST_OPEN} wait for their end", 1)
+            return
+        self._open.setdefault((kind, key), []).append((manager, manager.__enter__()))
+        self._waiting += 1
 
     def _leave(self, kind: str, key: Any, details: dict[str, Any]) -> None:
         held = self._open.get((kind, key))
         if not held:
             return
         manager, _ = held.pop()
+        self._waiting -= 1
+        if not held:
+            del self._open[kind, key]
         error = details.get("error")
         if error is None and details.get("success", True):
             manager.__exit__(None, None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -10,11 +11,13 @@ from uuid import uuid4
 from opentelemetry import trace as api
 from opentelemetry.trace import SpanKind
 
+from vedette.errors import SettingsError
 from vedette.sdk.agents.budget import Budget, BudgetExceeded, Spending
 from vedette.sdk.agents.conventions import cost_usd
 from vedette.sdk.agents.hooks import HookManager
 from vedette.sdk.audit.events import audit, trail
 from vedette.sdk.context import context
+from vedette.sdk.guard import fault, tell
 from vedette.sdk.logs.logger import get_logger
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import failure
@@ -30,6 +33,21 @@ _COMPONENTS = ("metrics", "tracing", "logging", "audit")
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 
+class _Run:
+    """A loop that is going on, inside of which others may be."""
+
+    __slots__ = ("outer", "owner", "session", "user")
+
+    def __init__(self, owner: AgentObservability, session: str, user: str | None, outer: _Run | None) -> None:
+        self.owner = owner
+        self.session = session
+        self.user = user
+        self.outer = outer
+
+
+_current: ContextVar[_Run | None] = ContextVar("vedette_agent_loop", default=None)
+
+
 class Call:
     """A model call that is going on; tell it what came back."""
 
@@ -37,15 +55,23 @@ class Call:
         self._span = span
         self.input_tokens = self.output_tokens = 0
 
-    def usage(self, input_tokens: int, output_tokens: int) -> None:
-        """The tokens that the provider counted."""
-        self.input_tokens, self.output_tokens = int(input_tokens), int(output_tokens)
+    def usage(self, input_tokens: int | None, output_tokens: int | None) -> None:
+        """The tokens that the provider counted; some count none."""
+        self.input_tokens, self.output_tokens = _count(input_tokens), _count(output_tokens)
 
     def answer(self, text: str, finish_reason: str = "stop") -> None:
         """The model's answer; it is recorded redacted, and only if the agent records content."""
         self._span.set_attribute("gen_ai.response.finish_reasons", [finish_reason])
         if text:
             self._span.set_attribute("gen_ai.output.messages", text)
+
+
+def _count(tokens: Any) -> int:
+    try:
+        return max(0, int(tokens or 0))
+    except (TypeError, ValueError, OverflowError):
+        tell("tokens", f"a count of tokens is a number; a {type(tokens).__name__} was ignored")
+        return 0
 
 
 class _Unrecorded(Call):
@@ -78,29 +104,53 @@ class AgentObservability:
         self._tracer = api.get_tracer("vedette.agents") if tracing else api.NoOpTracer()
         self._log: Logger | None = get_logger("vedette.agents", **{"agent.id": agent_id}) if logging else None
         self._meters = _Meters(agent_id) if metrics else None
-        self.session: str | None = None
-        self.user: str | None = None
+        self._runs: list[_Run] = []  # that are going on, in whatever task or thread
         self.hooks = HookManager(self)
 
     def is_component_enabled(self, name: str) -> bool:
         """Whether `metrics`, `tracing`, `logging` or `audit` is on."""
         return self._on.get(name, False)
 
+    @property
+    def session(self) -> str | None:
+        """The session of the loop that is going on here."""
+        run = self._run()
+        return run.session if run is not None else None
+
+    @property
+    def user(self) -> str | None:
+        """The user of the loop that is going on here."""
+        run = self._run()
+        return run.user if run is not None else None
+
+    def _run(self) -> _Run | None:
+        """The loop of this agent that is going on here; in a thread that knows of none the only one that there is."""
+        run = _current.get()
+        while run is not None and run.owner is not self:
+            run = run.outer
+        if run is None:
+            runs = list(self._runs)
+            run = runs[0] if len(runs) == 1 else None
+        return run
+
     # -- the points of an agent loop
 
     @contextmanager
     def loop(self, task: str = "", *, session: str | None = None, user: str | None = None) -> Iterator[api.Span]:
         """One run of the agent: the span that the others lie under, its duration and outcome."""
-        outer = (self.session, self.user)
-        self.session, self.user = session or self.session or uuid4().hex, user or self.user
+        outer = _current.get()
+        held = (outer.session, outer.user) if outer is not None else (None, None)
+        run = _Run(self, session or held[0] or uuid4().hex, user or held[1], outer)
+        token = _current.set(run)
+        self._runs.append(run)
         attributes = {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.id": self.agent_id,
             "gen_ai.agent.name": self.agent_id,
-            "gen_ai.conversation.id": self.session,
+            "gen_ai.conversation.id": run.session,
         }
-        if self.user:
-            attributes["user.id"] = self.user
+        if run.user:
+            attributes["user.id"] = run.user
         if task and self._content:
             attributes["gen_ai.input.messages"] = task
         begin = perf_counter()
@@ -109,7 +159,7 @@ class AgentObservability:
             name = f"invoke_agent {self.agent_id}"
             with (
                 self._tracer.start_as_current_span(name, attributes=attributes, record_exception=False) as span,
-                context(agent_id=self.agent_id, session=self.session),
+                context(agent_id=self.agent_id, session=run.session),
             ):
                 self._say("agent loop started")
                 try:
@@ -125,7 +175,11 @@ class AgentObservability:
                 self._meters.loops.labels(self.agent_id, outcome).inc()
             self._say("agent loop ended", outcome=outcome, duration_ms=round(seconds * 1000, 3))
             self._note("agent.loop", result="success" if outcome == "success" else "failure")
-            self.session, self.user = outer
+            self._runs.remove(run)
+            try:
+                _current.reset(token)
+            except ValueError:  # it ends in another context than it began
+                pass
 
     @contextmanager
     def tool(self, name: str, arguments: Any = None) -> Iterator[api.Span]:
@@ -222,9 +276,10 @@ class AgentObservability:
     async def record_metric(self, name: str, value: float, **labels: str) -> None:
         """Observe a value under a name of the agent's own."""
         if self._on["metrics"]:
-            names = ["agent_id", *sorted(labels)]
-            found = registry.histogram(f"agent_{name}", "", names)
-            found.labels(agent_id=self.agent_id, **labels).observe(value)
+            try:
+                _observe(f"agent_{name}", value, {"agent_id": self.agent_id, **labels})
+            except SettingsError as error:
+                fault("an agent's metric", error)
 
     async def export_metrics(self) -> str:
         """All metrics of this process in Prometheus' text format."""
@@ -272,6 +327,14 @@ class AgentObservability:
         if self.session:
             given.setdefault("session", self.session)
         return audit(action, actor=f"agent:{self.agent_id}", target=target, result=result, **given).id
+
+
+def _observe(name: str, value: float, labels: dict[str, str]) -> None:
+    """Observe a value. The labels of the first one are the metric's: of later ones others are left out."""
+    names = registry.label_names(name) or ("agent_id", *sorted(labels.keys() - {"agent_id"}))
+    if not labels.keys() <= set(names):
+        tell(f"labels of {name}", f"metric {name} has the labels {names}; others of an observation were left out")
+    registry.histogram(name, "", names).labels(*[labels.get(label, "") for label in names]).observe(value)
 
 
 class _Meters:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
+from vedette.sdk.guard import dropped, fault
 from vedette.sdk.resource import Scope
 
 if TYPE_CHECKING:
@@ -59,7 +60,12 @@ class MetricStage:
         points = 0
         for family in [*self._registry.collect(), *self._foreign()]:
             if family.series:
-                count, metric = self._encoder.encode(family, self._registry.start_time_ns, now)
+                try:
+                    count, metric = self._encoder.encode(family, self._registry.start_time_ns, now)
+                except Exception as error:  # noqa: BLE001 - one odd metric must not cost the others
+                    dropped("metrics", "they cannot be encoded", 1)
+                    fault(f"encoding the metric {family.name}", error)
+                    continue
                 groups.setdefault(family.scope or self._own, []).append(metric)
                 points += count
         return [(points, self._envelope().request(groups.items()))] if points else []

@@ -15,7 +15,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import dropped, fault
-from vedette.sdk.logs.records import Captured, Channel, Record
+from vedette.sdk.logs.records import Captured, Channel, Record, message_of
 from vedette.sdk.resource import Scope
 from vedette.sdk.traces.span import current_context, format_exception
 from vedette.sdk.values import SCALARS, clean, clean_mapping, text_of
@@ -214,8 +214,9 @@ class Logger:
             return
         shown = {**(context_fields.get() or {}), **(self._bound or {}), **fields}
         if shown:
-            pairs = " ".join(f"{key}={value!r}" for key, value in shown.items())
-            message, args = "%s %s", (message % args if args else message, pairs)
+            pairs = " ".join(f"{key}={clean(value)!r}" for key, value in shown.items())
+            record = (0, level, self._channel, message, _settled(args))
+            message, args = "%s %s", (message_of(record), pairs)
         logger.log(level, message, *args, exc_info=exc_info, stacklevel=3)
 
 

@@ -5,6 +5,8 @@ https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogra
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from math import ceil, inf, isinf, log, log2
 
 from vedette.sdk.metrics.instruments import _Observer
@@ -37,25 +39,33 @@ class ExponentialHistogram(_Observer):
             return
         self.minimum, self.maximum = min(self.minimum, finite[0]), max(self.maximum, finite[-1])
         self.total += sum(finite)
-        for value in finite:
-            if value > 0:
-                self._count(self.positive, value)
-            elif value < 0:
-                self._count(self.negative, -value)
-            else:
-                self.zeros += 1
+        below, above = bisect_left(finite, 0.0), bisect_right(finite, 0.0)
+        self.zeros += above - below
+        self._count(self.positive, finite[above:])
+        self._count(self.negative, [-value for value in reversed(finite[:below])])
 
-    def _count(self, side: dict[int, int], magnitude: float) -> None:
-        index = self._index(magnitude)
-        side[index] = side.get(index, 0) + 1
-        while max(side) - min(side) >= _MOST_BUCKETS and self.scale > _LOWEST_SCALE:
-            self.scale -= 1
-            for held in (self.positive, self.negative):
-                merged: dict[int, int] = {}
-                for place, number in held.items():
-                    merged[place >> 1] = merged.get(place >> 1, 0) + number
-                held.clear()
-                held.update(merged)
+    def _count(self, side: dict[int, int], magnitudes: list[float]) -> None:
+        """Bring in ascending magnitudes, at a scale at which all of the side's buckets are few enough."""
+        if not magnitudes:
+            return
+        low, high = self._index(magnitudes[0]), self._index(magnitudes[-1])
+        if side:
+            low, high = min(low, *side), max(high, *side)
+        while high - low >= _MOST_BUCKETS and self.scale > _LOWEST_SCALE:
+            low, high = low >> 1, high >> 1
+            self._widen()
+        for index, number in Counter(map(self._index, magnitudes)).items():
+            side[index] = side.get(index, 0) + number
+
+    def _widen(self) -> None:
+        """Make one bucket of two, on both sides."""
+        self.scale -= 1
+        for held in (self.positive, self.negative):
+            merged: dict[int, int] = {}
+            for place, number in held.items():
+                merged[place >> 1] = merged.get(place >> 1, 0) + number
+            held.clear()
+            held.update(merged)
 
     def _index(self, magnitude: float) -> int:
         """The bucket (base^index, base^(index+1)] that holds the magnitude; base = 2^(2^-scale)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vedette.sdk.guard import fault
 from vedette.sdk.metrics import instruments
 from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.instruments import Counter, Histogram, number
@@ -88,19 +89,28 @@ def exposition(families: Iterable[Family[Any]], *, openmetrics: bool) -> str:
     for family in families:
         if not family.series:
             continue
-        name = exposed_name(family)
-        kind = family.kind
-        shown = name
-        if not openmetrics and kind in {"counter", "info"}:
-            shown, kind = (f"{name}_total", kind) if kind == "counter" else (f"{name}_info", "gauge")
-        if family.help:
-            text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
-            out.append(f"# HELP {shown} {_escape(family.help) if openmetrics else text}\n")
-        out.append(f"# TYPE {shown} {kind}\n")
-        _WRITERS[family.kind](family, name, openmetrics, out)
+        before = len(out)
+        try:
+            _family(family, openmetrics, out)
+        except Exception as error:  # noqa: BLE001 - one odd metric must not cost the others
+            del out[before:]
+            fault(f"exposing the metric {family.name}", error)
     if openmetrics:
         out.append("# EOF\n")
     return "".join(out)
+
+
+def _family(family: Family[Any], openmetrics: bool, out: list[str]) -> None:
+    name = exposed_name(family)
+    kind = family.kind
+    shown = name
+    if not openmetrics and kind in {"counter", "info"}:
+        shown, kind = (f"{name}_total", kind) if kind == "counter" else (f"{name}_info", "gauge")
+    if family.help:
+        text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
+        out.append(f"# HELP {shown} {_escape(family.help) if openmetrics else text}\n")
+    out.append(f"# TYPE {shown} {kind}\n")
+    _WRITERS[family.kind](family, name, openmetrics, out)
 
 
 def _counters(family: Family[Any], name: str, openmetrics: bool, out: list[str]) -> None:

@@ -11,7 +11,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from vedette.sdk.guard import tell
-from vedette.sdk.metrics.instruments import FREE_THREADED, around, number, ticks_of
+from vedette.sdk.metrics.instruments import FREE_THREADED, around, as_number, number, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,12 @@ class Gauge:
         self._down: Callable[[], Any] = self._first_down
 
     def set(self, value: float) -> None:
-        """Set the value."""
+        """Set the value; what is no number is ignored, and told once."""
+        if type(value) is not float:
+            found = as_number(value)
+            if found is None:
+                return
+            value = found
         if self._ticked:
             with self._lock:
                 self._begin_ticks()
@@ -61,11 +66,15 @@ class Gauge:
         if amount == 1:
             self._down()
         else:
-            self._add(-amount)
+            found = as_number(amount)
+            if found is not None:
+                self._add(-found)
 
     def _add(self, amount: float) -> None:
-        with self._lock:
-            self._value += amount
+        found = amount if type(amount) is float else as_number(amount)
+        if found is not None:
+            with self._lock:
+                self._value += found
 
     # Steps of one are ticks, as a counter's; a gauge that is only set has none.
 

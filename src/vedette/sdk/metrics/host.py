@@ -70,7 +70,7 @@ class _HostWatch:
 
     def _filesystems(self) -> None:
         for _, mount, kind, *_ in _rows("/proc/self/mounts"):
-            if kind in _PSEUDO or mount.startswith(("/proc", "/sys", "/dev", "/etc/")):
+            if mount != "/" and (kind in _PSEUDO or mount.startswith(("/proc", "/sys", "/dev", "/etc/"))):
                 continue
             try:
                 held = os.statvfs(mount)

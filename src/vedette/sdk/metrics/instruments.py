@@ -21,6 +21,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.guard import tell
 from vedette.sdk.traces.span import Span, current_context
+from vedette.sdk.values import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ __all__ = [
     "Tally",
     "Timer",
     "UpDownCounter",
+    "as_number",
 ]
 
 _P = ParamSpec("_P")
@@ -42,7 +44,18 @@ _R = TypeVar("_R")
 _FOLD_AT = 2048
 _MOST_EXEMPLARS = 16
 _REPR_HEAD = len("count(")
+_NUMBERS = frozenset((int, float))
+_INT_END = 1 << 63
 FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+def as_number(value: Any) -> float | None:
+    """`value` as a float, or as it is if it is an `int` of 64 bits; `None`, which is told once, if it is no number."""
+    try:
+        return value if type(value) is int and -_INT_END < value < _INT_END else float(value)
+    except Exception:  # noqa: BLE001 - the host's object may do anything
+        tell("odd amount", f"metrics take numbers; a {type(value).__name__} was ignored")
+        return None
 
 
 class Exemplar(NamedTuple):
@@ -104,14 +117,13 @@ class Counter:
         self._add_any(1)
 
     def _add(self, amount: float) -> None:
-        try:
-            if not amount >= 0:
-                tell("negative counter", f"a counter cannot go down or take NaN; {amount} was ignored")
-                return
-        except TypeError:
-            tell("odd counter", f"a counter takes numbers; {amount!r} was ignored")
+        number = amount if type(amount) is float else as_number(amount)
+        if number is None:
             return
-        self._add_any(amount)
+        if not number >= 0:
+            tell("negative counter", f"a counter cannot go down or take NaN; {number} was ignored")
+            return
+        self._add_any(number)
 
     def _add_any(self, amount: float) -> None:
         cells = self._cells
@@ -149,7 +161,9 @@ class Counter:
 
     def exemplar(self) -> Exemplar | None:
         """The latest exemplar."""
-        return self._exemplar
+        found = self._exemplar
+        value = None if found is None else as_number(found.value)
+        return None if found is None or value is None else found._replace(value=value)
 
 
 class UpDownCounter(Counter):
@@ -158,7 +172,9 @@ class UpDownCounter(Counter):
     __slots__ = ()
 
     def _add(self, amount: float) -> None:
-        self._add_any(amount)
+        number = amount if type(amount) is float else as_number(amount)
+        if number is not None:
+            self._add_any(number)
 
 
 _making = threading.RLock()  # a signal handler may count, too
@@ -262,7 +278,8 @@ class _Observer:
 
     def exemplars(self) -> list[Exemplar]:
         """The latest exemplars."""
-        return [Exemplar(*found) for found in self._exemplars]
+        found = [(as_number(value), at, trace, span) for value, at, trace, span in list(self._exemplars)]
+        return [Exemplar(value, at, trace, span) for value, at, trace, span in found if value is not None]
 
     def fold(self) -> None:
         """Bring in what was observed since the last time."""
@@ -282,15 +299,21 @@ class _Observer:
 def _numbers(values: list[Any]) -> list[float]:
     """`values`, sorted, without NaN and without what is no number."""
     try:
-        if not isnan(sum(values)):
+        total = sum(values)
+        plain = type(total) in _NUMBERS and not isnan(total)
+        if plain:
             values.sort()
-            return values
-    except TypeError:
-        pass
-    fine = [value for value in values if isinstance(value, (int, float)) and value == value]  # noqa: PLR0124
+    except Exception:  # noqa: BLE001 - the host's objects may do anything
+        plain = False
+    return values if plain else sorted(_fine(values))
+
+
+def _fine(values: list[Any]) -> list[float]:
+    """The numbers among `values`, as floats, in their order."""
+    fine = [value for value in map(as_number, values) if value is not None and value == value]  # noqa: PLR0124
     if len(fine) < len(values):
         tell("odd observation", f"{len(values) - len(fine)} observations were NaN or no numbers and are left out")
-    return sorted(fine)
+    return fine
 
 
 class Histogram(_Observer):
@@ -385,7 +408,7 @@ class Summary(_Observer):
         with self._lock:
             pending = self._pending
             values: list[Any] = [pending.popleft() for _ in range(len(pending))]
-            fine = [value for value in values if isinstance(value, (int, float)) and value == value]  # noqa: PLR0124
+            fine = _fine(values)
             self._recent.extend(fine)
             self.observations += len(fine)
             self.total += sum(fine)
@@ -420,7 +443,7 @@ class Info:
 
     def info(self, labels: dict[str, str]) -> None:
         """Say `labels` from now on."""
-        self.labels = {str(key): str(value) for key, value in labels.items()}
+        self.labels = {text_of(key): text_of(value) for key, value in labels.items()}
         self.line = ""
 
     def reset(self) -> None:

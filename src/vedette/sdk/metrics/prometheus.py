@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -87,16 +88,28 @@ def foreign_families(known: Container[str]) -> list[Family[Any]]:
     library: Any = sys.modules.get("prometheus_client")
     if library is None:
         return []
+    families = []
+    with _collecting:
+        for metric in _collected(library.REGISTRY):
+            try:
+                if metric.name not in known and f"{metric.name}_total" not in known:
+                    families.append(_family(metric))
+            except Exception as error:  # noqa: BLE001 - a collector of the host's may give anything
+                fault("reading a metric of prometheus_client's registry", error)
+    return families
+
+
+def _collected(registry: Any) -> list[Any]:
+    """What the collectors give; one that fails costs what it would have given, and no more."""
     try:
-        with _collecting:
-            return [
-                _family(metric)
-                for metric in library.REGISTRY.collect()
-                if metric.name not in known and f"{metric.name}_total" not in known
-            ]
+        return list(registry.collect())
     except Exception as error:  # noqa: BLE001 - a collector of the host's may do anything
         fault("reading prometheus_client's registry", error)
-        return []
+    found: list[Any] = []
+    for collector in list(getattr(registry, "_collector_to_names", ())):
+        with suppress(Exception):
+            found += collector.collect()
+    return found
 
 
 def _family(metric: Any) -> Family[Any]:

@@ -9,6 +9,7 @@ import struct
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from vedette.sdk.guard import fault
 from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.exposition import buckets_of, by_bucket, exposed_name, label_name
 from vedette.sdk.metrics.instruments import Histogram
@@ -33,8 +34,12 @@ def protobuf_exposition(families: Iterable[Family[Any]]) -> bytes:
     out = []
     for family in families:
         if family.series:
-            message = _family(family)
-            out.append(varint(len(message)) + message)
+            try:
+                message = _family(family)
+            except Exception as error:  # noqa: BLE001 - one odd metric must not cost the others
+                fault(f"exposing the metric {family.name}", error)
+            else:
+                out.append(varint(len(message)) + message)
     return b"".join(out)
 
 

@@ -14,7 +14,7 @@ from opentelemetry.metrics import CallbackOptions
 from vedette.sdk.guard import dropped, fault
 from vedette.sdk.metrics.gauges import Gauge, ObservedCounter
 from vedette.sdk.metrics.instruments import Counter, Histogram, UpDownCounter
-from vedette.sdk.metrics.registry import OVERFLOW, Family, Registry
+from vedette.sdk.metrics.registry import LONGEST_LABEL, OVERFLOW, Family, Registry, label_text
 from vedette.sdk.resource import Scope
 from vedette.sdk.values import SCALARS, clean_mapping
 
@@ -47,12 +47,14 @@ class _Series:
             return self._find(attributes)
         if found is None:
             found = self._find(attributes)
-            if len(self._known) < self._family.limit:
+            if len(self._known) < self._family.limit and not any(map(_is_long, attributes.values())):
                 self._known[*attributes.items(), *map(type, attributes.values())] = found
         return found
 
     def _find(self, attributes: Mapping[str, Any] | None) -> Any:
         clean = clean_mapping(attributes) if attributes else {}
+        if any(map(_is_long, clean.values())):
+            clean = {name: label_text(value) if _is_long(value) else value for name, value in clean.items()}
         key = tuple([(name, type(clean[name]).__name__, _hashable(clean[name])) for name in sorted(clean)])
         found = self._family.child(key, lambda: clean)
         if found is None:
@@ -64,6 +66,10 @@ class _Series:
                     family.series[overflow] = family.make()
                 return family.series[overflow]
         return found
+
+
+def _is_long(value: Any) -> bool:
+    return type(value) is str and len(value) > LONGEST_LABEL
 
 
 def _hashable(value: Any) -> Any:

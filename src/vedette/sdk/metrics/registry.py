@@ -9,7 +9,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from vedette.errors import SettingsError
-from vedette.sdk.guard import dropped, fault
+from vedette.sdk.guard import dropped, fault, tell
 from vedette.sdk.metrics.gauges import Gauge, ObservedCounter
 from vedette.sdk.metrics.instruments import Counter, Histogram, Info, Summary, Tally
 from vedette.sdk.values import clean
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
     from vedette.sdk.resource import Scope
 
-__all__ = ["OVERFLOW", "Family", "Labelled", "Registry", "registry"]
+__all__ = ["LONGEST_LABEL", "OVERFLOW", "Family", "Labelled", "Registry", "label_text", "registry"]
 
 M = TypeVar("M")
 
 OVERFLOW = "__overflow__"
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+LONGEST_LABEL = 1024
+"""Characters of a label's value that are kept: ten thousand series must not hold gigabytes."""
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 DEFAULT_QUANTILES = (0.5, 0.95, 0.99)
 
@@ -87,13 +89,13 @@ class Labelled(Generic[M]):
         family = self._family
         if len(family.series) > family.limit and not named and len(values) == len(self._names):
             # Full, the overflow's series included: labels without bound must cost little.
-            texts = values if _STRINGS.issuperset(map(type, values)) else tuple([str(clean(value)) for value in values])
+            texts = tuple([label_text(value) for value in values])
             return family.series.get(texts) or self._overflow()
         given = dict(zip(self._names, values, strict=False)) | named
         unknown = [name for name in given if name not in self._names]
         if unknown or len(values) > len(self._names):
             raise SettingsError(f"Metric {self._family.name} has the labels {self._names}, not {unknown or values}.")
-        texts = tuple([str(clean(given.get(name, ""))) for name in self._names])
+        texts = tuple([label_text(given.get(name, "")) for name in self._names])
         found = self._family.child(texts, lambda: dict(zip(self._names, texts, strict=True)))
         if found is None:
             return self._overflow()
@@ -119,7 +121,7 @@ class Labelled(Generic[M]):
 
     def remove(self, *values: Any) -> None:
         """Forget the series with these label values."""
-        texts = tuple([str(value) for value in values])
+        texts = tuple([label_text(value) for value in values])
         with self._family.lock:
             self._family.series.pop(texts, None)
             self._family.plan = None
@@ -139,8 +141,16 @@ class Labelled(Generic[M]):
         self._known.clear()
 
 
+def label_text(value: Any) -> str:
+    """A label's value as text, cut where it is too long."""
+    text = value if type(value) is str else str(clean(value))
+    if len(text) <= LONGEST_LABEL:
+        return text
+    tell("long label", f"label values are cut at {LONGEST_LABEL} characters; one has {len(text)}")
+    return text[:LONGEST_LABEL]
+
+
 _MISSING: Any = object()
-_STRINGS = frozenset((str,))
 _NONE: dict[str, Any] = {}
 
 
@@ -219,6 +229,11 @@ class Registry:
             surface = labelled(family, names) if names else family.child((), dict)
             self._labelled[name] = (names, surface)
             return surface
+
+    def label_names(self, name: str) -> tuple[str, ...] | None:
+        """The labels of the metric of this name; `None` if there is none."""
+        known = self._labelled.get(name)
+        return None if known is None else known[0]
 
     def adopt(self, family: Family[Any]) -> Family[Any]:
         """Take in a family made elsewhere, or give the one that has its name and kind already."""

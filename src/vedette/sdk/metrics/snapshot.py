@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["merged", "snapshot"]
 
 _PER_PROCESS = ("process_", "python_", "asyncio_")
+_MERGED_WINDOW = 1 << 16
+"""The observations of a merged summary that its quantiles are taken from."""
 
 
 def snapshot(families: Iterable[Family[Any]], pid: int) -> list[Any]:
@@ -88,7 +90,7 @@ def _made(kind: str, value: list[Any]) -> Any:
         histogram.counts, histogram.total = list(value[2]), value[3]
         return histogram
     if what == "summary":
-        summary = Summary(value[1], 1 << 20)
+        summary = Summary(value[1], _MERGED_WINDOW)
         _add(summary, value)
         return summary
     spread = ExponentialHistogram()
@@ -108,7 +110,7 @@ def _add(held: Any, value: list[Any]) -> None:
         held.counts = [one + other for one, other in zip(held.counts, value[2], strict=True)]
         held.total += value[3]
     elif what == "summary":
-        held._recent.extend(value[2])
+        held._recent.extend(value[2])  # of its `window` the latest
         held.observations += value[3]
         held.total += value[4]
     elif what == "exponential":

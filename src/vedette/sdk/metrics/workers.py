@@ -67,7 +67,8 @@ class _Desk:
     def _answer(self, other: socket.socket) -> None:
         said = _receive(other)
         if said:
-            self.inherited.append(json.loads(said))
+            # In one, however many workers are recycled; what is acknowledged here is counted from now on.
+            self.inherited = [snapshot(merged([*self.inherited, json.loads(said)]), self.pid)]
             other.sendall(b"ok")
         else:
             other.sendall(zlib.compress(json.dumps(self.all_parts()).encode(), 1))

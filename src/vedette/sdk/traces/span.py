@@ -145,12 +145,15 @@ class Span(api.Span):
         if type(value) not in SCALARS:
             value = clean(value)
         attributes = self._attributes
-        if attributes is None:
-            self._attributes = {key: value}
-        else:
-            attributes[key] = value
-            if len(attributes) > MOST_ATTRIBUTES:
-                self._lose_attribute(attributes)
+        try:
+            if attributes is None:
+                self._attributes = {key: value}
+            else:
+                attributes[key] = value
+                if len(attributes) > MOST_ATTRIBUTES:
+                    self._lose_attribute(attributes)
+        except TypeError:  # no dictionary can hold such a key
+            self._lose(0)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
