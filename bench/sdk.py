@@ -29,6 +29,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from bench.report import report
 from vedette.sdk.context import context
 from vedette.sdk.export.spans import SpanStage
+from vedette.sdk.logs import stdlib_records
 from vedette.sdk.logs.lines import JsonLines
 from vedette.sdk.logs.logger import get_logger, set_levels
 from vedette.sdk.logs.stdlib import StdlibHandler
@@ -332,6 +333,7 @@ def _stdlib(count: int, lines: JsonLines) -> None:
     theirs.addHandler(handler)
 
     def work_ours() -> None:
+        stdlib_records.install()  # as `configure` does
         for number in range(count):
             ours.info("order %s placed", number)
             if len(queue) >= 64:
@@ -339,6 +341,7 @@ def _stdlib(count: int, lines: JsonLines) -> None:
                 queue.clear()
         out.seek(0)
         out.truncate()
+        stdlib_records.remove()
 
     def work_theirs() -> None:
         for number in range(count):

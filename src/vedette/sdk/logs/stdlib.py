@@ -12,6 +12,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import fault
 from vedette.sdk.instrumentation.imports import when_imported
+from vedette.sdk.logs import stdlib_records
 from vedette.sdk.logs.logger import describe, desk
 from vedette.sdk.traces.span import current_context
 from vedette.sdk.values import SCALARS, clean
@@ -58,9 +59,10 @@ class StdlibHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Capture what can change later, and pass the record on."""
+        message: Any = record.msg
         args: Any = record.args or ()
-        if type(record.msg) is not str or type(args) is not tuple or not _is_scalar(map(type, args)):
-            record.msg, args = _message(record), ()
+        if type(message) is not str or type(args) is not tuple or not _is_scalar(map(type, args)):
+            message, args = _message(record), ()
         exception = None
         if record.exc_info and record.exc_info[1] is not None:
             exception = describe(record.exc_info[1])
@@ -73,7 +75,7 @@ class StdlibHandler(logging.Handler):
         at = int(record.created * 1e9)
         sink = self._sink or desk.sink
         if sink is not None:
-            sink((at, record.levelno, channel, record.msg, args, extra, None, fields, span, exception, "", None))
+            sink((at, record.levelno, channel, message, args, extra, None, fields, span, exception, "", None))
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -97,6 +99,7 @@ def install(levels: dict[str, int]) -> None:
     remove()
     _handler = StdlibHandler()
     _take_over(_handler)
+    stdlib_records.install()
     for name, level in levels.items():
         logging.getLogger(name or None).setLevel(level)
     when_imported("logging.config", _follow_configurations)
@@ -146,6 +149,7 @@ def remove() -> None:
     if _handler is not None:
         logging.getLogger().removeHandler(_handler)
         _handler = None
+        stdlib_records.remove()
     for logger, handler in _displaced:
         logger.addHandler(handler)
     _displaced.clear()

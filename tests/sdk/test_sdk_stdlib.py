@@ -1,0 +1,43 @@
+"""The standard library's logging beside us: its records, and handlers of the program's own."""
+
+from __future__ import annotations
+
+
+def test_records_of_the_standard_library_have_all_that_they_had(programs):
+    """Handlers of the program's own see what they would see without us, in threads, tasks and exceptions too."""
+    result = programs.run(
+        """
+        import asyncio, logging, multiprocessing, sys, threading, vedette
+        seen = []
+        class Keeps(logging.Handler):
+            def emit(self, record): seen.append(dict(record.__dict__, text=record.getMessage()))
+        logging.getLogger().addHandler(Keeps())
+        logging.addLevelName(25, "NOTICE")
+        log = logging.getLogger("a.b"); log.setLevel(10)
+        def say():
+            for number in range(3):
+                log.warning("%s of %d", number, 3, extra={"own": number}, stack_info=number == 2)
+            log.log(25, "mapped %(a)s", {"a": 1}); log.error("plain 100%")
+            try: 1 / 0
+            except ZeroDivisionError: log.exception("failed")
+        async def tell(): say()
+        def round():
+            say(); asyncio.run(tell())
+            thread = threading.Thread(target=say, name="other"); thread.start(); thread.join()
+            logging.logThreads = False; log.warning("without threads"); logging.logThreads = True
+        round(); vedette.configure("x", export=False, log_format="none"); round(); round()
+        kind = logging.getLogRecordFactory()
+        vedette.shutdown(); assert logging.getLogRecordFactory() is logging.LogRecord is not kind
+        each = len(seen) // 3
+        changing = {"created", "msecs", "relativeCreated", "thread", "stack_info", "exc_info"}
+        for own, *ours in zip(*(seen[at:at + each] for at in range(0, 3 * each, each))):
+            for record in ours:
+                assert [(key, type(value)) for key, value in record.items()] == [
+                    (key, type(value)) for key, value in own.items()], (record, own)
+                for key in own.keys() - changing: assert record[key] == own[key], (key, record, own)
+                assert 0 <= record["msecs"] < 1000 and record["relativeCreated"] > own["relativeCreated"] > 0
+                assert abs(record["created"] - own["created"]) < 600
+        print(each)
+        """
+    )
+    assert result.stdout == "19\n"
