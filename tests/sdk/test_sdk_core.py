@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from sdk_programs import attributes_of, value_of
+from sdk_programs import Collector, Programs, attributes_of, value_of
 
 from vedette.errors import SettingsError
 from vedette.sdk import resource
@@ -94,6 +97,77 @@ def test_opentelemetrys_variables_are_followed_where_ours_are_silent(programs, c
     ((path, headers, _),) = collector.requests
     assert (path, headers["x-key"], headers["Content-Encoding"]) == ("/v1/traces", "a b", "gzip")
     assert attributes_of(collector.resources("/v1/traces")[0].resource)["service.name"] == "theirs"
+
+
+def test_signals_go_where_their_own_variables_say_and_no_key_goes_along(programs, collector):
+    elsewhere = Collector().start()
+    programs.run(
+        """
+        import vedette
+        vedette.configure("split", api_key="ours-alone", log_format="none", process_metrics=False,
+                          metrics_interval_seconds=3600, endpoints={"metrics": vedette_endpoint})
+        with vedette.span("apart"): vedette.get_logger("app").info("together")
+        vedette.counter("counted_total").inc()
+        """.replace("vedette_endpoint", repr(f"{collector.url}/v1/metrics")),
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{elsewhere.url}/v1/traces",
+        OTEL_EXPORTER_OTLP_TRACES_HEADERS="x-team=shop",
+        OTEL_EXPORTER_OTLP_HEADERS="x-all=yes",
+    )
+    elsewhere.stop()
+    ((path, headers, _),) = elsewhere.requests
+    assert (path, headers["x-team"], elsewhere.names()) == ("/v1/traces", "shop", ["apart"])
+    assert not {"Authorization", "x-all"} & headers.keys()
+    assert {path for path, _, _ in collector.requests} == {"/v1/logs", "/v1/metrics"}
+    assert {headers["Authorization"] for _, headers, _ in collector.requests} == {"Bearer ours-alone"}
+    with pytest.raises(SettingsError, match="endpoints: 'spans' is no signal"):
+        load("x", {"endpoints": {"spans": "http://x"}})
+    with pytest.raises(SettingsError, match="traces 'nowhere' is no URL"):
+        load("x", {"endpoints": {"traces": "nowhere"}})
+
+
+def test_spans_on_the_console_alone_by_opentelemetrys_variable(programs, collector):
+    result = programs.run(
+        "import vedette\nvedette.configure('c', log_format='none', process_metrics=False)\nwith vedette.span('shown'): pass",
+        OTEL_TRACES_EXPORTER="console",
+        OTEL_METRICS_EXPORTER="prometheus",
+    )
+    assert "shown" in result.stderr
+    assert collector.requests == []
+
+
+def certified(directory: Path) -> ssl.SSLContext:
+    """An authority, and a server and a client with its certificates, as files; the server's context asks for them."""
+
+    def run(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
+
+    new = ["req", "-newkey", "rsa:2048", "-nodes"]
+    run(*new, "-x509", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2")
+    (directory / "names").write_text("subjectAltName=IP:127.0.0.1")
+    for name in ("server", "client"):
+        run(*new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names", "-days", "2"]
+        run("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *signed)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(directory / "ca.pem"))
+    context.load_cert_chain(directory / "server.pem", directory / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+def test_both_sides_show_their_certificates(tmp_path):
+    """One whose certificate nobody vouches for gets nothing: it is an outage, and told."""
+    guarded = Collector(tls=certified(tmp_path)).start()
+    programs = Programs(tmp_path, guarded.url)
+    span = "import vedette\nvedette.configure('tls', log_format='none', process_metrics=False)\nwith vedette.span('safe'): pass"
+    told = programs.run(span, VEDETTE_SHUTDOWN_TIMEOUT_SECONDS="5").stderr
+    assert "CERTIFICATE_VERIFY_FAILED" in told
+    assert guarded.requests == []
+    trusted = {"OTEL_EXPORTER_OTLP_CERTIFICATE": "ca.pem"}
+    shown = {"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "client.pem", "OTEL_EXPORTER_OTLP_CLIENT_KEY": "client.key"}
+    programs.run(span, VEDETTE_SPOOL_DIR="off", **trusted, **shown)
+    guarded.stop()
+    assert guarded.names() == ["safe"]
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ class Runtime:
 
     def _stages(self) -> list[tuple[Stage, Way | None]]:
         from vedette.sdk.export.spans import SpanStage  # noqa: PLC0415
-        from vedette.sdk.export.ways import elasticsearch_way, otlp_way  # noqa: PLC0415
+        from vedette.sdk.export.ways import elasticsearch_way, otlp_ways  # noqa: PLC0415
         from vedette.sdk.logs.remote import RemoteLevels  # noqa: PLC0415
         from vedette.sdk.otlp.spans import SpanEncoder  # noqa: PLC0415
 
@@ -83,21 +83,21 @@ class Runtime:
 
             show = print_span
         heard = RemoteLevels().hear if settings.log_remote_levels else None
-        otlp = otlp_way(settings, service, heard) if settings.export and settings.signals else None
-        sent = otlp is not None and "traces" in settings.signals
+        ways = otlp_ways(settings, service, heard) if settings.export else {}
+        sent = "traces" in ways
         encoder = SpanEncoder(self.redactor, settings.attribute_length) if sent else None
         spans = SpanStage(self.provider, encoder, self.envelope, settings.export_interval_seconds, show)
         bulk = self._bulk_stage(service)
         stages: list[tuple[Stage, Way | None]] = [
-            (spans, otlp if sent else None),
-            (self._log_stage(bulk), otlp),
+            (spans, ways.get("traces")),
+            (self._log_stage(bulk), ways.get("logs")),
         ]
         if bulk is not None:
             stages.append((bulk, elasticsearch_way(settings, service)))
-        if settings.export and "metrics" in settings.signals:
+        if "metrics" in ways:
             from vedette.sdk.metrics.setup import metric_stage  # noqa: PLC0415
 
-            stages.append((metric_stage(settings, self.redactor, self.envelope), otlp))
+            stages.append((metric_stage(settings, self.redactor, self.envelope), ways["metrics"]))
         return stages
 
     def _bulk_stage(self, service: str) -> BulkStage | None:
@@ -145,7 +145,7 @@ class Runtime:
         from vedette.sdk.otlp.logs import LogEncoder  # noqa: PLC0415
 
         settings, trail = self.settings, trail_of(self)
-        sender = otlp_sender(settings)
+        sender = otlp_sender(settings, "logs")
         encoder = LogEncoder(self.redactor, settings.attribute_length)
         envelope = Envelope(self.resource, self.redactor, settings.attribute_length)
         how = "none" if settings.protocol == "grpc" else settings.compression

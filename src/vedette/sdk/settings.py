@@ -27,6 +27,7 @@ __all__ = ["Options", "Settings", "load"]
 _TRUE, _FALSE = frozenset(("1", "true", "yes", "on")), frozenset(("0", "false", "no", "off"))
 _LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50, "FATAL": 50}
 _SIGNALS = frozenset(("traces", "logs", "metrics"))
+_ELSEWHERE = frozenset(("none", "console", "prometheus"))  # OpenTelemetry's exporters that send nothing by OTLP
 _MIB = 1 << 20
 _INDEX = re.compile(r"[a-z0-9][a-z0-9._+-]{0,254}")
 
@@ -132,6 +133,10 @@ def _signals(text: str) -> tuple[str, ...]:
     return words
 
 
+def _only_argument(text: str) -> Any:
+    raise ValueError(f"give a dictionary, not {text!r}")
+
+
 def _setting(
     default: Any,
     parse: Callable[[str], Any],
@@ -155,11 +160,17 @@ class Settings:
     endpoint: str = _setting(
         "http://127.0.0.1:4318", _text, "where OTLP goes; /v1/traces and so on are added", "OTEL_EXPORTER_OTLP_ENDPOINT"
     )
+    endpoints: Mapping[str, str] = _setting(
+        None, _pairs, "where single signals go instead, as complete URLs: traces=http://tempo:4318/v1/traces"
+    )
     protocol: str = _setting(
         "http/protobuf", _one_of("http/protobuf", "grpc"), "the transport of OTLP", "OTEL_EXPORTER_OTLP_PROTOCOL"
     )
     headers: Mapping[str, str] = _setting(None, _pairs, "sent with every request", "OTEL_EXPORTER_OTLP_HEADERS")
-    api_key: str | None = _setting(None, _text, "sent as `Authorization: Bearer …`")
+    signal_headers: Mapping[str, Mapping[str, str]] = _setting(
+        None, _only_argument, "headers of single signals, instead of `headers`; OTEL_EXPORTER_OTLP_<SIGNAL>_HEADERS"
+    )
+    api_key: str | None = _setting(None, _text, "sent to `endpoint` as `Authorization: Bearer …`")
     compression: str = _setting(
         "auto",
         _one_of("auto", "gzip", "zstd", "none"),
@@ -169,12 +180,16 @@ class Settings:
     certificate: str | None = _setting(
         None, _text, "a file of the authorities to trust, instead of the system's", "OTEL_EXPORTER_OTLP_CERTIFICATE"
     )
+    client_certificate: str | None = _setting(
+        None, _text, "a file with the certificate to show to the endpoint", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"
+    )
+    client_key: str | None = _setting(None, _text, "a file with its key", "OTEL_EXPORTER_OTLP_CLIENT_KEY")
     timeout_seconds: float = _setting(
         10.0, _number, "the longest that one request may take", "OTEL_EXPORTER_OTLP_TIMEOUT", _otlp_timeout
     )
     export: bool = _setting(True, _boolean, "false sends nothing; files and /metrics still work")
     signals: Sequence[str] = _setting(
-        None, _signals, "what is sent: traces, logs, metrics; OTEL_<SIGNAL>_EXPORTER=none takes one out"
+        None, _signals, "what is sent: traces, logs, metrics; OTEL_<SIGNAL>_EXPORTER=none or =console takes one out"
     )
     export_interval_seconds: float = _setting(
         1.0, _number, "how often spans and logs are sent", "OTEL_BSP_SCHEDULE_DELAY", _milliseconds
@@ -233,11 +248,15 @@ class Options(TypedDict, total=False):
     environment: str | None
     enabled: bool
     endpoint: str
+    endpoints: Mapping[str, str]
     protocol: str
     headers: Mapping[str, str]
+    signal_headers: Mapping[str, Mapping[str, str]]
     api_key: str | None
     compression: str
     certificate: str | None
+    client_certificate: str | None
+    client_key: str | None
     timeout_seconds: float
     export: bool
     signals: Sequence[str]
@@ -307,6 +326,26 @@ def _default_spool() -> str:
     return str(Path(tempfile.gettempdir()) / f"vedette-{user}" / "spool")
 
 
+def _by_signal(values: dict[str, Any]) -> None:
+    """Put `endpoints` and `signal_headers` together, from the arguments and OpenTelemetry's variables."""
+    endpoints, headers = dict(values["endpoints"] or {}), dict(values["signal_headers"] or {})
+    for signal in _SIGNALS:
+        prefix = f"OTEL_EXPORTER_OTLP_{signal.upper()}"
+        if signal not in endpoints and (url := os.environ.get(f"{prefix}_ENDPOINT")):
+            endpoints[signal] = url
+        if signal not in headers and (text := os.environ.get(f"{prefix}_HEADERS")):
+            try:
+                headers[signal] = _pairs(text)
+            except ValueError as error:
+                raise SettingsError(f"{prefix}_HEADERS={text!r} cannot be used: {error}.") from None
+    for name, found in (("endpoints", endpoints), ("signal_headers", headers)):
+        if unknown := found.keys() - _SIGNALS:
+            raise SettingsError(f"{name}: {min(unknown)!r} is no signal; use traces, logs and metrics.")
+    for signal in endpoints:
+        _check_url(endpoints, signal, f"http://collector:4318/v1/{signal}")
+    values["endpoints"], values["signal_headers"] = endpoints, headers
+
+
 def load(service: str | None, options: Options) -> Settings:
     """The settings from arguments, `VEDETTE_*` and `OTEL_*` variables and defaults, in this order.
 
@@ -332,15 +371,16 @@ def load(service: str | None, options: Options) -> Settings:
                 raise SettingsError(f"configure({name}={value!r}) cannot be used: {error}.") from None
         values[name] = value
     values["sampling"] = _as_sampler(values["sampling"]) or Ratio(1.0)
+    exporters = {signal: _words(os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").lower()) for signal in _SIGNALS}
     if values["signals"] is None:
-        values["signals"] = [
-            signal
-            for signal in sorted(_SIGNALS)
-            if os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip().lower() != "none"
-        ]
+        values["signals"] = [s for s in sorted(_SIGNALS) if not exporters[s] or not _ELSEWHERE.issuperset(exporters[s])]
     values["signals"] = _signals(",".join(values["signals"]))
-    if values["certificate"] is not None and not Path(values["certificate"]).is_file():
-        raise SettingsError(f"certificate: there is no file {values['certificate']!r}.")
+    if "console" in exporters["traces"] and "console" not in given:
+        values["console"] = True
+    for name in ("certificate", "client_certificate", "client_key"):
+        if values[name] is not None and not Path(values[name]).is_file():
+            raise SettingsError(f"{name}: there is no file {values[name]!r}.")
+    _by_signal(values)
     values["headers"] = dict(values["headers"] or {})
     values["log_levels"] = {name: level_number(level) for name, level in dict(values["log_levels"] or {}).items()}
     values["resource"] = dict(values["resource"] or {})

@@ -17,13 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from email.message import Message
 
-__all__ = ["BROKEN", "Answer", "Connection"]
+__all__ = ["BROKEN", "Answer", "Connection", "Trust"]
 
 BROKEN = (OSError, http.client.HTTPException, ValueError)
 """What `Connection.post` raises when there is no answer."""
 
 _abandoned: list[http.client.HTTPConnection] = []
 _CLOSED = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+
+
+class Trust(NamedTuple):
+    """Files for `https`: authorities to trust instead of the system's, and the certificate to show, with its key."""
+
+    authorities: str | None = None
+    certificate: str | None = None
+    key: str | None = None
 
 
 class Answer(NamedTuple):
@@ -34,17 +42,15 @@ class Answer(NamedTuple):
     body: bytes
 
 
+_SYSTEM = Trust()
+
+
 class Connection:
-    """Posts to paths below `url`. Not thread-safe: a sending thread owns it.
+    """Posts to paths below `url`. Not thread-safe: a sending thread owns it."""
 
-    `certificate` is a file of the authorities to trust instead of the system's.
-    """
-
-    def __init__(
-        self, url: str, headers: Mapping[str, str], timeout_seconds: float, certificate: str | None = None
-    ) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], timeout_seconds: float, trust: Trust = _SYSTEM) -> None:
         parts = urlsplit(url)
-        self._certificate = certificate
+        self._trust = trust
         self.host = parts.hostname or "127.0.0.1"
         self._port = parts.port
         self._base = parts.path.rstrip("/")
@@ -85,14 +91,16 @@ class Connection:
         timeout = min(self._timeout, timeout_seconds or self._timeout)
         if connection is None:
             if self._secure:
-                context = ssl.create_default_context(cafile=self._certificate)
+                context = ssl.create_default_context(cafile=self._trust.authorities)
+                if self._trust.certificate is not None:
+                    context.load_cert_chain(self._trust.certificate, self._trust.key)
                 connection = http.client.HTTPSConnection(self.host, self._port, timeout=timeout, context=context)
             else:
                 connection = http.client.HTTPConnection(self.host, self._port, timeout=timeout)
             self._open, self._pid = connection, os.getpid()
         if connection.sock is not None:
             connection.sock.settimeout(timeout)
-        connection.request("POST", self._base + path, body=body, headers={**self._headers, **headers})
+        connection.request("POST", self._base + path or "/", body=body, headers={**self._headers, **headers})
         answer = connection.getresponse()
         said = answer.read(longest)
         if answer.will_close or not answer.isclosed():

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import vedette
 from vedette.errors import SettingsError
+from vedette.sdk.export.connection import Trust
 from vedette.sdk.export.http import LEVELS_HEADER, Outcome, rejected_items
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ _RETRYABLE = frozenset(
 )
 
 
+def _content(file: str | None) -> bytes | None:
+    return Path(file).read_bytes() if file is not None else None
+
+
 class GrpcSender:
     """Calls the export services at `endpoint`. Not thread-safe: the sending thread owns it.
 
@@ -45,7 +50,7 @@ class GrpcSender:
         heard: Callable[[str], None] | None = None,
         *,
         gzip: bool,
-        certificate: str | None = None,
+        trust: Trust | None = None,
     ) -> None:
         try:
             import grpc  # noqa: PLC0415 - an optional package
@@ -56,7 +61,7 @@ class GrpcSender:
         self.host = parts.hostname or "127.0.0.1"
         self._target = f"{parts.hostname}:{parts.port or 4317}"
         self._secure = parts.scheme == "https"
-        self._certificate = certificate
+        self._trust = trust or Trust()
         self._timeout = timeout_seconds
         self._compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
         self._metadata = tuple((name.lower(), value) for name, value in headers.items())
@@ -70,7 +75,8 @@ class GrpcSender:
         if self._channel is None:
             options = [("grpc.primary_user_agent", f"vedette-python/{vedette.__version__}")]
             if self._secure:
-                credentials = grpc.ssl_channel_credentials(self._authorities())
+                authorities, certificate, key = map(_content, self._trust)
+                credentials = grpc.ssl_channel_credentials(authorities, key, certificate)
                 self._channel = grpc.secure_channel(self._target, credentials, options)
             else:
                 self._channel = grpc.insecure_channel(self._target, options)
@@ -92,9 +98,6 @@ class GrpcSender:
             self.close()
             return Outcome(retry=True, reason=f"{type(error).__name__}: {error}")
         return Outcome(delivered=True, rejected=rejected_items(answer))
-
-    def _authorities(self) -> bytes | None:
-        return Path(self._certificate).read_bytes() if self._certificate is not None else None
 
     def _listen(self, made: Any) -> None:
         if self._heard is not None:

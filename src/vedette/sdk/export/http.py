@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vedette.sdk.export.connection import BROKEN, Connection
+from vedette.sdk.export.connection import BROKEN, Connection, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,9 +45,9 @@ class Outcome:
 
 
 class HttpSender:
-    """Posts batches to `endpoint`/v1/<signal>. Not thread-safe: the sending thread owns it.
+    """Posts batches to `endpoint`/v1/<signal>, or to `endpoint` as it is if it is `complete`.
 
-    `heard` is told what the header `Vedette-Log-Levels` of an answer says.
+    `heard` is told what the header `Vedette-Log-Levels` of an answer says. Not thread-safe: the sending thread owns it.
     """
 
     def __init__(
@@ -56,10 +56,13 @@ class HttpSender:
         headers: Mapping[str, str],
         timeout_seconds: float,
         heard: Callable[[str], None] | None = None,
-        certificate: str | None = None,
+        trust: Trust | None = None,
+        *,
+        complete: bool = False,
     ) -> None:
         kind = {"Content-Type": "application/x-protobuf"}
-        self._connection = Connection(endpoint, kind | dict(headers), timeout_seconds, certificate)
+        self._connection = Connection(endpoint, kind | dict(headers), timeout_seconds, trust or Trust())
+        self._complete = complete
         self.host = self._connection.host
         self._heard = heard
 
@@ -68,7 +71,7 @@ class HttpSender:
         headers = {"Idempotency-Key": batch.key}
         if batch.encoding:
             headers["Content-Encoding"] = batch.encoding
-        path = f"/v1/{batch.signal}"
+        path = "" if self._complete else f"/v1/{batch.signal}"
         try:
             answer = self._connection.post(path, batch.body, headers, timeout_seconds, _LONGEST_ANSWER)
         except BROKEN as error:

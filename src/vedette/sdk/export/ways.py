@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from vedette.sdk.export.batch import compressor
+from vedette.sdk.export.connection import Trust
 from vedette.sdk.export.exporter import Way
 from vedette.sdk.export.outbox import Outbox
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from vedette.sdk.export.http import HttpSender
     from vedette.sdk.settings import Settings
 
-__all__ = ["elasticsearch_way", "otlp_sender", "otlp_way"]
+__all__ = ["elasticsearch_way", "otlp_sender", "otlp_ways"]
 
 SERVICE_HEADER = "Vedette-Service"
 """By this header of a request a program says whose log levels it wants to hear of; percent-encoded."""
@@ -25,36 +26,48 @@ _SAFE_NAME = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 
 def otlp_sender(
-    settings: Settings, service: str = "", heard: Callable[[str], None] | None = None
+    settings: Settings, signal: str, service: str = "", heard: Callable[[str], None] | None = None
 ) -> HttpSender | GrpcSender:
-    """What sends OTLP by the protocol of the settings.
+    """What sends a signal by the protocol of the settings to its endpoint.
 
     `heard` is told the log levels that the endpoint has for the programs of `service`.
     """
-    headers = dict(settings.headers)
+    own = settings.endpoints.get(signal)
+    url = own or settings.endpoint
+    headers = dict(settings.signal_headers.get(signal, settings.headers))
     if heard is not None:
         headers.setdefault(SERVICE_HEADER, quote(service, safe=""))
-    if settings.api_key:
+    if settings.api_key and urlsplit(url)[:2] == urlsplit(settings.endpoint)[:2]:  # it is nobody else's business
         headers.setdefault("Authorization", f"Bearer {settings.api_key}")
+    trust = Trust(settings.certificate, settings.client_certificate, settings.client_key)
     if settings.protocol == "grpc":
         from vedette.sdk.export.grpc import GrpcSender  # noqa: PLC0415 - an optional transport
 
         gzip = settings.compression != "none"
-        certificate = settings.certificate
-        return GrpcSender(
-            settings.endpoint, headers, settings.timeout_seconds, heard, gzip=gzip, certificate=certificate
-        )
+        return GrpcSender(url, headers, settings.timeout_seconds, heard, gzip=gzip, trust=trust)
     from vedette.sdk.export.http import HttpSender  # noqa: PLC0415 - one of two transports
 
-    return HttpSender(settings.endpoint, headers, settings.timeout_seconds, heard, settings.certificate)
+    return HttpSender(url, headers, settings.timeout_seconds, heard, trust, complete=own is not None)
 
 
-def otlp_way(settings: Settings, service: str, heard: Callable[[str], None] | None) -> Way:
-    """The way of all signals to the endpoint."""
-    sender = otlp_sender(settings, service, heard)
+def otlp_ways(settings: Settings, service: str, heard: Callable[[str], None] | None) -> dict[str, Way]:
+    """The ways of the signals: one together, but for those that have an endpoint or headers of their own."""
+    together: Way | None = None
+    ways = {}
+    for signal in settings.signals:
+        if signal in settings.endpoints or signal in settings.signal_headers:
+            ways[signal] = _way(settings, otlp_sender(settings, signal, service, heard), f"{service}.{signal}")
+        else:
+            if together is None:
+                together = _way(settings, otlp_sender(settings, signal, service, heard), service)
+            ways[signal] = together
+    return ways
+
+
+def _way(settings: Settings, sender: HttpSender | GrpcSender, spool: str) -> Way:
     # gRPC compresses by itself.
     how = "none" if settings.protocol == "grpc" else settings.compression
-    outbox = Outbox(sender, _spool(settings, service), settings.spool_bytes)
+    outbox = Outbox(sender, _spool(settings, spool), settings.spool_bytes)
     return Way(outbox, *compressor(how, sender.host))
 
 
