@@ -76,6 +76,10 @@ def test_promtool(loaded):
         [PROMTOOL, "query", "series", "--match", "asked_by_promtool", url], capture_output=True, text=True, check=True
     )
     assert found.stdout == '{__name__="asked_by_promtool"}\n'
+    own = loaded.request("/metrics").body
+    checked = subprocess.run([PROMTOOL, "check", "metrics"], input=own, capture_output=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, b"")
+    assert b"vedette_ingest_rows_total" in own
 
 
 def test_what_grafana_asks(loaded):

@@ -21,9 +21,12 @@ PROMETHEUS = shutil.which("prometheus")
 
 _CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs: [{{job_name: prometheus, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]
+scrape_configs:
+- {{job_name: prometheus, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}
+- {{job_name: vedette, static_configs: [{{targets: ['{platform}']}}]}}
 remote_write:
 - url: {url}/prometheus/api/v1/write
+  write_relabel_configs: [{{source_labels: [job], regex: vedette, action: drop}}]
   send_exemplars: true
   send_native_histograms: true
   metadata_config: {{send: true, send_interval: 1s}}
@@ -37,7 +40,9 @@ def prometheus(platform, tmp_path) -> Iterator[str]:
     if PROMETHEUS is None:
         pytest.skip("Debian's prometheus is not installed")
     port = free_port()
-    (tmp_path / "prometheus.yml").write_text(_CONFIG.format(port=port, url=platform.url))
+    (tmp_path / "prometheus.yml").write_text(
+        _CONFIG.format(port=port, url=platform.url, platform=platform.url.removeprefix("http://"))
+    )
     command = [
         PROMETHEUS,
         "--config.file",
@@ -75,7 +80,7 @@ def test_prometheus_and_the_platform_answer_the_same(platform, prometheus):
     newest = float(_ask(ours, "query", query="max(timestamp(up))")["result"][0]["value"][1])
     at = newest - 1.5
     for query in (
-        "up",
+        "up{job='prometheus'}",
         "count({job='prometheus'})",
         "sum by (handler) (prometheus_http_requests_total)",
         "go_goroutines",
@@ -86,7 +91,12 @@ def test_prometheus_and_the_platform_answer_the_same(platform, prometheus):
         assert _sorted(found) == _sorted(theirs), query
     ranged = {"query": "sum(prometheus_http_requests_total)", "start": at - 5, "end": at, "step": 1}
     assert _ask(ours, "query_range", **ranged) == _ask(prometheus, "query_range", **ranged)
-    assert set(_ask(ours, "labels")) == set(_ask(prometheus, "labels"))
+    written = {"match[]": '{job="prometheus"}'}
+    assert set(_ask(ours, "labels")) == set(_ask(prometheus, "labels", **written))
+    # It scrapes the platform's own metrics, too: what it wrote is among them.
+    while not _ask(prometheus, "query", query='vedette_ingest_rows_total{job="vedette"} > 0')["result"]:
+        time.sleep(0.2)
+    assert [one["value"][1] for one in _ask(prometheus, "query", query='up{job="vedette"}')["result"]] == ["1"]
     while "go_goroutines" not in (metadata := platform.request("/prometheus/api/v1/metadata").json()["data"]):
         time.sleep(0.2)
     assert metadata["go_goroutines"][0]["type"] == "gauge"

@@ -24,7 +24,7 @@ _BAD_RULES = {
     "groups: [{rules: []}]": "groups[0] has no name",
     "groups: [{name: g, rules: [{record: a, exp: up}]}]": "field exp is unknown",
     "groups: [{name: g, interval: often}]": "'often', which is not a duration",
-    "groups: [{name: g, rules: [{record: a, expr: up, labels: {'1a': b}}]}]": "'1a' is no name for a label",
+    "groups: [{name: g, rules: [{record: a, expr: up, labels: {__name__: b}}]}]": "'__name__' is no name for a label",
     "groups: [": "not valid YAML",
 }
 _BAD_CONFIGS = {
@@ -57,6 +57,19 @@ def test_good_files_pass(tmp_path):
     found = _check("config", config)
     assert found.exit_code == 0
     assert found.stdout.splitlines() == [f"{config}: 1 jobs", f"{tmp_path / 'rules.yml'}: 2 rules"]
+
+
+def test_what_prometheus_takes_is_taken_with_a_hint(tmp_path):
+    path = tmp_path / "rules.yml"
+    twice = "{record: a, expr: up, labels: {team: x}}"
+    path.write_text(f"groups: [{{name: g, rules: [{twice}, {twice}, {{record: a, expr: up}}]}}]")
+    found = _check("rules", path)
+    hint = "a is recorded 2 times with the same labels"
+    assert (found.exit_code, found.stdout) == (0, f"{path}: 3 rules\n{path}: hint: {hint}\n")
+    assert _promtool("rules", path) in {0, None}
+    # 3.x, whose language this is, takes any UTF-8 text as a label's name; Debian's promtool is a 2.x.
+    path.write_text("groups: [{name: g, rules: [{record: a, expr: up, labels: {service.name: x}}]}]")
+    assert _check("rules", path).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,10 @@ def _vector(platform: Any, query: str, **more: Any) -> dict[tuple[tuple[str, str
     return {tuple(sorted(one["metric"].items())): float(one["value"][1]) for one in data["data"]["result"]}
 
 
+def _of_targets(platform: Any, **more: str) -> Any:
+    return platform.request(f"/prometheus/api/v1/targets/metadata?{urlencode(more)}").json()["data"]
+
+
 def _wait(platform: Any, query: str, expected: Any) -> None:
     wait_for(lambda: list(_vector(platform, query).values()), expected, query)
 
@@ -95,6 +99,11 @@ def test_a_target_from_its_first_sample_to_its_end(scraping, exporter):
     assert "openmetrics-text" in exporter.seen[0]["accept"]
     metadata = platform.request("/prometheus/api/v1/metadata?metric=jobs_total").json()["data"]
     assert metadata == {"jobs_total": [{"type": "counter", "help": "Jobs.", "unit": ""}]}
+    ours = {"instance": exporter.address, "job": "one", "zone": "eu"}
+    told = {"target": ours, "type": "counter", "help": "Jobs.", "unit": ""}
+    assert _of_targets(platform) == [told | {"metric": "jobs_total"}]
+    assert _of_targets(platform, match_target='{job="one"}', metric="jobs_total") == [told]
+    assert _of_targets(platform, match_target='{job="two"}') == _of_targets(platform, metric="none") == []
 
     exporter.body = b'jobs_total{kind="a"} 5\n'
     _wait(platform, "jobs_total", [5])  # the other one is stale at once

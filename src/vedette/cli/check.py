@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vedette.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vedette.server.rules.files import RuleGroup
 
 __all__ = ["app"]
 
@@ -19,7 +24,7 @@ Files = Annotated[list[Path], typer.Argument(help="The files to check.", show_de
 @app.command("config")
 def config(files: Files) -> None:
     """Check Prometheus' configuration files, as far as Vedette uses them, and the rule files that they name."""
-    from vedette.server.rules.files import load_rules  # noqa: PLC0415 - only this command needs the server half
+    from vedette.server.rules.files import load_rules  # noqa: PLC0415 - only these commands need the server half
     from vedette.server.scrape.config import load_config  # noqa: PLC0415
 
     failed = False
@@ -29,8 +34,7 @@ def config(files: Files) -> None:
             typer.echo(f"{path}: {len(found.jobs)} jobs")
             for pattern in found.rule_files:
                 for rule_file in sorted(Path(pattern).parent.glob(Path(pattern).name)):
-                    groups = load_rules(rule_file)
-                    typer.echo(f"{rule_file}: {sum(len(group.rules) for group in groups)} rules")
+                    _tell(rule_file, load_rules(rule_file))
         except SettingsError as error:
             typer.echo(f"{path}: {error}", err=True)
             failed = True
@@ -46,10 +50,17 @@ def rules(files: Files) -> None:
     failed = False
     for path in files:
         try:
-            groups = load_rules(path)
-            typer.echo(f"{path}: {sum(len(group.rules) for group in groups)} rules")
+            _tell(path, load_rules(path))
         except SettingsError as error:
             typer.echo(f"{path}: {error}", err=True)
             failed = True
     if failed:
         raise typer.Exit(1)
+
+
+def _tell(path: Path, groups: Sequence[RuleGroup]) -> None:
+    from vedette.server.rules.files import repeated  # noqa: PLC0415
+
+    typer.echo(f"{path}: {sum(len(group.rules) for group in groups)} rules")
+    for hint in repeated(groups):
+        typer.echo(f"{path}: hint: {hint}")

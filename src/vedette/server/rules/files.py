@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,13 @@ from vedette.server.rules.template_functions import check_template
 from vedette.server.rules.templates import TemplateError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Rule", "RuleGroup", "load_rules", "parse_rules"]
+__all__ = ["Rule", "RuleGroup", "load_rules", "parse_rules", "repeated"]
 
 _GROUP = {"name", "interval", "limit", "query_offset", "labels", "rules", "partial_response_strategy"}
 _RULE = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,14 @@ def parse_rules(text: str) -> tuple[RuleGroup, ...]:
     return groups
 
 
+def repeated(groups: Sequence[RuleGroup]) -> list[str]:
+    """What is recorded more than once with the same labels, as hints: Prometheus takes it, but it is seldom meant."""
+    counts = Counter(
+        (rule.record, *sorted(rule.labels.items())) for group in groups for rule in group.rules if rule.record
+    )
+    return [f"{key[0]} is recorded {count} times with the same labels" for key, count in counts.items() if count > 1]
+
+
 def _group(item: Any, where: str) -> RuleGroup:  # noqa: ANN401 - of other people
     found = _mapping(item, where, _GROUP)
     name = found.get("name")
@@ -97,12 +105,6 @@ def _group(item: Any, where: str) -> RuleGroup:  # noqa: ANN401 - of other peopl
         raise SettingsError(f"{where}: limit is {limit!r}, which is no whole number.")
     shared = _labels(found.get("labels"), where)
     rules = tuple(_rule(rule, f"{where}, rule {i}", shared) for i, rule in enumerate(_list(found, "rules", where), 1))
-    seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
-    for rule in rules:
-        key = rule.record or rule.alert, tuple(sorted(rule.labels.items()))
-        if rule.record and key in seen:
-            raise SettingsError(f"{where}: {rule.record} is recorded twice with the same labels.")
-        seen.add(key)
     return RuleGroup(name, rules, _duration(found, "interval", where), limit, _duration(found, "query_offset", where))
 
 
@@ -177,6 +179,6 @@ def _labels(found: Any, where: str) -> dict[str, str]:  # noqa: ANN401
     if not isinstance(found, dict):
         raise SettingsError(f"{where}: labels must be a mapping.")
     for name in found:
-        if not _LABEL.fullmatch(str(name)) or name == "__name__":
+        if not str(name) or name == "__name__":
             raise SettingsError(f"{where}: {name!r} is no name for a label.")
     return {str(name): str(value) for name, value in found.items()}

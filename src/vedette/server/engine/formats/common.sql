@@ -145,6 +145,16 @@ Enum8('unset' = 0, 'trace' = 1, 'debug' = 2, 'info' = 3, 'warn' = 4, 'error' = 5
 Tuple(attributes ${KeyValues}, droppedAttributesCount UInt32)
 -- fragment: ScopeJson
 Tuple(name String, version String, attributes ${KeyValues}, droppedAttributesCount UInt32)
+-- A sample's `value` as vedette.samples keeps it (schema/0009). Negative zero, infinities and NaN have no units.
+-- fragment: SampleUnits
+multiIf(
+        bitAnd(reinterpretAsUInt64(value), 9218868437227405312) = 9218868437227405312 OR reinterpretAsUInt64(value) = 9223372036854775808, 255,
+        abs(value) <= 9007199254740992 AND round(value) = value, 0,
+        abs(value) <= 9007199254740992e-3 AND round(value * 1e3) / 1e3 = value, 3,
+        abs(value) <= 9007199254740992e-6 AND round(value * 1e6) / 1e6 = value, 6,
+        abs(value) <= 9007199254740992e-9 AND round(value * 1e9) / 1e9 = value, 9,
+        255)::UInt8 AS scale,
+    if(scale = 255, reinterpretAsInt64(value), if(scale = 255, 0., round(value * multiIf(scale = 3, 1e3, scale = 6, 1e6, scale = 9, 1e9, 1.)))::Int64) AS units
 -- Samples summed up: a row for each series and bucket of {resolution:Int64} milliseconds, as schema/0005 has them. What
 -- is read of the samples follows behind `SampleBucketsOf`, as a table of tenant, series, time and value with every sample
 -- once; `SampleBuckets` are the columns from `tenant` on that both tables have.

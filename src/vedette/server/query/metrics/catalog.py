@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
     from vedette.server.query.reader import Reader
 
-__all__ = ["Arrivals", "add_blocks", "load_new", "load_series", "read_arrivals"]
+__all__ = ["METADATA", "Arrivals", "add_blocks", "load_new", "load_series", "read_arrivals"]
 
 _HERE = files("vedette.server.query.metrics")
 _ALL_SERIES = (_HERE / "all_series.sql").read_text(encoding="utf-8")
 _NEW_SERIES = (_HERE / "new_series.sql").read_text(encoding="utf-8")
 _ARRIVALS = (_HERE / "arrivals.sql").read_text(encoding="utf-8")
 
+METADATA = "SELECT name, type, unit, help FROM vedette.metadata FINAL WHERE {name:String} IN ('', name) ORDER BY name"
+"""What is known of a metric family, or of all where `name` is empty."""
 _MOST_LISTED = 20_000
 _SETTINGS = {"max_query_size": 1 << 24}
 

@@ -20,6 +20,7 @@ from vedette.server.api.compat.prometheus.parameters import (
 )
 from vedette.server.api.context import Admin, Caller, services_of
 from vedette.server.query.metrics.cardinality import count, today
+from vedette.server.query.metrics.catalog import METADATA
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,7 +34,6 @@ router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"], route_class
 
 _DAY_MS = 86_400_000
 _TRUNCATED = ("results truncated due to limit",)
-_METADATA = "SELECT name, type, unit, help FROM vedette.metadata FINAL WHERE {name:String} IN ('', name) ORDER BY name"
 _ODD = re.compile(r"[\x00-\x08]")
 
 
@@ -78,7 +78,7 @@ async def metadata(request: Request, caller: Caller) -> Response:
     """`metric`, `limit`, `limit_per_metric`."""
     given = await parameters(request)
     limit, each = given.limit(), given.limit("limit_per_metric")
-    rows = await services_of(request).reader.rows(caller.tenant, _METADATA, params={"name": given.text("metric")})
+    rows = await services_of(request).reader.rows(caller.tenant, METADATA, params={"name": given.text("metric")})
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         entries = found.setdefault(row["name"], [])

@@ -90,6 +90,18 @@ class Parameters:
             raise InvalidInput(f'invalid parameter "{name}": {name} must be non-negative')
         return int(given)
 
+    def selector(self, name: str) -> tuple[Matcher, ...]:
+        """A selector that may be left out.
+
+        Raises:
+            InvalidInput: it is no selector.
+        """
+        text = self.text(name)
+        try:
+            return parse_selector(text) if text else ()
+        except ParseError as error:
+            raise InvalidInput(f'invalid parameter "{name}": {error}', position=error.position) from error
+
     def selectors(self) -> list[tuple[Matcher, ...]]:
         """Every ``match[]``.
 

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import os
 import threading
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,6 +15,11 @@ from vedette import __version__
 from vedette.server.api.compat.prometheus.answers import PrometheusRoute, success
 from vedette.server.api.compat.prometheus.parameters import parameters
 from vedette.server.api.context import Caller, services_of
+from vedette.server.query.metrics.catalog import METADATA
+from vedette.server.query.promql.labels import METRIC_NAME, Matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 __all__ = ["router"]
 
@@ -23,6 +28,7 @@ router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"], route_class
 _COMPATIBLE: Final = "3.14.0"
 """The Prometheus whose API and language this is; clients choose what they ask by it."""
 _STARTED: Final = dt.datetime.now(dt.UTC)
+_SUFFIXES: Final = frozenset({"bucket", "sum", "count", "total", "created", "info", "gcount", "gsum"})
 _SECRET: Final = ("engine", "control_url", "engine_tcp_password")
 
 
@@ -91,6 +97,37 @@ async def targets(request: Request, caller: Caller) -> Response:
             "droppedTargetCounts": {name: count for one in pools for name, count in one["dropped_counts"].items()},
         }
     )
+
+
+@router.get("/targets/metadata", summary="Type, unit and help of the metrics of each target")
+async def targets_metadata(request: Request, caller: Caller) -> Response:
+    """`match_target` (a selector of targets by their labels), `metric` (then no entry names it), `limit`.
+
+    Which metrics a target has is told by the series that have its labels.
+    """
+    given = await parameters(request)
+    matchers = given.selector("match_target")
+    services = services_of(request)
+    metrics = await services.metrics.store.of(caller.tenant)
+    rows = await services.reader.rows(caller.tenant, METADATA, params={"name": given.text("metric")})
+    told = {row["name"]: {"type": row["type"] or "unknown", "help": row["help"], "unit": row["unit"]} for row in rows}
+    found: list[dict[str, Any]] = []
+    for labels in (target["labels"] for one in _pools(request, caller.tenant) for target in one["active"]):
+        if not all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers):
+            continue
+        series = metrics.index.select(tuple(Matcher(name, "=", value) for name, value in labels.items()))
+        names = {_family(name, told) for name in metrics.index.label_values(METRIC_NAME, series)}
+        for name in sorted(names & told.keys()):
+            named = {} if given.text("metric") else {"metric": name}
+            found.append({"target": labels, **named, **told[name]})
+    limit = given.limit()
+    return success(found[:limit] if limit else found)
+
+
+def _family(name: str, known: Container[str]) -> str:
+    """The family that a series' name belongs to."""
+    base, _, suffix = name.rpartition("_")
+    return base if name not in known and suffix in _SUFFIXES else name
 
 
 @router.get("/scrape_pools", summary="Names of the jobs")

@@ -23,7 +23,7 @@ SELECT
     ${SampleHour} AS hour,
     series,
     time,
-    value,
+    ${SampleUnits},
     start_time
 FROM
 (
