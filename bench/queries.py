@@ -3,6 +3,9 @@
 A slice of telemetry comes in by OTLP; the engine then repeats it over 24 hours with times, ids and numbers of their own
 for every repetition, so that the rollups are filled by the same views as in operation. Medians of warm answers over
 HTTP. Beside the rare token: ripgrep over the same lines in one text file that is in the page cache.
+
+Loading takes a while, so it can be a step of its own: ``--data-dir DIR --step load`` fills a directory that stays, for
+``--seconds`` at a time, and goes on where it ended when it is called again; ``--data-dir DIR --step ask`` asks.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.platform import Platform
@@ -26,7 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DAY_SECONDS = 86_400
+_SLICES = 100
+_STEP_US = _DAY_SECONDS * 1_000_000 // _SLICES
 _BATCH = 500
+_NEEDLE = """
+INSERT INTO vedette.logs SELECT * REPLACE ('the needle xyzzy42 lies here' AS body, l.time - toIntervalHour(13) AS time)
+FROM vedette.logs AS l WHERE l.time > {since:DateTime64(9, 'UTC')} LIMIT 1
+"""
 _REPEAT_SPANS = """
 INSERT INTO vedette.spans
 WITH {turn:UInt64} AS turn, reinterpretAsFixedString(sipHash64(turn)) AS salt
@@ -49,36 +60,64 @@ SELECT * REPLACE (
 """
 
 
-def engine(platform: Platform, statement: str, **params: object) -> str:
+@dataclass
+class Loading:
+    """How far a directory is filled: when the newest row is, and how many slices of the day are there."""
+
+    end: int
+    slices: int = 0
+
+    @property
+    def since(self) -> str:
+        """Before every row of the first slice, and after those of all others."""
+        return f"{self.end - _STEP_US / 1e6 + 0.5:.3f}"
+
+    @property
+    def range(self) -> str:
+        """The day, as the API's parameters."""
+        return f"from={self.end - _DAY_SECONDS}&to={self.end + 1}"
+
+
+def engine(platform: Platform, statement: str, *, into: Path | None = None, **params: object) -> str:
     """Run a statement in the engine, past the API, as only the operator of the machine can."""
     named = {f"param_{name}": str(value) for name, value in params.items()}
     query = urllib.parse.urlencode({"max_threads": 2, **named})
     command = ["curl", "-sSf", "--unix-socket", str(platform.data_dir / "engine.sock"), f"http://engine/?{query}"]
+    command += ["--output", str(into)] if into else []
     return subprocess.run(
         [*command, "--data-binary", "@-"], input=statement, check=True, capture_output=True, text=True
     ).stdout
 
 
-def fill(platform: Platform, spans: int, logs: int) -> None:
-    rng = random.Random(11)
-    slices = 100
-    step_us = _DAY_SECONDS * 1_000_000 // slices
-    spread = step_us * 1000
-    for signal, make, wanted in (("traces", trace_request, spans), ("logs", log_request, logs)):
-        for _ in range(wanted // slices // _BATCH):
-            post(platform, f"/v1/{signal}", make(_BATCH, rng, spread_ns=spread))
-    for table, wanted in (("spans", spans), ("logs", logs)):
-        while int(engine(platform, f"SELECT count() FROM vedette.{table}")) < wanted // slices // _BATCH * _BATCH:
+def begin(platform: Platform, spans: int, logs: int) -> Loading:
+    """Send the first slice by OTLP."""
+    loading, rng = Loading(end=int(time.time())), random.Random(11)
+    end_ns, spread_ns = loading.end * 10**9, _STEP_US * 1000 - 10**9
+    for signal, table, make, wanted in (
+        ("traces", "spans", trace_request, spans),
+        ("logs", "logs", log_request, logs),
+    ):
+        requests = wanted // _SLICES // _BATCH
+        for _ in range(requests):
+            post(platform, f"/v1/{signal}", make(_BATCH, rng, end_ns=end_ns, spread_ns=spread_ns))
+        while int(engine(platform, f"SELECT count() FROM vedette.{table}")) < requests * _BATCH:
             time.sleep(0.2)
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - step_us / 1e6 - 60))
-    for turn in range(1, slices):
+    engine(platform, _NEEDLE, since=loading.since)
+    loading.slices = 1
+    return loading
+
+
+def fill(platform: Platform, spans: int, logs: int, seconds: float) -> Loading:
+    """Load what is missing, for so many seconds at most. What has been loaded is noted beside the data."""
+    until, note = time.monotonic() + seconds, platform.data_dir / "loading.json"
+    loading = Loading(**json.loads(note.read_text())) if note.exists() else begin(platform, spans, logs)
+    while True:
+        note.write_text(json.dumps(asdict(loading)))
+        if loading.slices == _SLICES or time.monotonic() > until:
+            return loading
         for statement in (_REPEAT_SPANS, _REPEAT_LOGS):
-            engine(platform, statement, turn=turn, step_us=step_us, since=since)
-    engine(
-        platform,
-        "INSERT INTO vedette.logs SELECT * REPLACE ('the needle xyzzy42 lies here' AS body, "
-        "time - toIntervalHour(13) AS time) FROM vedette.logs LIMIT 1",
-    )
+            engine(platform, statement, turn=loading.slices, step_us=_STEP_US, since=loading.since)
+        loading.slices += 1
 
 
 def post(platform: Platform, path: str, body: bytes) -> None:
@@ -98,15 +137,15 @@ def median_ms(ask: Callable[[], object], times: int = 15) -> float:
     return round(statistics.median(taken), 1)
 
 
-def questions(platform: Platform) -> dict[str, Callable[[], bytes]]:
+def questions(platform: Platform, loading: Loading) -> dict[str, Callable[[], bytes]]:
     trace_id = platform.sql("SELECT trace_id FROM traces ORDER BY start LIMIT 1 OFFSET 1000")[0]["trace_id"]
     lines = {
         "trace by id": f"/api/v1/traces/{trace_id}",
-        "traces by two attributes, 24 h": "/api/v1/traces?from=24h&limit=20&q="
+        "traces by two attributes, 24 h": f"/api/v1/traces?{loading.range}&limit=20&q="
         + urllib.parse.quote("http.route:/checkout http.response.status_code:502"),
-        "rare token in logs, 24 h": "/api/v1/logs?from=24h&limit=50&q=xyzzy42",
-        "newest logs, first page": "/api/v1/logs?from=24h&limit=100",
-        "RED of all services, 24 h": "/api/v1/services?from=24h",
+        "rare token in logs, 24 h": f"/api/v1/logs?{loading.range}&limit=50&q=xyzzy42",
+        "newest logs, first page": f"/api/v1/logs?{loading.range}&limit=100",
+        "RED of all services, 24 h": f"/api/v1/services?{loading.range}",
     }
     return {name: (lambda path=path: platform.get(path)) for name, path in lines.items()}
 
@@ -116,27 +155,39 @@ def ripgrep_ms(platform: Platform) -> float | None:
     if tool is None:
         return None
     path = platform.data_dir / "lines.txt"
-    with path.open("w") as file:
-        file.write(engine(platform, "SELECT body FROM vedette.logs FORMAT LineAsString"))
-    return median_ms(lambda: subprocess.run([tool, "-c", "xyzzy42", str(path)], check=True, capture_output=True), 5)
+    engine(platform, "SELECT body FROM vedette.logs FORMAT TSVRaw", into=path)
+    try:
+        return median_ms(lambda: subprocess.run([tool, "-c", "xyzzy42", str(path)], check=True, capture_output=True), 5)
+    finally:
+        path.unlink()
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--spans", type=int, default=10_000_000)
     arguments.add_argument("--logs", type=int, default=20_000_000)
+    arguments.add_argument("--data-dir", type=Path, help="a directory that stays; else one for this run")
+    arguments.add_argument("--step", choices=["load", "ask", "all"], default="all")
+    arguments.add_argument("--seconds", type=float, default=float("inf"), help="how long to load at most")
     options = arguments.parse_args()
-    with Platform("--query-max-seconds", "120s") as platform:
-        fill(platform, options.spans, options.logs)
-        counts = platform.sql("SELECT (SELECT count() FROM spans) AS spans, (SELECT count() FROM logs) AS logs")[0]
-        settle(platform)
-        rows: list[dict[str, object]] = [
-            {"question": name, "median ms": median_ms(ask), "answer bytes": len(ask())}
-            for name, ask in questions(platform).items()
-        ]
-        peer = ripgrep_ms(platform)
-        if peer is not None:
-            rows.append({"question": "the same token by ripgrep over the lines as text", "median ms": peer})
+    with Platform("--query-max-seconds", "120s", data_dir=options.data_dir) as platform:
+        loading = fill(platform, options.spans, options.logs, 0 if options.step == "ask" else options.seconds)
+        print(f"{loading.slices} of {_SLICES} slices are loaded.", flush=True)
+        if options.step != "load":
+            ask(platform, loading)
+
+
+def ask(platform: Platform, loading: Loading) -> None:
+    """Ask everything and print how long it took."""
+    counts = platform.sql("SELECT (SELECT count() FROM spans) AS spans, (SELECT count() FROM logs) AS logs")[0]
+    settle(platform)
+    rows: list[dict[str, object]] = [
+        {"question": name, "median ms": median_ms(question), "answer bytes": len(question())}
+        for name, question in questions(platform, loading).items()
+    ]
+    peer = ripgrep_ms(platform)
+    if peer is not None:
+        rows.append({"question": "the same token by ripgrep over the lines as text", "median ms": peer})
     print(json.dumps(counts))
     report("queries", rows)
 

@@ -3,6 +3,9 @@
 import json
 import os
 import secrets
+import shlex
+import subprocess
+import sys
 import time
 
 import pytest
@@ -161,7 +164,21 @@ def test_a_record_whose_cause_is_gone_is_loaded_by_moving_it_back(make_platform)
     until(platform, "SELECT count() FROM ledger WHERE reason = 'refused_by_engine'", 1)
     until(platform, "SELECT count() FROM logs", 3)
     ask(platform, "ALTER TABLE vedette.logs DROP CONSTRAINT refused")
-    move_back(platform, quarantined(platform, identity)["otlp_logs"])
+    # The doctor names what is there, and the command that brings it back.
+    command = [sys.executable, "-m", "vedette.cli.main", "doctor", "--json", "--data-dir", str(platform.data_dir)]
+    told = subprocess.run([*command, "--url", platform.url], capture_output=True, text=True, check=False)
+    assert told.returncode == 1, told.stderr
+    findings = {finding["text"]: finding for finding in json.loads(told.stdout)}
+    (kept,) = (finding for text, finding in findings.items() if text.startswith("In quarantine: "))
+    assert identity in kept["text"]
+    assert kept["level"] == "bad"
+    assert findings[f"The platform answers at {platform.url}."]["level"] == "ok"
+    assert findings["It is ready: engine, tables, log and replay."]["level"] == "ok"
+    # Its tenant's ledger has a line; the doctor's own has none.
+    assert findings["Nothing was refused or dropped in the last 24 hours."]["level"] == "ok"
+    move = shlex.split(kept["advice"].removeprefix("Once the cause is gone: ").partition(" loads it.")[0])
+    assert move[0] == "mv"
+    subprocess.run(move, check=True)
     until(platform, "SELECT arraySort(groupArray(body)) FROM logs", ["one", "poison", "three", "two"])
 
 

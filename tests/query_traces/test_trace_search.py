@@ -210,6 +210,21 @@ def test_pages_together_are_all_matches_in_order_and_none_twice(crowd, limit: in
     assert seen == [fact[2] for fact in sorted(wanted, key=lambda fact: (fact[key], fact[2]), reverse=True)]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 10])
+def test_the_newest_come_first_however_far_apart_they_are(tenant: Tenant, limit: int) -> None:
+    now = time.time_ns()
+    hours = [0.01, 2, 2.01, 9, 50, 51, 95]
+    spans = [Span("far", now - int(hour * 3600) * 10**9) for hour in hours]
+    tenant.send(*spans)
+    seen, cursor = [], None
+    while True:
+        page = tenant.get("/api/v1/traces", {"from": "4d", "cursor": cursor or ""}, limit=limit)
+        seen += [trace["trace_id"] for trace in page["traces"]]
+        if not (cursor := page["next_cursor"]):
+            break
+    assert seen == [span.trace_id for span in spans]
+
+
 def test_traces_that_arrive_while_paging_do_not_disturb_the_pages(tenant: Tenant) -> None:
     old = [Span("a", T0 + number * 1_000_000) for number in range(6)]
     tenant.send(*old)

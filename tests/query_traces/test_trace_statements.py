@@ -41,6 +41,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.spans = 3
 
     def _note(self, tenant: str, sql: str, *, params: Any = None, settings: Any = None, fmt: str = "") -> None:
         assert tenant == "acme"
@@ -53,14 +54,14 @@ class Recorder:
 
     async def rows(self, tenant: str, sql: str, **options: Any) -> list[dict[str, Any]]:
         self._note(tenant, sql, **options)
-        if "AS key" in sql:
+        if "resource_keys" in sql:
             return [{"key": "user"}]
         if "AS position" in sql:
             return [
                 {"id": ID, "position": 9, "scanned": 2, "reached": 1},
                 {"id": OTHER, "position": 8, "scanned": 2, "reached": 1},
             ]
-        return [{"start_ns": 1, "end_ns": 2, "found": 0}]
+        return [{"start_ns": 1, "end_ns": 2, "found": 0, "spans": self.spans}]
 
     async def query(self, tenant: str, sql: str, **options: Any) -> bytes:
         self._note(tenant, sql, **options)
@@ -90,12 +91,18 @@ async def drain(pieces: Any) -> None:
         pass
 
 
+async def large(reader: Any) -> None:
+    reader.spans = 50_000
+    await drain(native_document(reader, "acme", ID))
+
+
 EVERY = build_conditions([])
 BOUNDS = TraceBounds(1, 2)
 ASK = {
     "search_newest": lambda reader: search(reader, "newest"),
     "search_slowest": lambda reader: search(reader, "slowest"),
     "trace_native": lambda reader: drain(native_document(reader, "acme", ID)),
+    "trace_native_large": large,
     "trace_otlp": lambda reader: drain(otlp_resource_spans(reader, "acme", [ID, OTHER], BOUNDS)),
     "trace_jaeger": lambda reader: drain(jaeger_traces(reader, "acme", [ID, OTHER], BOUNDS)),
     "breakdown": lambda reader: break_down(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -32,7 +33,7 @@ def backup(
             _show(client.json("/api/v1/backups"))
             return
         name = name or datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-        client.json("/api/v1/backups", method="POST", body=b'{"name": "%s"}' % name.encode())
+        client.json("/api/v1/backups", method="POST", body=json.dumps({"name": name}).encode())
         _wait(client, f"Backing up to {name}")
         _show([found for found in client.json("/api/v1/backups") if found["name"] == name])
 

@@ -24,12 +24,18 @@ from vedette.errors import VedetteError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DEFAULT_URL", "ApiKey", "Client", "Event", "RequestFailed", "ServerUrl", "inert", "reporting"]
+__all__ = ["DEFAULT_URL", "ApiKey", "Client", "Event", "RequestFailed", "ServerUrl", "Tenant", "inert", "reporting"]
 
 DEFAULT_URL: Final = "http://127.0.0.1:7070"
 
 ServerUrl = Annotated[
     str, typer.Option("--url", envvar="VEDETTE_URL", help="Address of the server.", show_default=True)
+]
+Tenant = Annotated[
+    str,
+    typer.Option(
+        "--tenant", envvar="VEDETTE_TENANT", help="Whose data, where the key may act for several.", show_default=False
+    ),
 ]
 ApiKey = Annotated[str, typer.Option("--api-key", envvar="VEDETTE_API_KEY", help="API key.", show_default=False)]
 
@@ -98,7 +104,9 @@ class Client:
         RequestFailed: no connection, a connection that broke, or an answer other than 2xx, with the server's sentence.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, api_key: str = "", *, timeout_seconds: float = 60.0) -> None:
+    def __init__(
+        self, url: str = DEFAULT_URL, api_key: str = "", *, tenant: str = "", timeout_seconds: float = 60.0
+    ) -> None:
         parts = urlsplit(url if "//" in url else f"http://{url}")
         try:
             self._host, self._port = parts.hostname, parts.port
@@ -109,6 +117,7 @@ class Client:
         self._secure = parts.scheme == "https"
         self._prefix = parts.path.rstrip("/")
         self._api_key = api_key
+        self._tenant = tenant
         self._timeout_seconds = timeout_seconds
         self._shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{self._prefix}"
 
@@ -188,6 +197,10 @@ class Client:
             sent["content-type"] = content_type
         if self._api_key:
             sent["authorization"] = f"Bearer {self._api_key}"
+        if self._tenant:
+            if not self._tenant.isascii() or not self._tenant.isprintable():
+                raise RequestFailed(f"{self._tenant!r} is no tenant's name.")
+            sent["x-scope-orgid"] = self._tenant
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host or "", self._port, timeout=self._timeout_seconds)
         try:
@@ -212,15 +225,20 @@ def _reason(error: Exception) -> str:
 
 
 def _sentence(answer: http.client.HTTPResponse) -> str:
-    """What the server says is wrong: the detail of its problem document, else its status line."""
+    """What the server says is wrong: what its document calls so, else its status line."""
     body = answer.read(_MAX_ERROR_BYTES)
     try:
         problem = json.loads(body)
-        detail = str(problem.get("detail") or problem["error"])  # the latter is how Prometheus' API says it
+        detail = str(problem.get("detail") or problem.get("error") or _not_ready(problem))
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"The server answered {answer.status} {answer.reason}."
     position = problem.get("position")
     return f"{detail} (character {position + 1})" if isinstance(position, int) else detail
+
+
+def _not_ready(document: dict[str, Any]) -> str:
+    """Which checks of `/readyz` fail."""
+    return " ".join(check["detail"] for check in document["checks"].values() if not check["ok"])
 
 
 def _events_of(answer: http.client.HTTPResponse) -> Iterator[Event]:

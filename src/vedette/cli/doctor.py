@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["doctor"]
 
 _LOW_DISK = 0.05
+_SHOWN = 5
 _MARKS = {"ok": "[green]ok[/]   ", "note": "[yellow]note[/] ", "bad": "[red]bad[/]  "}
 
 
@@ -85,13 +88,23 @@ def _directory(settings: Settings) -> Iterator[Finding]:
         yield Finding("ok", text)
     metrics = settings.metrics_budget + settings.metrics_5m_budget + settings.metrics_1h_budget
     budgets = settings.traces_budget + settings.logs_budget + metrics + settings.wal_max_bytes
-    used = sum(file.stat().st_size for file in (path / "engine").rglob("*") if file.is_file())
+    used = _bytes_below(path / "engine")
     if budgets - used > usage.free:
         yield Finding(
             "note",
             f"The byte budgets allow {budgets / 1e9:.1f} GB; {used / 1e9:.1f} GB are used and the disk has less left.",
             "Lower the budgets, or the disk fills before they take effect.",
         )
+
+
+def _bytes_below(path: Path) -> int:
+    """The size of all files; parts of tables come and go meanwhile."""
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(folder, name)).st_size  # noqa: PTH116, PTH118 - one for each of many files
+    return total
 
 
 def _log(settings: Settings) -> Iterator[Finding]:
@@ -108,15 +121,28 @@ def _log(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("ok", f"{waiting / 1e6:.1f} MB wait in the write-ahead log.")
     notes = sorted(folder.quarantine.glob("*.json"))
-    for note in notes[:5]:
-        reason = json.loads(note.read_text(encoding="utf-8"))["reason"]
-        yield Finding(
-            "bad",
-            f"In quarantine: {note.with_suffix('.rec').name}: {reason[:300]}",
-            f"Once the cause is gone, move it back to {folder.path} under a segment's name, or remove both files.",
-        )
+    for note in notes[:_SHOWN]:
+        yield _quarantined(folder, note)
+    if len(notes) > _SHOWN:
+        yield Finding("bad", f"… and {len(notes) - _SHOWN} more are in {folder.quarantine}.")
     if not notes:
         yield Finding("ok", "Nothing is in quarantine.")
+
+
+def _quarantined(folder: WalFolder, note: Path) -> Finding:
+    records = note.with_suffix(".rec")
+    try:
+        facts = json.loads(note.read_text(encoding="utf-8"))
+        reason, back = str(facts["reason"]), facts.get("move_back_as")
+    except (OSError, ValueError, KeyError, TypeError):
+        return Finding(
+            "bad", f"In quarantine: {records.name}; its note cannot be read.", "Keep a copy, then remove both."
+        )
+    text = f"In quarantine: {records.name}: {reason[:300]}"
+    if not back:
+        return Finding("bad", text, "It is no whole record any more: keep a copy if you like, then remove both files.")
+    move = f"mv {shlex.quote(str(records))} {shlex.quote(str(folder.path / str(back)))}"
+    return Finding("bad", text, f"Once the cause is gone: {move} loads it. Otherwise remove both files.")
 
 
 def _platform(url: str, api_key: str) -> Iterator[Finding]:
@@ -124,7 +150,10 @@ def _platform(url: str, api_key: str) -> Iterator[Finding]:
     try:
         _ask(client, "/healthz")
     except RequestFailed as error:
-        yield Finding("note", f"No platform answers at {url} ({error}).", "Start it with `vedette serve`.")
+        if error.status:
+            yield Finding("bad", f"At {url} is no Vedette: {error}", "Name its address with --url, or free the port.")
+        else:
+            yield Finding("note", f"No platform answers at {url}.", "Start it with `vedette serve`.")
         return
     yield Finding("ok", f"The platform answers at {url}.")
     try:
@@ -137,11 +166,11 @@ def _platform(url: str, api_key: str) -> Iterator[Finding]:
     except RequestFailed as error:
         yield Finding("note", f"The ledger cannot be read: {error}", "Give a key with the scope read by --api-key.")
         return
-    for line in totals[:5]:
+    for line in totals[:_SHOWN]:
         yield Finding(
             "note",
             f"In the last 24 h, {line['count']} of {line['signal']} were not kept: {line['reason']}.",
-            "`curl " + url + "/api/v1/ledger` lists them with details.",
+            f"`curl '{url}/api/v1/ledger?from=24h'` lists them with details.",
         )
     if not totals:
         yield Finding("ok", "Nothing was refused or dropped in the last 24 hours.")

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from vedette.cli.client import DEFAULT_URL, ApiKey, Client, ServerUrl, inert, reporting
+from vedette.cli.client import DEFAULT_URL, ApiKey, Client, ServerUrl, Tenant, inert, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,10 +43,11 @@ def logs(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, newest first.")] = False,
     url: ServerUrl = DEFAULT_URL,
     api_key: ApiKey = "",
+    tenant: Tenant = "",
 ) -> None:
     """Search log lines. They are printed like a log, the newest at the end."""
     with reporting():
-        found = _newest(Client(url, api_key), {"q": query, "from": since, "to": until}, limit)
+        found = _newest(Client(url, api_key, tenant=tenant), {"q": query, "from": since, "to": until}, limit)
         if as_json:
             for line in found:
                 typer.echo(json.dumps(line))

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vedette.cli.client import DEFAULT_URL, ApiKey, Client, RequestFailed, ServerUrl, inert, reporting
+from vedette.cli.client import DEFAULT_URL, ApiKey, Client, RequestFailed, ServerUrl, Tenant, inert, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,10 +40,11 @@ def promql(
     as_json: Annotated[bool, typer.Option("--json", help="The answer as the API gives it.")] = False,
     url: ServerUrl = DEFAULT_URL,
     api_key: ApiKey = "",
+    tenant: Tenant = "",
 ) -> None:
     """Ask in PromQL: a table, with a sparkline for each series of a range."""
     with reporting():
-        client = Client(url, api_key)
+        client = Client(url, api_key, tenant=tenant)
         end = at or f"{time.time():.3f}"
         if since:
             seconds = seconds_of(client, since)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vedette.cli.client import DEFAULT_URL, ApiKey, Client, ServerUrl, inert, reporting
+from vedette.cli.client import DEFAULT_URL, ApiKey, Client, ServerUrl, Tenant, inert, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,11 +41,12 @@ def sql(
     ] = "",
     url: ServerUrl = DEFAULT_URL,
     api_key: ApiKey = "",
+    tenant: Tenant = "",
 ) -> None:
     """Ask in SQL (ClickHouse's dialect), read-only."""
     with reporting():
         text = sys.stdin.read() if statement == "-" else statement
-        client, body = Client(url, api_key), text.encode("utf-8", "replace")
+        client, body = Client(url, api_key, tenant=tenant), text.encode("utf-8", "replace")
         if not output and sys.stdout.isatty():
             _show_table(client, body)
             return

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from vedette.cli.client import DEFAULT_URL, ApiKey, Client, ServerUrl, inert, reporting
+from vedette.cli.client import DEFAULT_URL, ApiKey, Client, ServerUrl, Tenant, inert, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,10 +58,11 @@ def traces(
     as_json: Annotated[bool, typer.Option("--json", help="The server's answer as it is.")] = False,
     url: ServerUrl = DEFAULT_URL,
     api_key: ApiKey = "",
+    tenant: Tenant = "",
 ) -> None:
     """Search for traces, or show one as a tree."""
     with reporting():
-        client = Client(url, api_key)
+        client = Client(url, api_key, tenant=tenant)
         if _TRACE_ID.fullmatch(query.strip()):
             _show_trace(client, query.strip(), limit or _SHOWN_SPANS, as_json=as_json)
             return

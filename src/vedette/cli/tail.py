@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vedette.cli.client import DEFAULT_URL, ApiKey, Client, ServerUrl, reporting
+from vedette.cli.client import DEFAULT_URL, ApiKey, Client, ServerUrl, Tenant, reporting
 from vedette.cli.query_logs import LinePrinter
 
 __all__ = ["tail"]
@@ -22,13 +22,14 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     url: ServerUrl = DEFAULT_URL,
     api_key: ApiKey = "",
+    tenant: Tenant = "",
 ) -> None:
     """Follow log lines as they come in, until Ctrl-C. A broken connection is taken up again where it ended."""
     with reporting():
         printer = LinePrinter()
         # After a break within a batch the server sends all of it again.
         batch: set[str] = set()
-        for event in Client(url, api_key).events("/api/v1/logs/tail", {"q": query}):
+        for event in Client(url, api_key, tenant=tenant).events("/api/v1/logs/tail", {"q": query}):
             if event.name == "position":
                 batch.clear()
             elif event.name == "skipped":

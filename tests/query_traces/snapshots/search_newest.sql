@@ -1,7 +1,8 @@
--- Which of {keys} any resource in the range has.
-SELECT DISTINCT arrayJoin(arrayFilter(k -> JSONHas(resource, k), {keys:Array(String)})) AS key
-FROM (SELECT DISTINCT toString(resource) AS resource FROM vedette.spans WHERE time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC'))
--- parameters: {"end_ns": 1782910800000000000, "keys": ["http.route", "retries", "user", "nope"], "start_ns": 1782907200000000000}
+-- Which of {keys} any resource has.
+SELECT DISTINCT key
+FROM vedette.resource_keys
+WHERE key IN {keys:Array(String)}
+-- parameters: {"keys": ["http.route", "retries", "user", "nope"]}
 
 -- The traces of the newest {scan:UInt64} matching spans at or before the cursor, newest first. `scanned` and
 -- `reached` say how many spans that were and when the oldest of them started: a trace at that very moment may go on.
@@ -37,10 +38,11 @@ ORDER BY position DESC, trace_id DESC
 LIMIT {limit:UInt64}
 -- parameters: {"c0": "shop", "c1": "ok", "c10": "^x", "c11": "user", "c12": "^x", "c13": "b/c", "c14": "b/c", "c15": "b\\/c", "c16": "nope", "c17": "1", "c2": "http.route", "c3": "/a%", "c4": "host.name", "c5": "web", "c6": 1000000000, "c7": "retries", "c8": 3.0, "c9": "user", "end_ns": 1782910800000000000, "limit": 2, "scan": 40, "start_ns": 1782907200000000000}
 
--- Which of {keys} any resource in the range has.
-SELECT DISTINCT arrayJoin(arrayFilter(k -> JSONHas(resource, k), {keys:Array(String)})) AS key
-FROM (SELECT DISTINCT toString(resource) AS resource FROM vedette.spans WHERE time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC'))
--- parameters: {"end_ns": 1782910800000000000, "keys": ["http.route", "retries", "user", "nope"], "start_ns": 1782907200000000000}
+-- Which of {keys} any resource has.
+SELECT DISTINCT key
+FROM vedette.resource_keys
+WHERE key IN {keys:Array(String)}
+-- parameters: {"keys": ["http.route", "retries", "user", "nope"]}
 
 -- The traces of the newest {scan:UInt64} matching spans at or before the cursor, newest first. `scanned` and
 -- `reached` say how many spans that were and when the oldest of them started: a trace at that very moment may go on.

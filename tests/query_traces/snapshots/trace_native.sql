@@ -1,7 +1,9 @@
--- When the first span of some traces starts and the last one ends, and how many of the traces the index has.
+-- When the first span of some traces starts and the last one ends, how many spans there are, and how many of the traces
+-- the index has.
 SELECT
     toUnixTimestamp64Nano(min(start)) AS start_ns,
     toUnixTimestamp64Nano(max(end)) AS end_ns,
+    sum(span_count) AS spans,
     uniqExact(trace_id) AS found
 FROM vedette.trace_index
 WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
@@ -12,6 +14,7 @@ HAVING found > 0
 SELECT
     toUnixTimestamp64Nano(min(time)) AS start_ns,
     toUnixTimestamp64Nano(max(time)) AS end_ns,
+    count() AS spans,
     uniqExact(trace_id) AS found
 FROM vedette.spans
 WHERE time > now64(9) - INTERVAL 15 MINUTE
@@ -19,7 +22,7 @@ WHERE time > now64(9) - INTERVAL 15 MINUTE
 HAVING found > 0
 -- parameters: {"trace_ids": ["4bf92f3577b34da6a3ce929d0e0e4736"]}
 
--- The spans of one trace as JSON objects, in the order of their start.
+-- A trace of few spans: its spans and what they say together, read once, as a JSON object without its opening brace.
 WITH
     (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
@@ -29,8 +32,36 @@ WITH
     -- The attributes that are no strings are named in attribute_types.
     ((text, typed, type) -> multiIf(NOT typed, toJSONString(text), type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json
-SELECT
-    concat(
+SELECT concat(
+        '"spans":[', arrayStringConcat(spans.3, ','), '],',
+        '"start_time":', time_json(start),
+        ',"start_time_unix_nano":', toString(toUnixTimestamp64Nano(start)),
+        ',"duration_ns":', toString(finish - toUnixTimestamp64Nano(start)),
+        ',"span_count":', toString(listed),
+        ',"error_count":', toString(errors),
+        ',"root_service":', toJSONString(root.1), ',"root_name":', toJSONString(root.2),
+        ',"services":', toJSONString(services),
+        ',"resources":{', arrayStringConcat(arrayMap(r -> concat('"', lower(hex(cityHash64(r))), '":', r), resources), ','),
+        '},"scopes":{', arrayStringConcat(arrayMap(s -> concat('"', lower(hex(cityHash64(s))), '":', s), scopes), ','),
+        '}}')
+FROM
+(
+    SELECT
+        arraySort(groupArray((time, span_id, span))) AS spans,
+        length(spans) AS listed,
+        countIf(status = 'error') AS errors,
+        min(time) AS start,
+        max(toUnixTimestamp64Nano(time) + duration_ns) AS finish,
+        -- The root is the earliest span without a parent, or else the earliest of all.
+        argMin((toString(service), toString(name)), (parent_span_id != toFixedString('', 8), time, span_id)) AS root,
+        arraySort(groupUniqArray(toString(service))) AS services,
+        arraySort(groupUniqArray(toString(resource))) AS resources,
+        arraySort(groupUniqArray(toString(scope))) AS scopes
+    FROM
+    (
+        SELECT
+            time, span_id, parent_span_id, service, name, status, duration_ns, resource, scope,
+            concat(
         '{"trace_id":"', lower(hex(trace_id)),
         '","span_id":"', lower(hex(span_id)),
         '","parent_span_id":', if(parent_span_id = toFixedString('', 8), 'null', concat('"', lower(hex(parent_span_id)), '"')),
@@ -44,8 +75,8 @@ SELECT
         '","status_message":', toJSONString(status_message),
         ',"attributes":', attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types),
         ',"attribute_types":', toJSONString(attribute_types),
-        ',"resource":"', lower(hex(cityHash64(resource))),
-        '","scope":"', lower(hex(cityHash64(scope))), '"',
+                ',"resource":"', lower(hex(cityHash64(resource))),
+                '","scope":"', lower(hex(cityHash64(scope))), '"',
         ',"events":',
         '[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"time":', time_json(t), ',"name":', toJSONString(n), ',"attributes":', a, '}'), events.time, events.name, events.attributes), ','), ']',
         ',"links":',
@@ -54,46 +85,13 @@ SELECT
         ',"flags":', toString(flags),
         ',"dropped_attributes":', toString(dropped_attributes),
         ',"dropped_events":', toString(dropped_events),
-        ',"dropped_links":', toString(dropped_links), '}')
-FROM vedette.spans
-WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
-  AND time BETWEEN fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')
-ORDER BY time, span_id
--- parameters: {"end_ns": 2, "start_ns": 1, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
--- format: CustomSeparated
--- settings: {"format_custom_escaping_rule": "Raw", "format_custom_field_delimiter": "", "format_custom_result_after_delimiter": "", "format_custom_result_before_delimiter": "", "format_custom_row_after_delimiter": "", "format_custom_row_before_delimiter": "", "format_custom_row_between_delimiter": ",", "output_format_json_escape_forward_slashes": 0}
-
--- What all spans of one trace say together: a JSON object without its opening brace.
-WITH
-    (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json
-SELECT concat(
-    '"start_time":', time_json(start),
-    ',"start_time_unix_nano":', toString(toUnixTimestamp64Nano(start)),
-    ',"duration_ns":', toString(finish - toUnixTimestamp64Nano(start)),
-    ',"span_count":', toString(spans),
-    ',"error_count":', toString(errors),
-    ',"root_service":', toJSONString(root.1), ',"root_name":', toJSONString(root.2),
-    ',"services":', toJSONString(services),
-    ',"resources":{', arrayStringConcat(arrayMap(r -> concat('"', lower(hex(cityHash64(r))), '":', r), resources), ','),
-    '},"scopes":{', arrayStringConcat(arrayMap(s -> concat('"', lower(hex(cityHash64(s))), '":', s), scopes), ','),
-    '}}')
-FROM
-(
-    SELECT
-        count() AS spans,
-        countIf(status = 'error') AS errors,
-        min(time) AS start,
-        max(toUnixTimestamp64Nano(time) + duration_ns) AS finish,
-        -- The root is the earliest span without a parent, or else the earliest of all.
-        argMin((toString(service), toString(name)), (parent_span_id != toFixedString('', 8), time, span_id)) AS root,
-        arraySort(groupUniqArray(toString(service))) AS services,
-        arraySort(groupUniqArray(toString(resource))) AS resources,
-        arraySort(groupUniqArray(toString(scope))) AS scopes
-    FROM vedette.spans
-    WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
+        ',"dropped_links":', toString(dropped_links), '}') AS span
+        FROM vedette.spans
+        WHERE     trace_id = toFixedString(unhex({trace_id:String}), 16)
       AND time BETWEEN fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')
+    )
+    HAVING listed > 0
 )
-WHERE spans > 0
 -- parameters: {"end_ns": 2, "start_ns": 1, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
 -- format: TSVRaw
--- settings: {"format_custom_escaping_rule": "Raw", "format_custom_field_delimiter": "", "format_custom_result_after_delimiter": "", "format_custom_result_before_delimiter": "", "format_custom_row_after_delimiter": "", "format_custom_row_before_delimiter": "", "format_custom_row_between_delimiter": ",", "output_format_json_escape_forward_slashes": 0}
+-- settings: {"output_format_json_escape_forward_slashes": 0}

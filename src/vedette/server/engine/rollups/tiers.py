@@ -90,7 +90,8 @@ class TierRoller:
     async def _note(self) -> None:
         """Keep which hours changed: what says so of arrivals is kept for a day only."""
         now = (await self._engine.rows("SELECT toUnixTimestamp64Milli(now64(3)) AS now"))[0]["now"]
-        params = {"since": max(0, self._noted_ms - _OVERLAP_MS)}
+        # A clock that has been set back is behind what was noted.
+        params = {"since": max(0, min(self._noted_ms, int(now)) - _OVERLAP_MS)}
         await self._engine.execute(self._sql["note_hours"], params=params, settings=_SETTINGS)
         self._noted_ms = int(now)
 

@@ -71,7 +71,7 @@ async def attribute_deltas(
     if not query and selected.range is None:
         query = await _slowest(reader, tenant, terms, range_)
     chosen = parse_query(query, source="selected")
-    conditions = await settle(reader, tenant, build_conditions([*terms, *chosen]), range_)
+    conditions = await settle(reader, tenant, build_conditions([*terms, *chosen]))
     base, picked = " AND ".join(conditions.parts[: len(terms)]) or "1", conditions.parts[len(terms) :]
     params = {**conditions.params, **range_params(range_)}
     if selected.range is not None:
@@ -108,7 +108,7 @@ async def attribute_deltas(
 
 
 async def _slowest(reader: Reader, tenant: str, terms: Sequence[Term], range_: TimeRange) -> str:
-    conditions = await settle(reader, tenant, build_conditions(terms), range_)
+    conditions = await settle(reader, tenant, build_conditions(terms))
     sql = _FILES.statement("threshold", range=RANGE, conditions=f"({conditions.sql})")
     row = (await reader.rows(tenant, sql, params={**conditions.params, **range_params(range_)}))[0]
     return f"duration:>={int(row['threshold_ns']) if int(row['spans']) else 0}ns"

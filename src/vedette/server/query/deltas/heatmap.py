@@ -33,7 +33,7 @@ async def heatmap(
     A cell is ``[column, row, count, error_count]``; empty ones are left out. Columns begin at round times, so the first
     and the last may reach beyond the range, and count only what is in it. Rows rise by the square root of two.
     """
-    conditions = await settle(reader, tenant, conditions, range_)
+    conditions = await settle(reader, tenant, conditions)
     width = nice_width_ns(range_.duration_ns, columns)
     first, last = range_.start_ns // width, (range_.end_ns - 1) // width
     sql = _FILES.statement("heatmap", range=RANGE, conditions=f"({conditions.sql})")

@@ -2,7 +2,16 @@
 -- it has none of these. Versions are those that its spans name in the last two hours in which it had some: only these are
 -- read of the spans.
 WITH
-    ({end:Int64} - {start:Int64}) AS seconds
+    ({end:Int64} - {start:Int64}) AS seconds,
+    newest_hours AS
+    (
+        SELECT service, hour
+        FROM vedette.red_hour
+        WHERE hour >= toStartOfHour(toDateTime({start:Int64}, 'UTC')) AND hour < toDateTime({end:Int64}, 'UTC')
+        GROUP BY service, hour
+        ORDER BY hour DESC
+        LIMIT 2 BY service
+    )
 SELECT
     service,
 ${Figures},
@@ -34,20 +43,19 @@ LEFT JOIN
         arraySort(groupUniqArray(version)) AS versions
     FROM
     (
-        SELECT DISTINCT service, JSONExtractString(resource, 'service.version') AS version
-        FROM vedette.spans
-        WHERE time >= fromUnixTimestamp64Second({start:Int64}, 'UTC') AND time < fromUnixTimestamp64Second({end:Int64}, 'UTC')
-          AND (service, toStartOfHour(time)) IN
-          (
-              SELECT service, hour
-              FROM vedette.red_hour
-              WHERE hour >= toStartOfHour(toDateTime({start:Int64}, 'UTC')) AND hour < toDateTime({end:Int64}, 'UTC')
-              GROUP BY service, hour
-              ORDER BY hour DESC
-              LIMIT 2 BY service
-          )
+        -- Of the spans, only these hours are read, and each resource's JSON once.
+        SELECT service, JSONExtractString(resource, 'service.version') AS version, hour
+        FROM
+        (
+            SELECT resource, any(service) AS service, groupUniqArray(toStartOfHour(time)) AS hours
+            FROM vedette.spans
+            WHERE time >= fromUnixTimestamp64Second({start:Int64}, 'UTC') AND time < fromUnixTimestamp64Second({end:Int64}, 'UTC')
+              AND toStartOfHour(time) IN (SELECT hour FROM newest_hours)
+            GROUP BY resource
+        )
+        ARRAY JOIN hours AS hour
     )
-    WHERE version != ''
+    WHERE version != '' AND (service, hour) IN (SELECT service, hour FROM newest_hours)
     GROUP BY service
 ) AS named USING service
 ORDER BY service

@@ -35,7 +35,7 @@ async def break_down(
     """
     if not by or len(by) > _MAX_KEY_CHARACTERS or "\0" in by:
         raise InvalidInput("Parameter 'by' is no key; write for example by=http.route or by=resource.host.name.")
-    conditions = await settle(reader, tenant, conditions, range_)
+    conditions = await settle(reader, tenant, conditions)
     bound = replace(conditions, params=dict(conditions.params))
     value, there = value_expression(bound, by)
     sql = statement("breakdown", range=RANGE, conditions=f"({conditions.sql})", value=value, there=there)

@@ -127,16 +127,15 @@ def build_conditions(terms: Iterable[Term], *, resource_keys: Collection[str] | 
     return conditions
 
 
-async def settle(reader: Reader, tenant: str, conditions: Conditions, range_: TimeRange) -> Conditions:
-    """The same conditions for this range, without looking into resources for keys that no resource in it has.
+async def settle(reader: Reader, tenant: str, conditions: Conditions) -> Conditions:
+    """The same conditions, without looking into resources for keys that no resource has.
 
     What is left can use the index of attributes, which an "or" with another column rules out.
     """
     keys = [term.key for term in conditions.terms if _names_no_place(term)]
     if not keys:
         return conditions
-    params = {**range_params(range_), "keys": keys}
-    rows = await reader.rows(tenant, statement("resource_keys", range=RANGE), params=params)
+    rows = await reader.rows(tenant, statement("resource_keys"), params={"keys": keys})
     return build_conditions(conditions.terms, resource_keys={str(row["key"]) for row in rows})
 
 

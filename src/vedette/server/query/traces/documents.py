@@ -42,15 +42,27 @@ LIST_SETTINGS: Final = {
 }
 """Settings with which the format CustomSeparated writes rows of JSON text as the inside of a JSON array."""
 
+_LISTED: Final = {**LIST_SETTINGS, "format_custom_row_between_delimiter": ",\n"}
+"""The same with a line for every row: no other line break can be in JSON that the engine wrote."""
+
+_JSON: Final = {"output_format_json_escape_forward_slashes": 0}
+
+_FEW_SPANS: Final = 2_000
+"""A trace of so many spans is read by one statement, all of it as it was at one moment; a larger one is streamed."""
+
 _HEX: Final = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class TraceBounds:
-    """When the spans of some traces start: the first and the last start, in nanoseconds since 1970, both included."""
+    """When the spans of some traces start: the first and the last start, in nanoseconds since 1970, both included.
+
+    `spans` is how many there were when that was asked for.
+    """
 
     start_ns: int
     end_ns: int
+    spans: int = 0
 
 
 def parse_trace_id(text: str) -> str:
@@ -83,7 +95,11 @@ async def find_bounds(reader: Reader, tenant: str, trace_ids: Sequence[str]) -> 
         rows += await reader.rows(tenant, statement("trace_bounds_new"), params=params)
     if not rows:
         return None
-    return TraceBounds(min(int(row["start_ns"]) for row in rows), max(int(row["end_ns"]) for row in rows))
+    return TraceBounds(
+        min(int(row["start_ns"]) for row in rows),
+        max(int(row["end_ns"]) for row in rows),
+        max(int(row["spans"]) for row in rows),
+    )
 
 
 async def bounds_of(reader: Reader, tenant: str, trace_id: str) -> TraceBounds:
@@ -109,20 +125,31 @@ async def native_document(reader: Reader, tenant: str, trace_id: str) -> AsyncIt
     """
     bounds = await bounds_of(reader, tenant, trace_id)
     params = {"trace_id": trace_id, "start_ns": bounds.start_ns, "end_ns": bounds.end_ns}
-    began = False
+    head = b'{"trace_id":"' + trace_id.encode() + b'",'
+    if bounds.spans <= _FEW_SPANS:
+        whole = await reader.query(tenant, statement("trace_whole"), fmt="TSVRaw", params=params, settings=_JSON)
+        if not whole:
+            raise _not_found(trace_id)
+        yield head + whole.strip()
+        return
+    lines = 0
     async with reader.stream(
-        tenant, statement("trace_spans"), fmt="CustomSeparated", params=params, settings=LIST_SETTINGS
+        tenant, statement("trace_spans"), fmt="CustomSeparated", params=params, settings=_LISTED
     ) as chunks:
         async for chunk in chunks:
-            if not began:
-                yield b'{"trace_id":"' + trace_id.encode() + b'","spans":['
-            began = True
+            if not lines:
+                yield head + b'"spans":['
+                lines = 1
+            lines += chunk.count(b"\n")
             yield chunk
-    if not began:
+    if not lines:
         raise _not_found(trace_id)
     # Asked for after the spans: whatever arrived meanwhile, no span names a resource that is missing here.
-    facts = await reader.query(tenant, statement("trace_facts"), fmt="TSVRaw", params=params, settings=LIST_SETTINGS)
-    yield b"]," + facts.strip()
+    params["listed"] = lines
+    yield (
+        b"],"
+        + (await reader.query(tenant, statement("trace_facts"), fmt="TSVRaw", params=params, settings=_JSON)).strip()
+    )
 
 
 def otlp_resource_spans(

@@ -66,7 +66,7 @@ async def export_spans(
     reader: Reader, tenant: str, format_: ExportFormat, *, conditions: Conditions, range_: TimeRange, limit: int
 ) -> AsyncIterator[bytes]:
     """At most `limit` matching spans, oldest first, in pieces."""
-    conditions = await settle(reader, tenant, conditions, range_)
+    conditions = await settle(reader, tenant, conditions)
     sql = statement(format_.statement, range=RANGE, conditions=f"({conditions.sql})")
     params = {**conditions.params, **range_params(range_), "limit": limit}
     settings = {**_SETTINGS, **format_.settings}

@@ -138,3 +138,26 @@ ${LinksJson},
         sum(span_count) AS spans,
         sum(error_count) AS errors
     FROM vedette.trace_index
+-- fragment: TraceFacts
+        '"start_time":', time_json(start),
+        ',"start_time_unix_nano":', toString(toUnixTimestamp64Nano(start)),
+        ',"duration_ns":', toString(finish - toUnixTimestamp64Nano(start)),
+        ',"span_count":', toString(listed),
+        ',"error_count":', toString(errors),
+        ',"root_service":', toJSONString(root.1), ',"root_name":', toJSONString(root.2),
+        ',"services":', toJSONString(services),
+        ',"resources":{', arrayStringConcat(arrayMap(r -> concat('"', lower(hex(cityHash64(r))), '":', r), resources), ','),
+        '},"scopes":{', arrayStringConcat(arrayMap(s -> concat('"', lower(hex(cityHash64(s))), '":', s), scopes), ','),
+        '}}'
+-- fragment: TraceFigures
+        countIf(status = 'error') AS errors,
+        min(time) AS start,
+        max(toUnixTimestamp64Nano(time) + duration_ns) AS finish,
+        -- The root is the earliest span without a parent, or else the earliest of all.
+        argMin((toString(service), toString(name)), (parent_span_id != toFixedString('', 8), time, span_id)) AS root,
+        arraySort(groupUniqArray(toString(service))) AS services,
+        arraySort(groupUniqArray(toString(resource))) AS resources,
+        arraySort(groupUniqArray(toString(scope))) AS scopes
+-- fragment: OfTrace
+    trace_id = toFixedString(unhex({trace_id:String}), 16)
+      AND time BETWEEN fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')

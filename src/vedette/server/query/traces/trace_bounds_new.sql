@@ -2,6 +2,7 @@
 SELECT
     toUnixTimestamp64Nano(min(time)) AS start_ns,
     toUnixTimestamp64Nano(max(time)) AS end_ns,
+    count() AS spans,
     uniqExact(trace_id) AS found
 FROM vedette.spans
 WHERE time > now64(9) - INTERVAL 15 MINUTE
