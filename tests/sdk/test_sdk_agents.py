@@ -157,6 +157,32 @@ def test_an_agent_that_takes_hooks_gets_them(programs, collector):
     assert attributes_of(by_name["chat gpt-4o"])["gen_ai.usage.output_tokens"] == 5
 
 
+def test_evaluations_are_events_metrics_and_lines(programs, collector):
+    programs.run(
+        SETUP
+        + """
+    for content in (True, False):
+        obs = vedette.observe(agent, audit=False, record_content=content)
+        with obs.loop("work"):
+            obs.evaluate("relevance", score=0.8, label="good", explanation="it says password=hunter22")
+    """
+    )
+    with_content, without = [
+        {pair.key: value_of(pair.value) for pair in span.events[0].attributes} for span in collector.spans
+    ]
+    assert with_content == {
+        "gen_ai.evaluation.name": "relevance",
+        "gen_ai.evaluation.score.value": 0.8,
+        "gen_ai.evaluation.score.label": "good",
+        "gen_ai.evaluation.explanation": "it says password=[redacted]",
+    }
+    assert with_content.keys() - without.keys() == {"gen_ai.evaluation.explanation"}
+    found = {metric.name: metric for metric in collector.metrics}
+    assert found["agent_evaluations_total"].sum.data_points[0].as_int == 2
+    assert found["agent_evaluation_score"].histogram.data_points[0].sum == 1.6
+    assert [value_of(record.body) for record in collector.logs].count("agent evaluated") == 2
+
+
 def test_loops_of_one_agent_at_a_time_keep_their_sessions_and_budgets_apart(programs, collector):
     result = programs.run(
         SETUP

@@ -51,6 +51,44 @@ def test_sqlalchemy_statements_rows_failures_and_repeats_are_seen(programs, coll
     assert (pool["used"], pool["idle"]) == (1, 1)
 
 
+def test_parameters_of_statements_are_seen_where_they_are_asked_for(programs, collector):
+    programs.run(
+        """
+        import vedette
+        vedette.configure("web", sql_parameters=True, log_format="none", process_metrics=False)
+        vedette.instrument()
+        from sqlalchemy import create_engine, text
+        from sqlalchemy.dialects import sqlite
+        with create_engine("sqlite://", paramstyle="named").connect() as db:
+            db.execute(text("SELECT :number, :password, :note"), {"number": 7, "password": "s3cret", "note": "Bearer abcdefgh1234"})
+        with create_engine("sqlite://").connect() as db:
+            db.execute(text("SELECT :a"), {"a": "by place"})
+        """
+    )
+    named, placed = map(attributes_of, collector.spans)
+    shown = {key.rpartition(".")[2]: value for key, value in named.items() if ".parameter." in key}
+    assert shown == {"number": "7", "password": "[redacted]", "note": "Bearer [redacted]"}
+    assert placed["db.query.parameter.0"] == "by place"
+
+
+def test_the_correlation_id_goes_along_with_any_client_that_propagates(programs):
+    result = programs.run(
+        """
+        import vedette
+        from opentelemetry import propagate
+        vedette.configure("web", export=False, log_format="none")
+        with vedette.span("outer"), vedette.context(correlation_id="c-1"):
+            for headers in ({}, {"x-correlation-id": "mine"}):
+                propagate.inject(headers)
+                print(headers["x-correlation-id"], "traceparent" in headers)
+        outside = {}
+        propagate.inject(outside)
+        print(outside)
+        """
+    )
+    assert result.stdout.splitlines() == ["c-1 True", "mine True", "{}"]
+
+
 def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs, collector):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -251,24 +251,6 @@ def test_own_keys_and_patterns_are_masked(programs):
     assert line["other"] == "fine"
 
 
-def test_a_repeated_message_is_limited_and_the_rest_counted(programs):
-    result = programs.run(
-        """
-        import time, vedette
-        vedette.configure("shop", log_rate=3)
-        log = vedette.get_logger("x")
-        for number in range(50):
-            log.error("again", number=number)
-        log.error("other")
-        time.sleep(1.1)
-        log.error("again", number=50)
-        """
-    )
-    lines = lines_of(result)
-    assert [line["message"] for line in lines] == ["again", "again", "again", "other", "again", "again"]
-    assert lines[4]["suppressed"] == 47
-
-
 def test_files_rotate_by_size_without_losing_a_line_among_processes(programs):
     programs.run(
         """

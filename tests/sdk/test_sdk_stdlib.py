@@ -41,3 +41,44 @@ def test_records_of_the_standard_library_have_all_that_they_had(programs):
         """
     )
     assert result.stdout == "19\n"
+
+
+def test_our_records_reach_handlers_of_the_programs_own(programs):
+    """Each handler sees each record once, whichever way it came, at its own level, with secrets masked."""
+    result = programs.run(
+        """
+        import logging, sys, vedette
+        class Shows(logging.Handler):
+            def emit(self, record):
+                own = {key: record.__dict__.get(key) for key in ("order", "api_key", "user", "request") if key in record.__dict__}
+                print(record.name, record.levelname, record.getMessage(), own, record.funcName, flush=True)
+                if record.exc_info: print(self.format(record).splitlines()[-1], flush=True)
+                vedette.get_logger("inside").info("a handler that logs")
+        class Fails(logging.Handler):
+            def emit(self, record): raise OSError("full")
+        everything, errors = Shows(), Shows(logging.ERROR)
+        logging.getLogger().addHandler(everything); logging.getLogger("shop").addHandler(errors)
+        logging.getLogger("quiet").propagate = False
+        vedette.configure("shop", export=False, log_format="none", log_to_stdlib=True, log_level="info")
+        log = vedette.get_logger("shop.orders").with_context(user=7)
+        def work():
+            with vedette.context(request="r-1"):
+                log.info("paid with password=hunter2-secret %d%%", 100, order=1, api_key="hunter2-secret", name="taken")
+            log.debug("too fine")
+            logging.getLogger("shop.old").info("theirs")
+            try: 1 / 0
+            except ZeroDivisionError: log.exception("failed")
+        work()
+        vedette.get_logger("quiet").error("nobody sees it")
+        logging.getLogger().addHandler(Fails())
+        vedette.get_logger("other").info("goes on")
+        """
+    )
+    first = "{'order': 1, 'api_key': '[redacted]', 'user': 7, 'request': 'r-1'} work"
+    assert [line for line in result.stdout.splitlines() if not line.startswith("inside")] == [
+        f"shop.orders INFO paid with password=[redacted] 100% {first}",
+        "shop.old INFO theirs {} work",
+        *["shop.orders ERROR failed {'user': 7} work", "ZeroDivisionError: division by zero"] * 2,
+        "other INFO goes on {} <module>",
+    ]
+    assert "OSError: full" in result.stderr

@@ -330,6 +330,34 @@ def test_a_server_span_that_the_program_ends_has_each_attribute_once(programs, c
     assert attributes_of(span)["http.request.method"] == "GET"
 
 
+def test_a_tenant_may_bring_its_quota_along(programs, collector):
+    programs.run(
+        """
+        import asyncio, vedette
+        from opentelemetry import baggage
+        vedette.configure("web", log_format="none", process_metrics=False)
+        async def app(scope, receive, send):
+            assert baggage.get_baggage("tenant") == "acme"
+            vedette.get_logger("app").info("inside")
+        def tenant(headers):
+            return {"id": headers["x-org"], "quota": 1000, "plan": "gold"}
+        app = vedette.instrument(app, tenant=tenant)
+        for raw in ([(b"x-org", b"acme")], []):
+            scope = {"type": "http", "method": "GET", "path": "/x", "headers": raw}
+            try:
+                asyncio.run(app(scope, None, None))
+            except AssertionError:
+                assert not raw  # a function that fails costs the tenant, and no more
+        """
+    )
+    known, unknown = map(attributes_of, collector.spans)
+    assert (known["tenant.id"], known["tenant.quota"], known["tenant.plan"]) == ("acme", 1000, "gold")
+    assert "tenant.id" not in unknown
+    assert [attributes_of(record).get("tenant") for record in collector.logs if value_of(record.body) == "inside"] == [
+        "acme"
+    ]
+
+
 def test_slow_requests_are_marked(programs, collector):
     programs.run(
         """

@@ -132,7 +132,7 @@ class Runtime:
         open_metrics(self.settings)
         wake, tail = self.exporter.wake, self.provider.tail
         self.provider.wake, self.provider.failed = wake, log_failure
-        setup.open_desk(self.settings, self.log_queue, self.lines, self.writer, wake, tail)
+        setup.open_desk(self.settings, self.log_queue, self.lines, self.writer, wake, tail, self.redactor)
         self.exporter.start()
         self.shipper = self._shipper() if self.settings.export else None
 

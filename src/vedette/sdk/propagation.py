@@ -6,6 +6,7 @@ The W3C formats are OpenTelemetry's own implementations, with their limits (bagg
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage, trace
@@ -14,6 +15,7 @@ from opentelemetry.propagators.textmap import TextMapPropagator, default_getter,
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from vedette.errors import SettingsError
+from vedette.sdk.context import correlation_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.propagators.textmap import Getter, Setter
 
-__all__ = ["B3", "Jaeger", "propagator"]
+__all__ = ["B3", "CorrelationId", "Jaeger", "propagator"]
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
+_CORRELATION_HEADER = "x-correlation-id"
 _MOST_BAGGAGE = 64
 _LONGEST_BAGGAGE = 4096
 
@@ -125,6 +128,25 @@ class Jaeger(TextMapPropagator):
         return {"uber-trace-id"}
 
 
+class CorrelationId(TextMapPropagator):
+    """Sends the correlation id to the next service, by whatever client. The middleware of that service reads it."""
+
+    def extract(self, carrier: Any, context: Context | None = None, getter: Getter[Any] = default_getter) -> Context:
+        """Nothing: it belongs to a request's log lines, not to OpenTelemetry's context."""
+        return get_current() if context is None else context
+
+    def inject(self, carrier: Any, context: Context | None = None, setter: Setter[Any] = default_setter) -> None:
+        """Write it, unless the program has done so itself."""
+        known = correlation_id()
+        if known and not (isinstance(carrier, Mapping) and _CORRELATION_HEADER in carrier):
+            setter.set(carrier, _CORRELATION_HEADER, known)
+
+    @property
+    def fields(self) -> set[str]:
+        """None: a carrier that is used again must not lose what the program has set itself."""
+        return set()
+
+
 def propagator(names: Sequence[str]) -> TextMapPropagator:
     """The propagator that writes all of the named formats and reads each of them.
 
@@ -149,4 +171,4 @@ def propagator(names: Sequence[str]) -> TextMapPropagator:
             raise SettingsError(
                 f"Propagator {name!r} is not known. Use tracecontext, baggage, b3, b3multi, jaeger or none."
             )
-    return CompositePropagator(chosen)
+    return CompositePropagator([*chosen, CorrelationId()] if chosen else [])

@@ -211,6 +211,7 @@ class Settings:
     log_levels: Mapping[str, int | str] = _setting(None, _levels, "levels by logger: sqlalchemy=warning,app.db=debug")
     log_remote_levels: bool = _setting(True, _boolean, "the endpoint may change levels by an answer's header")
     log_rate: int = _setting(0, _count, "how often a second one message of one logger is logged; 0 for always")
+    log_sample: int = _setting(0, _count, "beyond log_rate each so-manieth is logged all the same; 0 for none")
     log_format: str = _setting(
         "auto", _one_of("auto", "json", "console", "none"), "auto: by the environment, else console on a terminal"
     )
@@ -221,6 +222,9 @@ class Settings:
     log_keep_seconds: float = _setting(0.0, _number, "how long rotated log files are kept; 0 for ever")
     log_buffer: bool = _setting(True, _boolean, "lines are written by the background thread; false: by the caller")
     log_stdlib: bool = _setting(True, _boolean, "records of the standard library's loggers go the same way")
+    log_to_stdlib: bool = _setting(
+        False, _boolean, "our loggers' records also go to handlers that the program gave the standard library's loggers"
+    )
     elasticsearch_url: str | None = _setting(None, _text, "where logs also go, by Elasticsearch's bulk API")
     elasticsearch_index: str = _setting("vedette-%Y.%m.%d", _index, "the index, with strftime's codes for the day")
     elasticsearch_api_key: str | None = _setting(None, _text, "Elasticsearch's API key, in its encoded form")
@@ -235,6 +239,7 @@ class Settings:
     process_metrics: bool = _setting(True, _boolean, "report CPU, memory, threads and garbage collection")
     host_metrics: bool = _setting(False, _boolean, "report the host's CPUs, memory, disks and network")
     resource: Mapping[str, Any] = _setting(None, _pairs, "further resource attributes")
+    sql_parameters: bool = _setting(False, _boolean, "spans of statements have their parameters, redacted")
     propagators: Sequence[str] = _setting(
         ("tracecontext", "baggage"), _words, "how context travels: tracecontext, baggage, b3, b3multi, jaeger",
         "OTEL_PROPAGATORS",
@@ -274,6 +279,7 @@ class Options(TypedDict, total=False):
     log_levels: Mapping[str, int | str]
     log_remote_levels: bool
     log_rate: int
+    log_sample: int
     log_format: str
     log_file: str | None
     log_rotate_bytes: int
@@ -282,6 +288,7 @@ class Options(TypedDict, total=False):
     log_keep_seconds: float
     log_buffer: bool
     log_stdlib: bool
+    log_to_stdlib: bool
     elasticsearch_url: str | None
     elasticsearch_index: str
     elasticsearch_api_key: str | None
@@ -294,6 +301,7 @@ class Options(TypedDict, total=False):
     process_metrics: bool
     host_metrics: bool
     resource: Mapping[str, Any]
+    sql_parameters: bool
     propagators: Sequence[str]
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["AgentObservability", "ObservableAgent", "observe"]
 
 _COMPONENTS = ("metrics", "tracing", "logging", "audit")
+_SCORES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 2.0, 3.0, 4.0, 5.0, 10.0)
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 
@@ -255,6 +256,24 @@ class AgentObservability:
         self._say("permission asked", action=action, outcome=outcome)
         self._note("agent.permission", target=action, result="success" if granted else "denied", by=by)
 
+    def evaluate(
+        self, name: str, *, score: float | None = None, label: str | None = None, explanation: str | None = None
+    ) -> None:
+        """Somebody or something judged what the agent said: an event on the current span, counted and logged.
+
+        The explanation is recorded, redacted, only if the agent records content.
+        """
+        said = {"gen_ai.evaluation.name": name, "gen_ai.evaluation.score.value": score}
+        said |= {"gen_ai.evaluation.score.label": label}
+        said |= {"gen_ai.evaluation.explanation": explanation if self._content else None}
+        known = {key: value for key, value in said.items() if value is not None}
+        api.get_current_span().add_event("gen_ai.evaluation.result", known)
+        if self._meters is not None:
+            self._meters.evaluations.labels(self.agent_id, name, label or "").inc()
+            if score is not None:
+                self._meters.scores.labels(self.agent_id, name).observe(score)
+        self._say("agent evaluated", evaluation=name, score=score, label=label)
+
     def memory(self, size_bytes: int) -> None:
         """How much the agent remembers now."""
         if self._meters is not None:
@@ -351,6 +370,10 @@ class _Meters:
         self.call_seconds = histogram("agent_llm_duration_seconds", "Seconds per call", call, buckets=_SECONDS)
         self.tokens = counter("agent_tokens_total", "Tokens", [*call, "type"])
         self.cost = counter("agent_cost_usd_total", "US dollars", [*call, "user", "session"])
+        self.evaluations = counter("agent_evaluations_total", "Evaluations", ["agent_id", "evaluation", "label"])
+        self.scores = histogram(
+            "agent_evaluation_score", "Scores of evaluations", ["agent_id", "evaluation"], buckets=_SCORES
+        )
         self.permissions = counter("agent_permissions_total", "Permissions asked for", agent)
         self.errors = counter("agent_errors_total", "Failures", ["agent_id", "type"])
         self.memory = gauge("agent_memory_bytes", "What the agent remembers", ["agent_id"])

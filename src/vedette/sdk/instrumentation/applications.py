@@ -52,7 +52,7 @@ class WebArguments(TypedDict, total=False):
     excluded: Iterable[str]
     metrics_path: str | None
     slow_seconds: float
-    tenant: Callable[[Mapping[str, str]], str | None] | None
+    tenant: Callable[[Mapping[str, str]], str | Mapping[str, Any] | None] | None
     tenant_header: str
     correlation_header: str
     log_requests: bool

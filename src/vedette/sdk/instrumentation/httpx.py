@@ -15,7 +15,6 @@ from opentelemetry import trace as api
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from vedette.sdk.context import correlation_id
 from vedette.sdk.guard import fault
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import failure
@@ -53,9 +52,6 @@ class _Requests:
             attributes["http.request.resend_count"] = self._failed[key]
         span = self._tracer.start_span(method, kind=SpanKind.CLIENT, attributes=attributes)
         propagate.inject(request.headers, api.set_span_in_context(span))
-        correlation = correlation_id()
-        if correlation:
-            request.headers.setdefault("x-correlation-id", correlation)
         return span, perf_counter(), key
 
     @staticmethod

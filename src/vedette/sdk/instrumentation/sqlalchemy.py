@@ -1,12 +1,15 @@
 """SQLAlchemy: a span per statement with its text, duration and rows; N+1 queries; the pools' connections.
 
-The statement's text holds placeholders, never the values. Attributes follow OpenTelemetry's database conventions.
+The statement's text holds placeholders, never the values; these are attributes where the setting `sql_parameters` asks
+for them. Attributes follow OpenTelemetry's database conventions.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Mapping
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -15,10 +18,12 @@ from opentelemetry import trace as api
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.trace import SpanKind
 
+from vedette.sdk.configure import runtime
 from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import get_logger
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import failure
+from vedette.sdk.values import text_of
 
 if TYPE_CHECKING:
     from vedette.sdk.traces.span import Span
@@ -28,8 +33,20 @@ __all__ = ["instrument", "uninstrument"]
 _SYSTEMS = {"mssql": "microsoft.sql_server", "oracle": "oracle.db"}  # where the convention differs from the dialect
 _OPERATION = re.compile(r"\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*(\w+)", re.DOTALL)
 _MANY = 10
+_MOST_PARAMETERS = 32
 _REMEMBERED = 2048
 _BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+
+
+def _parameters_wanted() -> bool:
+    active = runtime()
+    return active is not None and active.settings.sql_parameters
+
+
+def _parameters(values: Any) -> dict[str, str]:
+    """A statement's parameters by name or place, as the convention names them; they are redacted like everything."""
+    pairs = values.items() if isinstance(values, Mapping) else enumerate(values or ())
+    return {f"db.query.parameter.{key}": text_of(value) for key, value in islice(pairs, _MOST_PARAMETERS)}
 
 
 class _Statements:
@@ -58,6 +75,8 @@ class _Statements:
             attributes = {**self._head(conn.engine), "db.query.text": statement, "db.operation.name": operation}
             if many:
                 attributes["db.operation.batch.size"] = len(_values)
+            elif _parameters_wanted():
+                attributes |= _parameters(_values)
             self._note_repeat(statement)
             namespace = attributes.get("db.namespace")
             name = f"{operation} {namespace}" if namespace else operation

@@ -64,6 +64,7 @@ def open_desk(
     writer: Writer | None,
     wake: Callable[[], None],
     tail: TailBuffer | None,
+    redactor: Redactor,
 ) -> None:
     """Let records in: to the queue, and with `log_buffer` off to the writer at once as well.
 
@@ -72,15 +73,18 @@ def open_desk(
     sink = bounded(queue.append, queue, settings.queue_size, wake)
     if lines is not None and writer is not None and not settings.log_buffer:
         sink = _at_once(sink, lines, writer)
+    if settings.log_to_stdlib:
+        sink = stdlib.handing_on(sink, redactor)
     levels: dict[str, Any] = {"": settings.log_level, **settings.log_levels}
-    desk.gate = Gate(settings.log_rate) if settings.log_rate else None
+    desk.gate = Gate(settings.log_rate, settings.log_sample) if settings.log_rate else None
     desk.floor = None
     if tail is not None and settings.tail_keep_debug:
         desk.floor = _DEBUG
         sink = retroactive(sink, tail.hold)
     set_levels(levels, sink)
     if settings.log_stdlib:
-        stdlib.install({name: min(level, desk.floor or level) for name, level in levels.items()})
+        wanted = {name: min(level, desk.floor or level) for name, level in levels.items()}
+        stdlib.install(wanted, marked=settings.log_to_stdlib)
     if not isinstance(_logs.get_logger_provider(), LoggerProvider):
         _logs.set_logger_provider(LoggerProvider())
 

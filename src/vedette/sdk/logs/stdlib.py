@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace.propagation import _SPAN_KEY
 
+import vedette
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import fault
 from vedette.sdk.instrumentation.imports import when_imported
 from vedette.sdk.logs import stdlib_records
 from vedette.sdk.logs.logger import describe, desk
+from vedette.sdk.logs.records import message_of
 from vedette.sdk.traces.span import current_context
 from vedette.sdk.values import SCALARS, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["StdlibHandler", "install", "remove"]
+    from vedette.sdk.logs.records import Record
+    from vedette.sdk.redaction import Redactor
+
+__all__ = ["StdlibHandler", "handing_on", "install", "remove"]
 
 # Servers whose loggers do not propagate to the root by default.
 _SERVERS = (
@@ -40,12 +47,13 @@ _PLAIN = len(logging.makeLogRecord({}).__dict__)
 class StdlibHandler(logging.Handler):
     """Hands the standard library's records on: no lock, no formatting in the caller.
 
-    They go to `sink`, by default to wherever our loggers' records go.
+    They go to `sink`, by default to wherever our loggers' records go; `marked` ones can be told from ours there.
     """
 
-    def __init__(self, sink: Callable[[Any], None] | None = None) -> None:
+    def __init__(self, sink: Callable[[Any], None] | None = None, *, marked: bool = False) -> None:
         super().__init__(logging.NOTSET)
         self._sink = sink
+        self._marked = marked
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Capture `record`."""
@@ -75,7 +83,67 @@ class StdlibHandler(logging.Handler):
         at = int(record.created * 1e9)
         sink = self._sink or desk.sink
         if sink is not None:
-            sink((at, record.levelno, channel, message, args, extra, None, fields, span, exception, "", None))
+            made = (at, record.levelno, channel, message, args, extra, None, fields, span, exception, "", None)
+            sink(_Theirs(made) if self._marked else made)
+
+
+class _Theirs(tuple[Any, ...]):
+    """A record that came by the standard library, whose handlers have seen it."""
+
+    __slots__ = ()
+
+
+_handing = threading.local()
+_PACKAGE = str(Path(vedette.__file__).parent)
+
+
+def handing_on(sink: Callable[[Any], None], redactor: Redactor) -> Callable[[Any], None]:
+    """A sink that hands our loggers' records to the program's own handlers as well.
+
+    They come redacted, and as if they had been logged by the standard library's logger of the same name.
+    """
+
+    def hand_on(record: Record) -> None:
+        sink(record)
+        if type(record) is _Theirs or getattr(_handing, "busy", False):  # a handler may log, too
+            return
+        _handing.busy = True
+        try:
+            _give(record, redactor)
+        except Exception as error:  # noqa: BLE001 - a handler of the program's may do anything
+            fault("handing a record to the standard library's handlers", error)
+        finally:
+            _handing.busy = False
+
+    return hand_on
+
+
+def _give(record: Record, redactor: Redactor) -> None:
+    made = None
+    logger: logging.Logger | None = logging.getLogger(record[2].name or None)
+    while logger is not None:
+        for handler in logger.handlers:
+            if type(handler) is not StdlibHandler and record[1] >= handler.level:
+                made = made or _as_theirs(record, redactor)
+                handler.handle(made)
+        logger = logger.parent if logger.propagate else None
+
+
+def _as_theirs(record: Record, redactor: Redactor) -> logging.LogRecord:
+    """One of our records as the standard library's, with the fields as attributes."""
+    frame: Any = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    code, text = frame.f_code, redactor.text(message_of(record))
+    made = logging.LogRecord(
+        record[2].name or "root", record[1], code.co_filename, frame.f_lineno, text, (), None, code.co_name
+    )
+    for key, value in {**(record[7] or {}), **(record[6] or {}), **record[5]}.items():
+        if key not in _STANDARD:
+            made.__dict__[key] = redactor.value(str(key), value)
+    if record[9] is not None:
+        made.exc_info, made.exc_text = sys.exc_info(), redactor.text(record[9]["stack"])
+    return made
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -89,7 +157,7 @@ _handler: StdlibHandler | None = None
 _displaced: list[tuple[logging.Logger, logging.Handler]] = []
 
 
-def install(levels: dict[str, int]) -> None:
+def install(levels: dict[str, int], *, marked: bool = False) -> None:
     """Let the root logger, and those of servers, write through the desk instead of to their streams.
 
     Only plain stream handlers are taken off; files, Sentry and the like stay. So it is again after a framework has
@@ -97,7 +165,7 @@ def install(levels: dict[str, int]) -> None:
     """
     global _handler  # noqa: PLW0603 - one handler per process
     remove()
-    _handler = StdlibHandler()
+    _handler = StdlibHandler(marked=marked)
     _take_over(_handler)
     stdlib_records.install()
     for name, level in levels.items():

@@ -16,7 +16,7 @@ from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import describe, desk
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import current_context, failure
-from vedette.sdk.values import Shared
+from vedette.sdk.values import Shared, clean, text_of
 from vedette.sdk.web.headers import parent_of, safe_id, with_tenant
 
 if TYPE_CHECKING:
@@ -59,14 +59,15 @@ class WebOptions:
 
     `namespace` begins the metrics' names; `excluded` paths leave no telemetry; `metrics_path` answers with the
     exposition (`None` for not at all); `slow_seconds` marks slow requests; `tenant` finds the tenant from the headers
-    (names in lower case), by default from `X-Tenant-ID`; `log_requests` writes a line per request.
+    (names in lower case), by default from `X-Tenant-ID`, and may say more of it for the span, such as its quota:
+    ``{"id": "acme", "quota": 1000}``; `log_requests` writes a line per request.
     """
 
     namespace: str = "http_server"
     excluded: frozenset[str] = DEFAULT_EXCLUDED
     metrics_path: str | None = "/metrics"
     slow_seconds: float = 1.0
-    tenant: Callable[[Mapping[str, str]], str | None] | None = None
+    tenant: Callable[[Mapping[str, str]], str | Mapping[str, Any] | None] | None = None
     tenant_header: str = "x-tenant-id"
     correlation_header: str = "x-correlation-id"
     log_requests: bool = True
@@ -197,7 +198,7 @@ class RequestTelemetry:
         held = span._attributes
         if held is not None:
             held[CORRELATION_ID] = correlation
-        tenant = self._tenant(headers) if headers or self._asks_tenant else None
+        tenant = self._tenant(headers, held) if headers or self._asks_tenant else None
         if tenant:
             fields[TENANT] = tenant
             base = with_tenant(base, tenant)
@@ -207,12 +208,18 @@ class RequestTelemetry:
         _put(context, _SPAN_KEY, span)
         return Started(span, context, fields, correlation, client, path, begin_ns)
 
-    def _tenant(self, headers: Mapping[str, str]) -> str | None:
+    def _tenant(self, headers: Mapping[str, str], held: dict[str, Any] | None) -> str | None:
+        """The tenant's id; what else the host's function says of it goes to the span's attributes `held`."""
         find = self.options.tenant
         if find is None:
             return safe_id(headers.get(self._tenant_header))
         try:
-            return find(headers)
+            found = find(headers)
+            if found is None or isinstance(found, str):
+                return found
+            if held is not None:
+                held |= {f"tenant.{key}": clean(value) for key, value in found.items()}
+            return text_of(found["id"]) if found.get("id") is not None else None
         except Exception as error:  # noqa: BLE001 - the host's function may do anything; the request goes on
             fault("finding the tenant", error)
             return None
