@@ -64,3 +64,8 @@ def test_views_that_are_changed_read_their_own_node():
         assert source is not None
         assert f"ALTER TABLE {name[1]} ON CLUSTER 'house' MODIFY QUERY" in text
         assert source[1].endswith("_local")
+
+
+def test_every_number_is_given_once_and_none_is_left_out():
+    numbers = [migration.number for migration in load_migrations() if migration.number]
+    assert numbers == list(range(1, len(numbers) + 1))
