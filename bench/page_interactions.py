@@ -134,6 +134,7 @@ def report(new_page: Callable[[], Page], url: str, large: str, rounds: int) -> N
             page.locator(READY).wait_for()
             page.wait_for_load_state("networkidle")
             times.append(measured(page, interactions))
-            page.context.close()
+            page.evaluate("localStorage.clear()")  # what was chosen is not the next round's choice
+            page.close()
         for one, taken in zip(interactions, zip(*times, strict=True), strict=True):
             print(f"{title:13} {one.name:32} {statistics.median(taken):5.0f} ms (slowest {max(taken):.0f})")

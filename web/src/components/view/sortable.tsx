@@ -16,8 +16,8 @@ export interface Column<T> {
   wideOnly?: boolean;
 }
 
-/** As many rows as a window has room for: they are shown first, and the others when these are painted. */
-const FIRST_ROWS = 40;
+/** No row is less high. As many as the window has room for are shown first, the others when these are painted. */
+const ROW_PIXELS = 27;
 
 /** A table that is sorted by clicking on its heads. Its cells are the browser's own, as some have a thousand. */
 export function SortableTable<T>(props: {
@@ -34,9 +34,10 @@ export function SortableTable<T>(props: {
   const by = columns.find(({ key }) => key === order.key)?.sort;
   const sorted = by ? rows.toSorted((a, b) => compare(by(a), by(b)) * (order.turned ? -1 : 1)) : rows;
   const painted = usePainted();
+  const firstRows = Math.ceil(window.innerHeight / ROW_PIXELS);
   return (
     <div className={classes["scroll"]} tabIndex={0} role="region" aria-label={label}>
-      <table aria-label={label} aria-busy={!painted && rows.length > FIRST_ROWS ? true : undefined}>
+      <table aria-label={label} aria-busy={!painted && rows.length > firstRows ? true : undefined}>
         <thead>
           <tr>
             {columns.map(({ key, head, sort, numeric, wideOnly }) => (
@@ -65,7 +66,7 @@ export function SortableTable<T>(props: {
           </tr>
         </thead>
         <tbody>
-          {(painted ? sorted : sorted.slice(0, FIRST_ROWS)).map((row) => (
+          {(painted ? sorted : sorted.slice(0, firstRows)).map((row) => (
             <tr key={keyOf(row)}>
               {columns.map(({ key, cell, numeric, trend, wideOnly }) => (
                 <td key={key} className={numeric ? "num" : undefined} data-wide-only={wideOnly || undefined}>

@@ -8,7 +8,7 @@ import { QueryView } from "../../components/view/query-view";
 import { ServiceName } from "../../components/view/service-name";
 import { type Column, SortableTable } from "../../components/view/sortable";
 import { durationNs, exactCount, plural } from "../../lib/format";
-import { criticalPath, type OperationStatistics, statistics, type TraceModel } from "../trace/model";
+import { type OperationStatistics, statistics, type TraceModel } from "../trace/model";
 import { useTrace } from "../trace/use-trace";
 import classes from "./compare.module.css";
 
@@ -95,7 +95,7 @@ function Side(props: { which: "a" | "b"; id: string | undefined; side: ReturnTyp
 function join(a: TraceModel, b: TraceModel): Row[] {
   const rows = new Map<string, Row>();
   for (const [side, trace] of [["a", a], ["b", b]] as const) {
-    for (const own of statistics(trace, criticalPath(trace))) {
+    for (const own of statistics(trace)) {
       const key = `${own.service}\0${own.name}`;
       const row = rows.get(key) ?? { service: own.service, name: own.name, a: null, b: null };
       row[side] = own;

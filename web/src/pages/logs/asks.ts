@@ -24,13 +24,13 @@ export function histogramAsk({ q = "" }: Pick<LogsSearch, "q">, { from, to }: Mo
   return ask("/api/v1/logs/histogram", { params: { query: { from, to, q, buckets: 80 } } });
 }
 
-export function facetFields({ facets = [] }: LogsSearch): string[] {
-  return [...COMMON, ...facets];
+export function facetFields(chosen: readonly string[]): string[] {
+  return [...COMMON, ...chosen];
 }
 
 export function facetsAsk(search: LogsSearch, { from, to }: Moments) {
   return ask("/api/v1/logs/facets", {
-    params: { query: { from, to, q: search.q ?? "", field: facetFields(search), limit: VALUES } },
+    params: { query: { from, to, q: search.q ?? "", field: facetFields(search.facets ?? []), limit: VALUES } },
   });
 }
 

@@ -1,6 +1,6 @@
 import { CloseButton, SegmentedControl } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { memo, type ReactNode, useCallback, useState } from "react";
 import { ApiProblem } from "../../api/client";
 import { useGet } from "../../api/use-get";
 import { LogHistogram } from "../../components/histogram/log-histogram";
@@ -37,10 +37,21 @@ export function LogsPage(): ReactNode {
   const live = search.live ?? false;
   const patterns = search.patterns === true && !live;
   const columns = search.columns ?? NO_FIELDS;
-  const change = (changed: Partial<LogsSearch>): void =>
-    void navigate({ search: (before) => ({ ...before, ...changed }) });
+  // The same functions for every render, so that a part which stays is not drawn again.
+  const change = useCallback(
+    (changed: Partial<LogsSearch>) => void navigate({ search: (before) => ({ ...before, ...changed }) }),
+    [navigate],
+  );
   const ask = (next: string): void => change({ q: next === "" ? undefined : next, line: undefined });
-  const setColumns = (next: string[]): void => change({ columns: next.length === 0 ? undefined : next });
+  const setColumns = useCallback(
+    (next: string[]) => change({ columns: next.length === 0 ? undefined : next }),
+    [change],
+  );
+  const order = useCallback((oldest: true | undefined) => change({ oldest }), [change]);
+  const choose = useCallback(
+    (facets: string[]) => change({ facets: facets.length === 0 ? undefined : facets }),
+    [change],
+  );
   const addColumn = (name: string): void => setColumns([...new Set([...columns, name])]);
 
   const { query, lines } = useLines(search, !live && !patterns);
@@ -98,7 +109,7 @@ export function LogsPage(): ReactNode {
           {!live && (
             <Facets
               search={search}
-              onChosen={(facets) => change({ facets: facets.length === 0 ? undefined : facets })}
+              onChosen={choose}
               onQuery={ask}
               onColumn={addColumn}
             />
@@ -108,7 +119,7 @@ export function LogsPage(): ReactNode {
               columns={columns}
               setColumns={setColumns}
               order={live ? null : search.oldest ? "oldest" : "newest"}
-              onOldest={(oldest) => change({ oldest })}
+              onOldest={order}
               note={live ? `the newest ${exactCount(TAIL_LINES)} are kept` : total === undefined ? "" : exactPlural(total, "line")}
             />
             {live ? (
@@ -162,7 +173,7 @@ function keepGlobal<T extends object>(before: T, next: LogsSearch): T & LogsSear
   return { ...before, ...cleared, ...next };
 }
 
-function ListHead(props: {
+const ListHead = memo(function ListHead(props: {
   columns: readonly string[];
   setColumns: (columns: string[]) => void;
   order: "newest" | "oldest" | null;
@@ -202,7 +213,7 @@ function ListHead(props: {
       )}
     </header>
   );
-}
+});
 
 function NoLines({ q }: { q: string }): ReactNode {
   const range = useTimeRange();

@@ -290,13 +290,22 @@ export interface OperationStatistics {
   criticalNs: number;
 }
 
-export function statistics(trace: TraceModel, critical: Segment[]): OperationStatistics[] {
+const known = new WeakMap<TraceModel, OperationStatistics[]>();
+
+/** What each operation took of a trace: computed once, as that looks at every span. */
+export function statistics(trace: TraceModel): OperationStatistics[] {
+  const found = known.get(trace) ?? computedStatistics(trace);
+  known.set(trace, found);
+  return found;
+}
+
+function computedStatistics(trace: TraceModel): OperationStatistics[] {
   const { services, names, of } = operationsOf(trace.columns);
   const { duration_ns: allDurations, status } = trace.columns;
   const spansOf: number[][] = names.map(() => []);
   for (let i = 0; i < trace.size; i += 1) (spansOf[of[i] as number] as number[]).push(i);
   const criticalNs = new Float64Array(names.length);
-  for (const segment of critical) {
+  for (const segment of criticalPath(trace)) {
     const operation = of[segment.span] as number;
     criticalNs[operation] = (criticalNs[operation] as number) + segment.toNs - segment.fromNs;
   }

@@ -11,7 +11,7 @@ import { Minimap } from "./minimap";
 import { at, criticalPath, type Segment, type TraceModel, visibleSpans } from "./model";
 import { formatPart, parsePart, type TraceSearch, type Window } from "./search";
 import { SpanDrawer } from "./span-drawer";
-import { Statistics } from "./statistics";
+import { Statistics, useStatisticsSoon } from "./statistics";
 import { ServiceChips, Toolbar, TraceActions } from "./toolbar";
 import classes from "./trace.module.css";
 import { TraceGraph } from "./trace-graph";
@@ -50,6 +50,7 @@ function LoadedTrace({ trace }: { trace: TraceModel }): ReactNode {
     (changed: TraceSearch) => void navigate({ search: (before) => ({ ...before, ...changed }), replace: true }),
     [navigate],
   );
+  useStatisticsSoon(trace);
   const view = search.view ?? "waterfall";
   const window = useMemo(() => parsePart(search.part, trace.durationNs), [search.part, trace]);
   const shown = window ?? { fromNs: 0, toNs: trace.durationNs };

@@ -1,13 +1,23 @@
-import { type ReactNode, useMemo } from "react";
+import { type ReactNode, useEffect } from "react";
 import { type Column, SortableTable } from "../../components/view/sortable";
 import { ServiceName } from "../../components/view/service-name";
 import { count, durationNs, share } from "../../lib/format";
-import { criticalPath, type OperationStatistics, statistics, type TraceModel } from "./model";
+import { type OperationStatistics, statistics, type TraceModel } from "./model";
 import classes from "./trace.module.css";
+
+const SOON_MS = 500;
+
+/** Have a trace's statistics ready before they are asked for: of many spans they take longer than a table. */
+export function useStatisticsSoon(trace: TraceModel): void {
+  useEffect(() => {
+    const timer = setTimeout(() => statistics(trace), SOON_MS);
+    return () => clearTimeout(timer);
+  }, [trace]);
+}
 
 /** What each operation took of the trace. */
 export function Statistics({ trace, hidden }: { trace: TraceModel; hidden: ReadonlySet<string> }): ReactNode {
-  const rows = useMemo(() => statistics(trace, criticalPath(trace)), [trace]);
+  const rows = statistics(trace);
   const columns: Column<OperationStatistics>[] = [
     { key: "service", head: "Service", cell: (row) => <ServiceName service={row.service} />, sort: (row) => row.service },
     { key: "name", head: "Operation", cell: (row) => row.name, sort: (row) => row.name },
