@@ -78,6 +78,7 @@ class LogFile:
         self._keep_files = keep_files
         self._keep_seconds = keep_seconds
         self._descriptor = -1
+        self._identity = (0, 0)
         self._opened = 0.0
 
     def write(self, text: str, lines: int) -> None:
@@ -104,29 +105,31 @@ class LogFile:
             yield body[begin:]
 
     def _ready(self, coming: int) -> None:
-        if self._descriptor >= 0 and not self._is_current():
+        held = self._there() if self._descriptor >= 0 else None
+        if held is None:
             self.close()
-        if self._descriptor < 0:
-            self._open()
-        held = os.fstat(self._descriptor)
+            held = self._open()
         by_size = self._rotate_bytes and held.st_size and held.st_size + coming > self._rotate_bytes
         by_age = self._rotate_seconds and held.st_size and time.time() - self._opened >= self._rotate_seconds
         if by_size or by_age:
             self._rotate()
 
-    def _open(self) -> None:
+    def _open(self) -> os.stat_result:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         held = os.fstat(self._descriptor)
+        self._identity = (held.st_dev, held.st_ino)
         # An existing file's age counts from its first line, which nothing records; the last change is the best guess.
         self._opened = held.st_mtime if held.st_size else time.time()
+        return held
 
-    def _is_current(self) -> bool:
+    def _there(self) -> os.stat_result | None:
+        """The file at the path; `None` if that is no more the one that is open: somebody has rotated it."""
         try:
-            there, held = self._path.stat(), os.fstat(self._descriptor)
+            there = os.stat(self._path)  # noqa: PTH116 - `Path.stat` costs twice as much, before each write
         except OSError:
-            return False
-        return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+            return None
+        return there if (there.st_dev, there.st_ino) == self._identity else None
 
     def _rotate(self) -> None:
         seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
