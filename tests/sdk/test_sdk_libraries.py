@@ -51,6 +51,39 @@ def test_sqlalchemy_statements_rows_failures_and_repeats_are_seen(programs, coll
     assert (pool["used"], pool["idle"]) == (1, 1)
 
 
+def test_an_installed_instrumentation_is_used_when_its_library_is_imported(programs):
+    """Found as contrib's are, by the entry point of what is installed beside the program."""
+    installed = programs.directory / "theirs-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: theirs\nVersion: 1.0\n")
+    names = ("urllib", "csv", "httpx", "never_installed")
+    points = "".join(f"{name} = theirs:{name.title().replace('_', '')}\n" for name in names)
+    (installed / "entry_points.txt").write_text(f"[opentelemetry_instrumentor]\n{points}")
+    programs.write(
+        """
+        class Instrumentor:
+            is_instrumented_by_opentelemetry = False
+            def instrument(self): print(type(self).__name__)
+        class Urllib(Instrumentor): pass
+        class Csv(Instrumentor):
+            def instrument(self): raise RuntimeError("does not fit")
+        class Httpx(Instrumentor): pass
+        """,
+        "theirs.py",
+    )
+    result = programs.run(
+        """
+        import vedette
+        vedette.configure("web", export=False, log_format="none")
+        vedette.instrument()
+        print("before")
+        import urllib.request, csv, httpx
+        """
+    )
+    assert result.stdout.split() == ["before", "Urllib"]  # HTTPX is watched by our own
+    assert "opentelemetry-instrumentation-csv was left out: does not fit" in result.stderr
+
+
 def test_parameters_of_statements_are_seen_where_they_are_asked_for(programs, collector):
     programs.run(
         """

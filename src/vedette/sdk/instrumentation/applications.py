@@ -32,7 +32,7 @@ _OWN = {
 # Contrib's instrumentations for what is done here, or that would do it a second time.
 _LEFT_OUT = frozenset(
     ("sqlalchemy", "httpx", "fastapi", "starlette", "asgi", "wsgi", "flask", "django", "logging", "threading",
-     "system_metrics", "asyncio", "urllib3", "urllib")
+     "system_metrics", "asyncio")
 )  # fmt: skip
 # The top-level module that an instrumentation is for, where its name does not say so.
 _MODULES = {
@@ -41,6 +41,7 @@ _MODULES = {
     "mysqlclient": "MySQLdb",
     "openai_agents": "agents",
     "tortoiseorm": "tortoise",
+    "urllib": "urllib.request",
 }
 _MARK = "_vedette_instrumented"
 
