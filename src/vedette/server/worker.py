@@ -90,9 +90,10 @@ async def work(settings: Settings) -> None:
                 canonical=canonical,
                 is_nested=is_nested,
                 prepare=partial(prepare_format, engine, cluster=settings.engine_cluster or None),
+                poll_seconds=poll_seconds,
                 between_batches=between_batches,
             )
-            for log_folder in (folder, scrape_folder)
+            for log_folder, poll_seconds in ((folder, 0.1), (scrape_folder, 0.5))
         )
         for name in await asyncio.to_thread(remove_half_backups, settings.backup_path):
             log.warning("Removed the unfinished backup %s.", name)

@@ -34,4 +34,4 @@ FROM
 )
 ORDER BY at
 -- parameters: {"end": 1782910800, "first_hour": 1782907200, "last_hour": 1782910800, "operation": "", "service": "shop", "start": 1782907200, "step_seconds": 300}
--- settings: {"output_format_json_array_of_rows": 1, "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}
+-- settings: {"enable_join_runtime_filters": 0, "output_format_json_array_of_rows": 1, "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}

@@ -41,7 +41,6 @@ __all__ = ["Loader", "LoaderStats"]
 
 log = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.1
 _FAULT_PAUSE_SECONDS = 1.0
 _RETRY_SECONDS = (0.1, 0.3, 1.0, 2.0, 5.0)
 _PATIENCE_SECONDS = 60.0
@@ -97,6 +96,7 @@ class Loader:
         is_nested: Whether the short form of a wire format refuses a record, given the format and the payload. It must
             say so of all that is refused for values; what is no record at all may go either way.
         prepare: Creates the tables of a format that is made on demand.
+        poll_seconds: How often an empty log is looked at.
         between_batches: Held while segments are loaded; loaders of several logs share one, so that a pause stops all.
     """
 
@@ -111,6 +111,7 @@ class Loader:
         canonical: Canonical,
         is_nested: IsNested,
         prepare: Prepare,
+        poll_seconds: float = 0.1,
         between_batches: asyncio.Lock | None = None,
     ) -> None:
         self.stats = LoaderStats()
@@ -119,6 +120,7 @@ class Loader:
         self._quarantine = quarantine
         self._canonical = canonical
         self._prepare = prepare
+        self._poll_seconds = poll_seconds
         self._prepared: set[str] = set()
         self._is_nested = is_nested
         self._look_at: Counter[int] = Counter()
@@ -144,7 +146,7 @@ class Loader:
                 continue
             if not busy:
                 self.stats.waiting_since = 0.0
-                await _sleep(stop, _POLL_SECONDS)
+                await _sleep(stop, self._poll_seconds)
 
     async def _load_next(self, stop: asyncio.Event) -> bool:
         if self._batches.is_empty():

@@ -44,6 +44,8 @@ _SETTINGS: Final = {
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_escape_forward_slashes": 0,
     "output_format_json_array_of_rows": 1,
+    # Both sides of a join are small, and one would wait for the other.
+    "enable_join_runtime_filters": 0,
 }
 
 

@@ -22,28 +22,40 @@ ${Figures},
 FROM
 (
     SELECT
-        toString(service) AS service,
-        sum(count) AS spans,
-        sumIf(count, kind IN ('server', 'consumer')) AS served,
+        service,
+        sum(part_spans) AS spans,
+        sumIf(part_spans, is_served) AS served,
         if(served > 0, served, spans) AS requests,
-        if(served > 0, sumIf(count, status = 'error' AND kind IN ('server', 'consumer')), sumIf(count, status = 'error')) AS errors,
-        if(served > 0,
-            quantilesDDMergeIf(0.01, 0.5, 0.95, 0.99)(durations, kind IN ('server', 'consumer')),
-            quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations)) AS durations,
-        uniqExact(name, kind) AS operation_count,
-        formatDateTime(max(last_minute), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
+        if(served > 0, sumIf(part_errors, is_served), sum(part_errors)) AS errors,
+        if(served > 0, anyIf(part_durations, is_served), any(part_durations)) AS durations,
+        sum(part_operations) AS operation_count,
+        formatDateTime(max(part_last), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS last_seen
     FROM
-    ${Red}
+    (
+        -- Each state of durations is merged once.
+        SELECT
+            toString(service) AS service,
+            kind IN ('server', 'consumer') AS is_served,
+            sum(count) AS part_spans,
+            sumIf(count, status = 'error') AS part_errors,
+            quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations) AS part_durations,
+            uniqExact(name, kind) AS part_operations,
+            max(last_minute) AS part_last
+        FROM
+        ${Red}
+        GROUP BY service, is_served
+    )
     GROUP BY service
 ) AS figures
 LEFT JOIN
 (
     SELECT
         toString(service) AS service,
-        arraySort(groupUniqArray(version)) AS versions
+        arraySort(groupUniqArrayIf(version, version != '')) AS versions
     FROM
     (
-        -- Of the spans, only these hours are read, and each resource's JSON once.
+        -- Of the spans, only these hours are read, and each resource's JSON once; a condition on the version would be tested
+        -- for every span.
         SELECT service, JSONExtractString(resource, 'service.version') AS version, hour
         FROM
         (
@@ -55,7 +67,7 @@ LEFT JOIN
         )
         ARRAY JOIN hours AS hour
     )
-    WHERE version != '' AND (service, hour) IN (SELECT service, hour FROM newest_hours)
+    WHERE (service, hour) IN (SELECT service, hour FROM newest_hours)
     GROUP BY service
 ) AS named USING service
 ORDER BY service
