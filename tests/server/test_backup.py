@@ -6,9 +6,15 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from real_platform import wait_for
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "remote_write"))
+from write_requests import ONE, PATH, packed, sample, series_one
 
 
 def _vedette(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -107,3 +113,33 @@ def test_wrong_names_are_told(platform):
     )
     assert twice.status in {400, 422}
     assert b"name" in twice.body
+
+
+def _sample(platform, name: str, value: float) -> None:
+    body = series_one([("__name__", name), ("job", "kept")], (2, sample(value, time.time_ns() // 1_000_000)))
+    assert platform.request(PATH, packed(body), headers=ONE).status == 204
+    platform.loaded()
+
+
+def _asked(platform, name: str) -> list[tuple[str, str]]:
+    """The job and value of every series of a name."""
+    path = f"/prometheus/api/v1/query?query={quote(name)}&time={time.time() + 5}"
+    found = platform.request(path).json()["data"]["result"]
+    return [(one["metric"].get("job", ""), one["value"][1]) for one in found]
+
+
+def test_metrics_after_a_restore_are_those_of_the_backup_and_go_on(platform):
+    _sample(platform, "restored_before", 1)
+    assert _asked(platform, "restored_before") == [("kept", "1")]
+    made = _vedette("backup", "metrics", "--url", platform.url)
+    assert made.returncode == 0, made.stderr
+    _sample(platform, "restored_since", 2)
+    # A new series is seen within seconds. Now its samples go by id, and are kept in memory.
+    wait_for(lambda: _asked(platform, "restored_since"), [("kept", "2")], "the series since the backup")
+
+    restored = _vedette("restore", "metrics", "--yes", "--url", platform.url)
+    assert restored.returncode == 0, restored.stderr
+    assert _asked(platform, "restored_since") == []
+    assert _asked(platform, "restored_before") == [("kept", "1")]
+    _sample(platform, "restored_since", 3)
+    wait_for(lambda: _asked(platform, "restored_since"), [("kept", "3")], "the series that came again")

@@ -111,6 +111,7 @@ async def serve(settings: Settings) -> None:
             stopping=stop,
         )
         await _open_doors(cleanup, services, levels)
+        await _background(cleanup, services.backups.run(partial(_forget, services)))
         await _background(cleanup, rules.run())
         await _background(cleanup, _begin(readiness, settings))
         await stop.wait()
@@ -262,6 +263,12 @@ async def _announce(readiness: Readiness, settings: Settings) -> None:
     doors = {"OTLP/HTTP": settings.otlp_http, "OTLP/gRPC": settings.otlp_grpc}
     where = "".join(f", {name} {address}" for name, address in doors.items() if address)
     log.info("Ready: API http://%s%s", settings.listen, where)
+
+
+async def _forget(services: Services) -> None:
+    """Let go of what is kept in memory of the tables."""
+    services.metrics.store.forget()
+    await services.ingest.forget_series()
 
 
 def _limits(settings: Settings) -> Limits:

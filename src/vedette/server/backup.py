@@ -26,6 +26,7 @@ from vedette.errors import InvalidInput, NotFound, VedetteError
 from vedette.server.engine.migrate import migrate
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from vedette.server.engine.client import Engine
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _POLL_SECONDS = 0.5
+_RESTORED = "restored"
+"""The file whose time says when the tables were replaced last."""
 _DATABASES = "DATABASE vedette, DATABASE vedette_sql"
 
 
@@ -66,6 +69,7 @@ class BackupDesk:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._forgotten = 0
 
     def request(self, action: Literal["backup", "restore"], name: str) -> Status:
         """Hand a request to the worker.
@@ -93,8 +97,27 @@ class BackupDesk:
 
     def status(self) -> Status:
         """How the latest request stands; `done` where there was none."""
-        found = _read(self._settings.run_dir / "backup-status.json")
+        found: Status | None = _read(self._settings.run_dir / "backup-status.json")
+        if found and found["action"] == "restore" and found["state"] == "done" and self._restored() != self._forgotten:
+            found["state"] = "running"  # until nothing is answered from memory that is not in the tables
         return found or Status(action="backup", name="", state="done", error="")
+
+    async def run(self, forget: Callable[[], Awaitable[None]]) -> None:
+        """Call `forget` after every restore: what the server keeps in memory is of other tables."""
+        self._forgotten = self._restored()
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            restored = self._restored()
+            if restored != self._forgotten:
+                await forget()
+                self._forgotten = restored
+
+    def _restored(self) -> int:
+        """When the tables were replaced last."""
+        try:
+            return (self._settings.run_dir / _RESTORED).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def list(self) -> list[Manifest]:
         """The finished backups, newest first."""
@@ -168,8 +191,10 @@ class BackupClerk:
                 await self._replace_by(name)
             except VedetteError:
                 await self._replace_by(replaced)
+                (self._settings.run_dir / _RESTORED).touch()
                 raise
             await migrate(self._engine)
+        (self._settings.run_dir / _RESTORED).touch()
         if (source / "control.db").exists() and not self._settings.control_url:
             await asyncio.to_thread(_copy_database, source / "control.db", self._settings.data_dir / "control.db")
 

@@ -123,6 +123,12 @@ class KnownPoints:
                 fresh = tuple(column[chosen] for column in taken.fresh)
                 self._looking = asyncio.create_task(self._look(tenant, known, taken, fresh))
 
+    async def forget(self) -> None:
+        """Tell the labels of every stream anew: the tables are others now."""
+        async with self._lock:
+            self._tenants.clear()
+            self._words = 0
+
     async def settled(self) -> None:
         """Wait until nothing is being loaded or looked at."""
         for task in (self._loading, self._looking):

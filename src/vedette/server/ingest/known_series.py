@@ -180,6 +180,11 @@ class KnownSeries:
             self._make_room(fresh)
         self._count += int(_remember(*self._tables, split.new_ids, split.new_epochs))
 
+    def forget(self) -> None:
+        """Tell the labels of every series anew: the tables are others now. Called where `remember` is."""
+        self._count = 0
+        self._tables = np.zeros(_LEAST_TABLE, np.uint64), np.zeros(_LEAST_TABLE, np.int64)
+
     def _make_room(self, more: int) -> None:
         """Tables with room for more series, with those of before unless they are too many."""
         ids, epochs = self._tables

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vedette.errors import RequestError, TooManyRequests, Unauthenticated, Unavailable, VedetteError
 from vedette.server.engine.formats import by_name
 from vedette.server.ingest.known_points import KnownPoints
+from vedette.server.ingest.known_series import KnownSeries
 from vedette.server.ingest.otlp import METRICS, SIGNALS, Payload, from_json, metrics_message, stamped
 
 if TYPE_CHECKING:
@@ -59,10 +60,18 @@ class Ingest:
         self._wal = wal
         self._deltas = deltas
         self._known_points = KnownPoints(promoted)
+        self.known_series = KnownSeries()
+        """The series of remote write whose samples go by id."""
         self._max_inflight = max_inflight_bytes
         self._inflight = 0
         self._rate = tenant_rate
         self._buckets: dict[str, tuple[float, float]] = {}
+
+    async def forget_series(self) -> None:
+        """Tell and count every series anew: the tables were replaced by those of a backup, which may not have it."""
+        self.known_series.forget()
+        self.series_limits.forget()
+        await self._known_points.forget()
 
     async def submit(self, tenant: str, payload: Payload) -> None:
         """Keep one request's payload.

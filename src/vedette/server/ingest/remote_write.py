@@ -17,7 +17,6 @@ from vedette.errors import InvalidInput, RequestError, TooLarge, TooManyRequests
 from vedette.server.engine.formats import by_name
 from vedette.server.ingest import remote_write_kernel as kernel
 from vedette.server.ingest.body import Patience, read_body, too_large
-from vedette.server.ingest.known_series import KnownSeries
 from vedette.server.ingest.otlp import METRICS, Payload, stamped
 
 if TYPE_CHECKING:
@@ -83,7 +82,6 @@ class RemoteWrite:
         self._authenticator = authenticator
         self._max_body = max_body_bytes
         self._patience = Patience(body_timeout_seconds)
-        self._known = KnownSeries()
 
     @staticmethod
     def handles(path: str) -> bool:
@@ -164,16 +162,17 @@ class RemoteWrite:
 
     async def _keep(self, tenant: str, message: bytes, rows: int, size: int) -> None:
         """Write a checked message to the log: first what has labels, then what goes by the ids of series."""
-        if len(message) < _THREAD_BYTES and self._known.is_warm:
-            split = self._known.split(tenant, message)
+        known = self._ingest.known_series
+        if len(message) < _THREAD_BYTES and known.is_warm:
+            split = known.split(tenant, message)
         else:
-            split = await asyncio.to_thread(self._known.split, tenant, message)
+            split = await asyncio.to_thread(known.split, tenant, message)
         told = rows - split.sample_rows
         if told:
             await self._ingest.submit(
                 tenant, Payload(METRICS, _FORMAT.code, told, stamped(tenant, split.message), size)
             )
-            self._known.remember(split)
+            known.remember(split)
             size = 0  # a request is charged once
         if split.sample_rows:
             pieces = stamped(tenant, split.samples)

@@ -136,6 +136,10 @@ class SeriesLimits:
             "where they come from."
         )
 
+    def forget(self) -> None:
+        """Ask the tables anew which series there are."""
+        self._tenants.clear()
+
     def _known(self, tenant: str) -> _Tenant:
         known = self._tenants.get(tenant)
         if known is None:

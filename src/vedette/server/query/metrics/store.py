@@ -114,6 +114,10 @@ class MetricStore:
                 except VedetteError as error:
                     log.debug("Metrics of %s wait: %s", tenant.tenant, error)
 
+    def forget(self) -> None:
+        """Let go of all that is in memory: the tables are others now."""
+        self._tenants.clear()
+
     async def of(self, tenant: str, max_age_seconds: float = _FRESH_SECONDS) -> TenantMetrics:
         """One tenant's series, as the tables had them `max_age_seconds` ago or later.
 
