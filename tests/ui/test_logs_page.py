@@ -11,7 +11,8 @@ import urllib.parse
 from datetime import datetime
 from pathlib import Path
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Route, expect
 from ui_figures import count, share
 
 HOSTILE = [
@@ -86,6 +87,40 @@ def test_lines_are_those_of_the_api_in_their_order_and_dragging_over_their_histo
     page.get_by_text("Oldest", exact=True).click()
     oldest = visitor.shop.api("logs", order="oldest", limit=1, **inside)["logs"][0]
     expect(rows(page).first).to_contain_text(oldest["time"][11:23])
+
+
+def test_an_answer_that_comes_while_one_drags_waits_until_the_drag_has_zoomed(visitor):
+    page = visitor.open("/logs")
+    severity = page.get_by_label("Facets").get_by_role("region", name="severity")
+    chosen = severity.get_by_role("button", name=re.compile("^error")).first
+    expect(chosen).to_be_visible()
+    told = visitor.shop.api("logs/histogram", q="severity:error")["total"]
+    on_the_way: list[Route] = []
+
+    def hold(route: Route) -> None:
+        on_the_way.append(route)
+
+    page.route("**/api/v1/logs/histogram*", hold)
+    with page.expect_request("**/api/v1/logs/histogram*"):
+        chosen.click()
+    box = page.get_by_role("region", name="Lines over time").locator(".u-over").bounding_box()
+    assert box
+    y = box["y"] + 20
+    page.mouse.move(box["x"] + box["width"] * 0.3, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, y, steps=3)
+    for route in on_the_way:
+        route.continue_()
+    page.unroute("**/api/v1/logs/histogram*")
+    total_of(page, told)  # the page has the answer: other series than the chart was made of
+    page.mouse.move(box["x"] + box["width"] * 0.7, y, steps=3)
+    page.mouse.up()
+    expect(page.get_by_label("Back to the range before")).to_be_visible()
+    zoomed = visitor.search()
+    start, end = (datetime.fromisoformat(visitor.shop.range[edge]) for edge in ("from", "to"))
+    parts = [(datetime.fromisoformat(zoomed[edge]) - start) / (end - start) for edge in ("from", "to")]
+    assert parts == pytest.approx([0.3, 0.7], abs=0.05)
+    assert "error" in zoomed["q"]
 
 
 def test_a_query_narrows_lines_histogram_and_facets_and_is_in_the_address(visitor):

@@ -50,8 +50,28 @@ export interface TimeChartProps {
 
 /** Values over time. */
 export function TimeChart(props: TimeChartProps): ReactNode {
+  const [held, hold] = useHeld(props);
+  return <Chart {...held} onHold={hold} />;
+}
+
+/** What there is when the pointer goes down stays until it comes up: nothing is drawn anew under a drag. */
+function useHeld<T>(given: T): [T, () => void] {
+  const [held, setHeld] = useState<{ given: T } | null>(null);
+  const isHeld = held !== null;
+  useEffect(() => {
+    if (!isHeld) return undefined;
+    // uPlot ends a drag at mouseup, which comes behind pointerup.
+    const release = (): void => void setTimeout(() => setHeld(null));
+    const until = new AbortController();
+    for (const event of ["pointerup", "pointercancel"]) addEventListener(event, release, { signal: until.signal });
+    return () => until.abort();
+  }, [isHeld]);
+  return [held === null ? given : held.given, () => setHeld({ given })];
+}
+
+function Chart(props: TimeChartProps & { onHold: () => void }): ReactNode {
   const { times, series, format, height = 150, stacked = false, onZoom, label, legend = true, fromMs, toMs, focus = null } = props;
-  const { onCursor, overlay } = props;
+  const { onCursor, overlay, onHold } = props;
   const host = useRef<HTMLDivElement>(null);
   const readout = useRef<HTMLDivElement>(null);
   const { zone } = usePreferences();
@@ -117,7 +137,14 @@ export function TimeChart(props: TimeChartProps): ReactNode {
   return (
     <div className={classes["chart"]}>
       <div className={classes["over"]}>
-        <div ref={host} className={classes["plot"]} style={{ height }} role="img" aria-label={label} />
+        <div
+          ref={host}
+          className={classes["plot"]}
+          style={{ height }}
+          role="img"
+          aria-label={label}
+          onPointerDown={onHold}
+        />
         {overlay && place && overlay(place.of)}
       </div>
       <div className={classes["foot"]}>
