@@ -221,22 +221,56 @@ def test_views_of_a_trace_say_what_the_api_says(visitor, checkout, whole, root):
         expect(graph.get_by_role("group", name=name)).to_be_visible()
 
 
+def calls(spans) -> Counter:
+    """How often each operation was called in the same way, from the root on."""
+    by_id = {span["span_id"]: span for span in spans}
+
+    def path(span) -> tuple[tuple[str, str], ...]:
+        above = by_id.get(span["parent_span_id"])
+        return (*(path(above) if above else ()), (span["service"], span["name"]))
+
+    return Counter(map(path, spans))
+
+
 def test_two_traces_are_compared(visitor, checkout, whole):
     other = visitor.shop.trace_of("GET /")
-    counts = [Counter((s["service"], s["name"]) for s in whole["spans"])]
     spans = visitor.shop.api(f"traces/{other['trace_id']}")["spans"]
-    counts.append(Counter((s["service"], s["name"]) for s in spans))
     page = visitor.open(f"/traces/{checkout['trace_id']}")
     page.get_by_role("link", name="Compare").click()
     expect(page.get_by_label("First trace")).to_have_value(checkout["trace_id"])
     page.get_by_label("Second trace").fill(other["trace_id"])
     page.get_by_role("button", name="Show").last.click()
-    shown = {(row[0], row[1]): row[2:4] for row in visitor.table("Operations of both traces")}
-    assert shown == {
-        key: [str(side[key]) if side[key] else "\u2013" for side in counts] for key in counts[0] | counts[1]
-    }
     told = f"{plural(other['span_count'], 'span')}, {plural(other['error_count'], 'error')}"
     expect(page.get_by_text(told, exact=True)).to_be_visible()
+
+    of_a, of_b = calls(whole["spans"]), calls(spans)
+    both, only = of_a.keys() & of_b.keys(), (of_a.keys() - of_b.keys(), of_b.keys() - of_a.keys())
+    told = f"{plural(len(both), 'call')} in both, {len(only[0])} only in the first, {len(only[1])} only in the second"
+    expect(page.get_by_text(told, exact=True)).to_be_visible()
+    tree = page.get_by_role("treegrid", name="Calls of both traces")
+    expect(tree).to_have_attribute("aria-rowcount", str(len(of_a.keys() | of_b.keys())))
+    shown = Counter()
+    for row in tree.get_by_role("row").all():
+        name, counts, _, _ = (cell.inner_text() for cell in row.get_by_role("gridcell").all())
+        name, tag, where = name.removeprefix("\u2212").strip().partition("only in the ")
+        shown[int(row.get_attribute("aria-level")), name.strip(), counts, tag + where] += 1
+    expected = Counter()
+    for path in of_a.keys() | of_b.keys():
+        counts = " \u2192 ".join(str(side[path]) if side[path] else "\u2013" for side in (of_a, of_b))
+        tag = "only in the first" if path in only[0] else "only in the second" if path in only[1] else ""
+        expected[len(path), " ".join(path[-1]), counts, tag] += 1
+    assert shown == expected
+    tree.get_by_role("button", name=re.compile("^Hide what is below")).first.click()
+    below = sum(1 for path in of_a.keys() | of_b.keys() if path[0] == min(of_a, key=len)[0]) - 1
+    expect(tree.get_by_role("row").first).to_contain_text(f"+{below}")
+
+    page.get_by_text("Operations", exact=True).click()
+    expect(page).to_have_url(re.compile("operations="))
+    counts = [Counter((s["service"], s["name"]) for s in of) for of in (whole["spans"], spans)]
+    table = {(row[0], row[1]): row[2:4] for row in visitor.table("Operations of both traces")}
+    assert table == {
+        key: [str(side[key]) if side[key] else "\u2013" for side in counts] for key in counts[0] | counts[1]
+    }
 
 
 def test_downloads_have_every_span(visitor, checkout, whole):

@@ -1,4 +1,4 @@
-import { Button, TextInput } from "@mantine/core";
+import { Button, SegmentedControl, TextInput } from "@mantine/core";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type ReactNode, useMemo, useState } from "react";
 import { Empty } from "../../components/view/empty";
@@ -11,6 +11,7 @@ import { durationNs, exactCount, plural } from "../../lib/format";
 import { type OperationStatistics, statistics, type TraceModel } from "../trace/model";
 import { useTrace } from "../trace/use-trace";
 import classes from "./compare.module.css";
+import { PathTree } from "./path-tree";
 
 interface Row {
   service: string;
@@ -19,12 +20,16 @@ interface Row {
   b: OperationStatistics | null;
 }
 
-/** Two traces side by side: which operations took longer, came more often, or are missing. */
+/** Two traces side by side: which calls took longer, came more often, or are missing. */
 export function ComparePage(): ReactNode {
   const search = useSearch({ from: "/compare" });
+  const navigate = useNavigate({ from: "/compare" });
   const a = useTrace(search.a);
   const b = useTrace(search.b);
-  const rows = useMemo(() => (a.trace && b.trace ? join(a.trace, b.trace) : []), [a.trace, b.trace]);
+  const rows = useMemo(
+    () => (search.operations && a.trace && b.trace ? join(a.trace, b.trace) : []),
+    [search.operations, a.trace, b.trace],
+  );
   return (
     <Page title="Compare traces">
       <div className={classes["sides"]}>
@@ -32,14 +37,35 @@ export function ComparePage(): ReactNode {
         <Side which="b" id={search.b} side={b} />
       </div>
       {a.trace && b.trace ? (
-        <Panel title="Operations" side="sorted by the difference of the time on their own" flush>
-          <SortableTable
-            rows={rows}
-            columns={COLUMNS}
-            keyOf={(row) => `${row.service}\0${row.name}`}
-            initial="difference"
-            label="Operations of both traces"
-          />
+        <Panel
+          title="What differs"
+          side={
+            <SegmentedControl
+              size="xs"
+              aria-label="View"
+              value={search.operations ? "operations" : "calls"}
+              onChange={(chosen) =>
+                void navigate({ search: (before) => ({ ...before, operations: chosen === "operations" || undefined }) })
+              }
+              data={[
+                { value: "calls", label: "Calls" },
+                { value: "operations", label: "Operations" },
+              ]}
+            />
+          }
+          flush
+        >
+          {search.operations ? (
+            <SortableTable
+              rows={rows}
+              columns={COLUMNS}
+              keyOf={(row) => `${row.service}\0${row.name}`}
+              initial="difference"
+              label="Operations of both traces"
+            />
+          ) : (
+            <PathTree a={a.trace} b={b.trace} />
+          )}
         </Panel>
       ) : (
         <Panel>

@@ -1,8 +1,9 @@
-import { type KeyboardEvent, memo, type ReactNode, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type KeyboardEvent, memo, type ReactNode, useCallback, useEffect, useRef } from "react";
 import { useScheme } from "../../components/view/service-name";
 import { type Scheme, serviceColor } from "../../lib/color";
 import { clock, dateTime, type Zone } from "../../lib/time";
 import { useLatest } from "../../lib/use-latest";
+import { revealRow, useRowsInSight } from "../../lib/use-rows-in-sight";
 import { usePreferences } from "../../state/preferences";
 import { bodyText, fieldText, type Line } from "./line";
 import classes from "./logs.module.css";
@@ -29,19 +30,7 @@ export function LineList(props: LineListProps): ReactNode {
   const scroller = useRef<HTMLDivElement>(null);
   const scheme = useScheme();
   const { zone } = usePreferences();
-  const [top, setTop] = useState(0);
-  const [height, setHeight] = useState(600);
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (element === null) return;
-    const observer = new ResizeObserver(() => setHeight(element.clientHeight));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  const first = Math.max(0, Math.min(Math.floor(top / ROW_HEIGHT) - OVERSCAN, lines.length - 1));
-  const last = Math.min(lines.length, Math.ceil((top + height) / ROW_HEIGHT) + OVERSCAN);
-  // Rows that leave the sight are used again for those that come, and none is moved within the document.
-  const slots = Math.ceil(height / ROW_HEIGHT) + 2 * OVERSCAN + 1;
+  const { first, last, rowOf, onScroll } = useRowsInSight(scroller, { count: lines.length, height: ROW_HEIGHT, more: OVERSCAN });
   const end = useLatest(onEnd);
   const selecting = useLatest(onSelect);
   // The same function for every render, so that rows which stay are not drawn again.
@@ -60,7 +49,7 @@ export function LineList(props: LineListProps): ReactNode {
     if (line === undefined) return;
     event.preventDefault();
     onSelect(line.id);
-    reveal(scroller.current, next);
+    revealRow(scroller.current, next, ROW_HEIGHT);
   };
   return (
     <div
@@ -72,11 +61,10 @@ export function LineList(props: LineListProps): ReactNode {
       aria-rowcount={lines.length}
       aria-activedescendant={lines.slice(first, last).some(({ id }) => id === selected) ? `line-${selected}` : undefined}
       onKeyDown={onKeyDown}
-      onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+      onScroll={onScroll}
     >
       <div className={classes["sized"]} style={{ height: lines.length * ROW_HEIGHT }} role="rowgroup">
-        {Array.from({ length: slots }, (_, slot) => {
-          const index = first + ((slots + slot - (first % slots)) % slots);
+        {rowOf.map((index, slot) => {
           const line = index < last ? lines[index] : undefined;
           return line === undefined ? null : (
             <Row
@@ -95,16 +83,6 @@ export function LineList(props: LineListProps): ReactNode {
       </div>
     </div>
   );
-}
-
-/** Scroll a row into view. */
-function reveal(scroller: HTMLDivElement | null, index: number): void {
-  if (scroller === null) return;
-  const y = index * ROW_HEIGHT;
-  if (y < scroller.scrollTop) scroller.scrollTop = y;
-  else if (y + ROW_HEIGHT > scroller.scrollTop + scroller.clientHeight) {
-    scroller.scrollTop = y + ROW_HEIGHT - scroller.clientHeight;
-  }
 }
 
 interface RowProps {

@@ -1,8 +1,9 @@
-import { type KeyboardEvent, memo, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, memo, type ReactNode, useEffect, useMemo, useRef } from "react";
 import type { Schemas } from "../../api/client";
 import { useScheme } from "../../components/view/service-name";
 import { type Scheme, serviceColor } from "../../lib/color";
 import { durationNs } from "../../lib/format";
+import { revealRow, useRowsInSight } from "../../lib/use-rows-in-sight";
 import { at, type Segment, type TraceModel } from "./model";
 import type { Window } from "./search";
 import classes from "./trace.module.css";
@@ -40,23 +41,7 @@ export function Waterfall(props: WaterfallProps): ReactNode {
   const { trace, rows, logs, shown, selected, collapsed, matches, critical, goTo, onSelect, onToggle } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const scheme = useScheme();
-  const [top, setTop] = useState(0);
-  const [height, setHeight] = useState(600);
-  /** Of the rows, without the scroll bar: the axis above has the same. */
-  const [across, setAcross] = useState<number | undefined>();
-
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (element === null) return;
-    const measure = (): void => {
-      setHeight(element.clientHeight);
-      setAcross(element.clientWidth);
-    };
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
+  const { last, rowOf, width: across, onScroll } = useRowsInSight(scroller, { count: rows.length, height: ROW_HEIGHT, more: OVERSCAN });
 
   useEffect(() => {
     const element = scroller.current;
@@ -71,19 +56,11 @@ export function Waterfall(props: WaterfallProps): ReactNode {
 
   // What is selected by a key or a link comes into view; folding leaves the rows where they are.
   useEffect(() => {
-    const element = scroller.current;
     const index = selected === null ? -1 : rows.indexOf(selected);
-    if (element === null || index < 0) return;
-    const y = index * ROW_HEIGHT;
-    if (y < element.scrollTop) element.scrollTop = y;
-    else if (y + ROW_HEIGHT > element.scrollTop + element.clientHeight) element.scrollTop = y + ROW_HEIGHT - element.clientHeight;
+    if (index >= 0) revealRow(scroller.current, index, ROW_HEIGHT);
     // oxlint-disable-next-line react/exhaustive-effect-dependencies, react/exhaustive-deps
   }, [selected]);
 
-  const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - OVERSCAN);
-  const last = Math.min(rows.length, Math.ceil((top + height) / ROW_HEIGHT) + OVERSCAN);
-  // Rows that leave the sight are used again for those that come, and none is moved within the document.
-  const slots = Math.ceil(height / ROW_HEIGHT) + 2 * OVERSCAN + 1;
   const onKey = (event: KeyboardEvent): void => {
     const index = selected === null ? -1 : rows.indexOf(selected);
     const step = event.key === "ArrowDown" || event.key === "j" ? 1 : event.key === "ArrowUp" || event.key === "k" ? -1 : 0;
@@ -121,12 +98,11 @@ export function Waterfall(props: WaterfallProps): ReactNode {
         aria-label="Spans"
         aria-rowcount={rows.length}
         tabIndex={0}
-        onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+        onScroll={onScroll}
         onKeyDown={onKey}
       >
         <div className={classes["grid"]} style={{ height: rows.length * ROW_HEIGHT }} role="presentation">
-          {Array.from({ length: slots }, (_, slot) => {
-            const index = first + ((slots + slot - (first % slots)) % slots);
+          {rowOf.map((index, slot) => {
             if (index >= last) return null;
             const row = at(rows, index);
             if (row < 0) {
