@@ -353,6 +353,47 @@ async def test_kill_query_takes_the_callers_id(engine):
     assert (caught.value.code, caught.value.name) == (394, "QUERY_WAS_CANCELLED")
 
 
+async def test_killing_a_read_only_query_leaves_others_of_its_kind_alone(engine):
+    async def short(n: int) -> None:
+        rows = await engine.rows("SELECT {n:UInt64} AS n", params={"n": n}, settings={"readonly": 1})
+        assert rows == [{"n": n}]
+
+    for by_statement in (True, False) * 4:
+        query_id = f"id-{uuid.uuid4().hex}"
+        endless = "SELECT count(), {n:UInt64} FROM system.numbers"
+        task = asyncio.create_task(engine.query(endless, params={"n": 1}, settings={"readonly": 1}, query_id=query_id))
+        killed: type[BaseException] = EngineError if by_statement else asyncio.CancelledError
+        n = 0
+        while not task.done():
+            await asyncio.gather(*(short(n + i) for i in range(4)))
+            if by_statement:
+                await engine.execute(f"KILL QUERY WHERE query_id = '{query_id}' ASYNC")
+            elif n:
+                task.cancel()
+            n += 4
+        with pytest.raises(killed):
+            await task
+
+
+async def test_a_read_only_query_finds_nothing_of_the_one_before(engine):
+    read_only = {"readonly": 1}
+    rows = await engine.rows("SELECT {v:String} AS v", params={"v": "mine"}, settings=read_only)
+    assert rows == [{"v": "mine"}]
+    for _ in range(2):
+        with pytest.raises(EngineError, match="`v` is not set"):
+            await engine.rows("SELECT {v:String} AS v", settings=read_only)
+        with pytest.raises(EngineError, match="`v` is not set"):
+            await engine.rows("SELECT {v:String} AS v", params={"w": "other"}, settings=read_only)
+    for threads in (3, 5, 3):
+        rows = await engine.rows(
+            "SELECT getSetting('max_threads') AS n", settings={**read_only, "max_threads": threads}
+        )
+        assert rows == [{"n": threads}]
+    with pytest.raises(EngineError, match="throwIf"):
+        await engine.rows("SELECT throwIf({v:UInt8})", params={"v": 1}, settings=read_only)
+    assert await engine.rows("SELECT throwIf({v:UInt8}) AS no", params={"v": 0}, settings=read_only) == [{"no": 0}]
+
+
 async def test_many_at_once_keep_their_parameters_apart(engine, database):
     await engine.execute(f"CREATE TABLE {database}.t (a UInt64) ENGINE = MergeTree ORDER BY a")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote_from_bytes, unquote, urlsplit
 
@@ -28,6 +29,8 @@ _CONNECTIONS = 256
 # engine is about to close.
 _KEEPALIVE_SECONDS = 5.0
 _ERROR_BYTES = 256 * 1024
+_PLAIN = "',:()"
+"""What may stand in a query string as it is, and often does in ours."""
 _SCHEMES = {"http": "http", "https": "https", "clickhouse": "http", "clickhouses": "https"}
 _PORTS = {"http": 8123, "https": 8443}
 
@@ -165,14 +168,13 @@ class Engine:
         settings: Mapping[str, object],
         query_id: str | None,
     ) -> URL:
-        fields = [(name, encode_setting(value)) for name, value in {**self._always, **settings}.items()]
-        fields += [(f"param_{name}", encode_parameter(value)) for name, value in (params or {}).items()]
+        fields = [_setting(name, value) for name, value in {**self._always, **settings}.items()]
+        fields += [_field(f"param_{name}", encode_parameter(value)) for name, value in (params or {}).items()]
         if query_id is not None:
-            fields.append(("query_id", query_id.encode()))
+            fields.append(_field("query_id", query_id.encode()))
         if statement is not None:
-            fields.append(("query", statement.encode()))
-        query = "&".join(f"{quote_from_bytes(name.encode())}={quote_from_bytes(value)}" for name, value in fields)
-        return URL(f"{self._base}?{query}", encoded=True)
+            fields.append(_field("query", statement.encode()))
+        return URL(f"{self._base}?{'&'.join(fields)}", encoded=True)
 
     @contextlib.asynccontextmanager
     async def _request(self, url: URL, body: bytes | AsyncIterable[bytes]) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -195,6 +197,16 @@ class Engine:
         where = self._socket_path or self._base.host
         reason = str(error) or type(error).__name__
         return EngineUnavailable(f"The engine at {where} does not answer: {reason}")
+
+
+@lru_cache(maxsize=512, typed=True)
+def _setting(name: str, value: object) -> str:
+    """A setting for a URL; a tenant's are long, and the same in every statement."""
+    return _field(name, encode_setting(value))
+
+
+def _field(name: str, value: bytes) -> str:
+    return f"{quote_from_bytes(name.encode())}={quote_from_bytes(value, safe=_PLAIN)}"
 
 
 async def _whole_chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:

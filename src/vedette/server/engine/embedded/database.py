@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chdb import _chdb
 
+from vedette.server.engine.embedded.connections import KeptConnections
 from vedette.server.engine.embedded.deduplication import forget_inserts_without_parts
 from vedette.server.engine.embedded.failures import Failure, parse_failure
 from vedette.server.engine.embedded.spool import spooled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from vedette.server.engine.embedded.statements import Insert
@@ -99,11 +101,13 @@ class Database:
             formats = self._root.query("SELECT name, content_type FROM system.formats WHERE is_output", "TSV").bytes()
         except _ERRORS as error:
             raise _failure(error) from None
+        self._kept = KeptConnections(lambda: _connect(self._path))
         self.version, self.timezone = about
         self.content_types: dict[str, str] = dict(line.split("\t") for line in formats.decode().splitlines())
 
     def close(self) -> None:
         """Close the engine. Statements must have ended."""
+        self._kept.close()
         self._root.close()
 
     def answer(self, profile: Profile, head: bytes, tail: bytes, descriptor: int, compression: str | None) -> Summary:
@@ -117,7 +121,7 @@ class Database:
         if compression is not None:
             clause += b"COMPRESSION %b " % quote(compression.encode())
         try:
-            with self._connection(profile) as connection:
+            with self._reading(profile) as connection:
                 return _summary(connection.query(head + clause + tail, "Null"))
         finally:
             os.close(descriptor)
@@ -142,7 +146,9 @@ class Database:
 
     def kill(self, query_id: str | None) -> None:
         """Ask the statement of this id, or all of them, to stop; it is not waited for."""
-        condition = b"1" if query_id is None else b"Settings['log_comment'] = " + quote(query_id.encode())
+        condition = b"1"
+        if query_id is not None:
+            condition = b"Settings['log_comment'] = " + quote(self._kept.retire(query_id).encode())
         connection = _connect(self._path)
         try:
             connection.query(b"KILL QUERY WHERE " + condition + b" ASYNC", "Null")
@@ -151,22 +157,55 @@ class Database:
         finally:
             connection.close()
 
+    def by_our_ids(self, sql: bytes) -> bytes:
+        """A KILL QUERY that knows statements by their ids of HTTP, and not by those that chDB gives them."""
+        marks = self._kept.retire_all()
+        ours = b"Settings['log_comment']"
+        if marks:
+            lists = (b",".join(quote(name.encode()) for name in names) for names in (marks.values(), marks.keys()))
+            ours = b"transform(%b, [%b], [%b], %b)" % (ours, *lists, ours)
+        return re.sub(rb"\bquery_id\b", lambda _: ours, sql)
+
+    @contextlib.contextmanager
+    def _reading(self, profile: Profile) -> Iterator[Any]:
+        """A connection for a query: a kept one if nothing that the query does can stay on it."""
+        if profile.readonly != b"1" or profile.remembered:
+            with self._connection(profile) as connection:
+                yield connection
+            return
+        parameters = {name: value for name, value in profile.settings.items() if name.startswith("param_")}
+        settings = {name: value for name, value in profile.settings.items() if name not in parameters}
+        # A parameter stays on a connection: with others, a query that lacks one would find it.
+        kind = (profile.database, *sorted(settings.items()), *parameters)
+        with self._kept.use(profile.query_id, kind) as kept:
+            try:
+                if kept.is_new:
+                    self._prepare(kept.connection, replace(profile, query_id=kept.mark, settings=settings))
+                if parameters:
+                    kept.connection.query(_set(parameters), "Null")
+                yield kept.connection
+            except _ERRORS as error:
+                raise _failure(error) from None
+
     @contextlib.contextmanager
     def _connection(self, profile: Profile) -> Iterator[Any]:
         """A fresh connection: settings stay on a connection, and ``readonly`` cannot be taken back from one."""
         connection = _connect(self._path)
         try:
-            for statement in profile.remembered:
-                connection.query(statement, "Null")
-            if profile.database:
-                name = profile.database.replace("\\", "\\\\").replace("`", "\\`")
-                connection.query(f"USE `{name}`", "Null")
-            connection.query(self._preamble(profile), "Null")
+            self._prepare(connection, profile)
             yield connection
         except _ERRORS as error:
             raise _failure(error) from None
         finally:
             connection.close()
+
+    def _prepare(self, connection: Any, profile: Profile) -> None:  # noqa: ANN401 - chDB has no annotations
+        for statement in profile.remembered:
+            connection.query(statement, "Null")
+        if profile.database:
+            name = profile.database.replace("\\", "\\\\").replace("`", "\\`")
+            connection.query(f"USE `{name}`", "Null")
+        connection.query(self._preamble(profile), "Null")
 
     def _preamble(self, profile: Profile) -> bytes:
         values = {
@@ -180,7 +219,11 @@ class Database:
         }
         if profile.readonly not in _WRITABLE:
             values["readonly"] = profile.readonly
-        return b"SET " + b", ".join(name.encode() + b" = " + quote(value) for name, value in values.items())
+        return _set(values)
+
+
+def _set(values: Mapping[str, bytes]) -> bytes:
+    return b"SET " + b", ".join(name.encode() + b" = " + quote(value) for name, value in values.items())
 
 
 def _server_settings(max_memory_bytes: int) -> dict[str, object]:

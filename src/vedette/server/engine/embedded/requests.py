@@ -8,6 +8,7 @@ import hmac
 import re
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -28,6 +29,7 @@ _IGNORED = frozenset(
 )
 _FALSE = frozenset({b"", b"0", b"false"})
 _MAX_QUERY_ID = 256
+_LONGEST_KEPT = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,12 @@ def _fields(query_string: str) -> dict[str, bytes]:
 
 
 def _unquote(text: str) -> bytes:
+    # Settings come again and again, and those of a tenant are long; a statement comes once.
+    return _unquoted(text) if len(text) <= _LONGEST_KEPT else unquote_to_bytes(text.replace("+", " "))
+
+
+@lru_cache(maxsize=1024)
+def _unquoted(text: str) -> bytes:
     return unquote_to_bytes(text.replace("+", " "))
 
 

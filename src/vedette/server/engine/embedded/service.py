@@ -211,7 +211,7 @@ class Service:
     async def _execute(self, job: _Job, statement: Query) -> web.StreamResponse:
         fmt = statement.fmt or job.request.default_format or "TabSeparated"
         kill = statement.keyword == b"KILL"
-        sql = _by_our_id(statement.sql) if kill else statement.sql
+        sql = self._database.by_our_ids(statement.sql) if kill else statement.sql
         future = await self._submit(job.request.query_id, self._database.execute, job.profile, sql, fmt, urgent=kill)
         try:
             body, summary = await asyncio.shield(future)
@@ -395,11 +395,6 @@ def _after(beginning: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     if beginning:
         yield beginning
     yield from rest
-
-
-def _by_our_id(sql: bytes) -> bytes:
-    """KILL QUERY knows chDB's ids; ours is in the settings of the process."""
-    return re.sub(rb"\bquery_id\b", b"Settings['log_comment']", sql)
 
 
 def _summary_json(summary: Summary) -> str:
