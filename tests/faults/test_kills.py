@@ -144,6 +144,8 @@ def check_exactly_once(platform, acknowledged: dict[str, set[int]], sent: dict[s
         """
         SELECT (SELECT count() FROM spans) AS spans,
                (SELECT sum(count) FROM red_minute) AS red,
+               (SELECT sum(count) FROM red_service_minute) AS red_services,
+               (SELECT sum(count) FROM red_service_hour) AS red_services_by_hour,
                (SELECT sum(span_count) FROM trace_index) AS indexed,
                (SELECT sum(rows) FROM usage_hour WHERE signal = 'traces') AS used
         """,

@@ -124,9 +124,13 @@ ASK = {
     "jaeger_dependencies": lambda reader: dependencies_document(reader, "acme", range_=RANGE, service=""),
     "services": lambda reader: red.services(reader, "acme", range_=RANGE),
     "operations": lambda reader: red.operations(reader, "acme", service="shop", range_=RANGE),
-    "red_series": lambda reader: red.red_series(
-        reader, "acme", service="shop", operation="", range_=RANGE, step_ns=5 * red.MINUTE_NS
-    ),
+    **{
+        name: lambda reader, operation=operation: red.red_series(
+            reader, "acme", service="shop", operation=operation, range_=RANGE, step_ns=5 * red.MINUTE_NS
+        )
+        for name, operation in (("red_series", "GET /"), ("service_series", ""))
+    },
+    "trends": lambda reader: red.trends(reader, "acme", range_=RANGE, points=30),
     "service_map": lambda reader: red.service_map(reader, "acme", range_=RANGE),
 }
 

@@ -1,13 +1,5 @@
--- One service's figures over time: a row for every step, also where nothing happened. They are those of its server and
--- consumer spans, if it has any in the range and no operation is named, else those of all its spans.
-WITH
-    {step_seconds:UInt32} AS seconds,
-    (
-        SELECT {operation:String} = '' AND countIf(kind IN ('server', 'consumer')) > 0
-        FROM vedette.red_minute
-        WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
-          AND service = {service:String}
-    ) AS served_only
+-- One operation's figures over time, of spans of any kind: a row for every step, also where nothing happened.
+WITH {step_seconds:UInt32} AS seconds
 SELECT
     formatDateTime(at, '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS time,
     requests AS request_count,
@@ -27,11 +19,10 @@ FROM
     FROM vedette.red_minute
     WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
       AND service = {service:String}
-      AND ({operation:String} = '' OR name = {operation:String})
-      AND (NOT served_only OR kind IN ('server', 'consumer'))
+      AND name = {operation:String}
     GROUP BY at
     ORDER BY at WITH FILL FROM toDateTime({start:Int64}, 'UTC') TO toDateTime({end:Int64}, 'UTC') STEP {step_seconds:UInt32}
 )
 ORDER BY at
--- parameters: {"end": 1782910800, "first_hour": 1782907200, "last_hour": 1782910800, "operation": "", "service": "shop", "start": 1782907200, "step_seconds": 300}
+-- parameters: {"end": 1782910800, "first_hour": 1782907200, "last_hour": 1782910800, "operation": "GET /", "service": "shop", "start": 1782907200, "step_seconds": 300}
 -- settings: {"enable_join_runtime_filters": 0, "output_format_json_array_of_rows": 1, "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}

@@ -46,7 +46,18 @@ class Stored:
 
 
 SIGNALS = {
-    "traces": Stored(("spans", "trace_index"), ("red_minute", "red_hour", "service_edges_closed", "attribute_values")),
+    "traces": Stored(
+        ("spans", "trace_index"),
+        (
+            "red_minute",
+            "red_hour",
+            "red_service_minute",
+            "red_service_hour",
+            "service_versions",
+            "service_edges_closed",
+            "attribute_values",
+        ),
+    ),
     "logs": Stored(("logs",)),
     "metrics": Stored(("samples", "histograms", "exemplars"), (), "raw_gone", 2),
     "metrics_5m": Stored(("samples_5m", "histograms_5m"), (), "samples_5m_gone", 2),

@@ -1,6 +1,6 @@
 -- Spans and errors of each service, busiest first.
-SELECT service AS name, sum(red.count) AS spans, sumIf(red.count, status = 'error') AS errors
-FROM vedette.red_minute AS red
+SELECT service AS name, sum(red.count) AS spans, sum(red.error_count) AS errors
+FROM vedette.red_service_minute AS red
 WHERE tenant = {tenant:String}
     AND minute >= toStartOfMinute(fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC'))
     AND minute < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')

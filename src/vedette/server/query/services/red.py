@@ -75,8 +75,11 @@ async def red_series(
     end_ns = -(-range_.end_ns // step_ns) * step_ns
     if (end_ns - start_ns) // step_ns > MAX_POINTS:
         raise InvalidInput(f"Parameter 'step' makes more than {MAX_POINTS} points of this range; make it larger.")
-    params = {"service": service, "operation": operation, "step_seconds": step_ns // 1_000_000_000}
-    return await _answer(reader, tenant, "red_series", params, member="points", range_=TimeRange(start_ns, end_ns))
+    params = {"service": service, "step_seconds": step_ns // 1_000_000_000}
+    name = "service_series"
+    if operation:
+        params["operation"], name = operation, "red_series"
+    return await _answer(reader, tenant, name, params, member="points", range_=TimeRange(start_ns, end_ns))
 
 
 async def service_map(reader: Reader, tenant: str, *, range_: TimeRange) -> bytes:
@@ -126,7 +129,6 @@ def _rfc3339(seconds: int) -> str:
 
 @cache
 def _statement(name: str) -> str:
-    shared = {
-        part: (_FOLDER / f"{part.lower()}.sql").read_text(encoding="utf-8").rstrip() for part in ("Figures", "Red")
-    }
+    parts = {"Figures": "figures", "Red": "red", "ServiceRed": "service_red"}
+    shared = {part: (_FOLDER / f"{file}.sql").read_text(encoding="utf-8").rstrip() for part, file in parts.items()}
     return Template((_FOLDER / f"{name}.sql").read_text(encoding="utf-8")).substitute(shared)

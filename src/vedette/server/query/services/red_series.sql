@@ -1,13 +1,5 @@
--- One service's figures over time: a row for every step, also where nothing happened. They are those of its server and
--- consumer spans, if it has any in the range and no operation is named, else those of all its spans.
-WITH
-    {step_seconds:UInt32} AS seconds,
-    (
-        SELECT {operation:String} = '' AND countIf(kind IN ('server', 'consumer')) > 0
-        FROM vedette.red_minute
-        WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
-          AND service = {service:String}
-    ) AS served_only
+-- One operation's figures over time, of spans of any kind: a row for every step, also where nothing happened.
+WITH {step_seconds:UInt32} AS seconds
 SELECT
     formatDateTime(at, '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS time,
 ${Figures}
@@ -21,8 +13,7 @@ FROM
     FROM vedette.red_minute
     WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
       AND service = {service:String}
-      AND ({operation:String} = '' OR name = {operation:String})
-      AND (NOT served_only OR kind IN ('server', 'consumer'))
+      AND name = {operation:String}
     GROUP BY at
     ORDER BY at WITH FILL FROM toDateTime({start:Int64}, 'UTC') TO toDateTime({end:Int64}, 'UTC') STEP {step_seconds:UInt32}
 )

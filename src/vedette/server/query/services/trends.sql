@@ -4,35 +4,29 @@ WITH range({points:UInt32}) AS steps
 SELECT
     service,
     -- An index of 0 is none, and reads as 0.
-    arrayMap(s -> if(is_served, served, spans)[indexOf(buckets, s)], steps) AS request_counts,
-    arrayMap(s -> if(is_served, served_errors, span_errors)[indexOf(buckets, s)], steps) AS error_counts,
-    arrayMap(s -> nullIf(if(is_served, served_p95, span_p95)[indexOf(buckets, s)], 0), steps) AS p95_ms
+    arrayMap(s -> if(is_served, served_steps.2, other_steps.2)[indexOf(if(is_served, served_steps.1, other_steps.1), s)], steps) AS request_counts,
+    arrayMap(s -> if(is_served, served_steps.3, other_steps.3)[indexOf(if(is_served, served_steps.1, other_steps.1), s)], steps) AS error_counts,
+    arrayMap(s -> nullIf(if(is_served, served_steps.4, other_steps.4)[indexOf(if(is_served, served_steps.1, other_steps.1), s)], 0), steps) AS p95_ms
 FROM
 (
     SELECT
         service,
-        sum(served_count) > 0 AS is_served,
-        groupArray(bucket) AS buckets,
-        groupArray(span_count) AS spans,
-        groupArray(span_error_count) AS span_errors,
-        groupArray(span_p95_ms) AS span_p95,
-        groupArray(served_count) AS served,
-        groupArray(served_error_count) AS served_errors,
-        groupArray(served_p95_ms) AS served_p95
+        countIf(served) > 0 AS is_served,
+        groupArrayIf((bucket, spans, errors, step_p95_ms), served) AS served_steps,
+        groupArrayIf((bucket, spans, errors, step_p95_ms), NOT served) AS other_steps
     FROM
     (
+        -- Each state of durations is merged once.
         SELECT
             toString(service) AS service,
+            served,
             toUInt32(intDiv(toInt64(toUnixTimestamp(minute)) - {start:Int64}, {step_seconds:Int64})) AS bucket,
-            sum(count) AS span_count,
-            sumIf(count, status = 'error') AS span_error_count,
-            round(quantilesDDMerge(0.01, 0.95)(durations)[1]::Float64 / 1e6, 3) AS span_p95_ms,
-            sumIf(count, kind IN ('server', 'consumer')) AS served_count,
-            sumIf(count, status = 'error' AND kind IN ('server', 'consumer')) AS served_error_count,
-            if(served_count = 0, 0, round(quantilesDDMergeIf(0.01, 0.95)(durations, kind IN ('server', 'consumer'))[1]::Float64 / 1e6, 3)) AS served_p95_ms
-        FROM vedette.red_minute
+            sum(count) AS spans,
+            sum(error_count) AS errors,
+            round(quantilesDDMerge(0.01, 0.95)(durations)[1]::Float64 / 1e6, 3) AS step_p95_ms
+        FROM vedette.red_service_minute
         WHERE minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
-        GROUP BY service, bucket
+        GROUP BY service, served, bucket
     )
     GROUP BY service
 )
