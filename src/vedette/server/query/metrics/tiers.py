@@ -122,7 +122,8 @@ class Tiers:
         """
         if request.moment_ms is None:
             return None
-        gone = request.start_ms < await self._raw_gone_ms(metrics)
+        # What looks back beyond 1970 finds nothing there, and nothing has gone.
+        gone = max(request.start_ms, 0) < await self._raw_gone_ms(metrics)
         wide = request.step_ms >= min(RESOLUTIONS_MS.values()) and request.end_ms - request.start_ms >= _LEAST_SPAN_MS
         if not gone and not wide:
             return None
