@@ -1,13 +1,12 @@
 """What the SDK costs beside the libraries that people use today: CPU per operation on one thread, in the same run.
 
-Each pair is measured alternately, and the least of nine rounds of each counts, so that a noisy machine moves the
+Each pair is measured alternately, and the least of nine rounds of each (of 60 short ones for logs) counts, so that a noisy machine moves the
 ratios little. `goal` is the ratio that the project asks of itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import logging
 import os
@@ -28,10 +27,11 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from bench.report import report
 from vedette.sdk.context import context
+from vedette.sdk.export.logs import LogStage
 from vedette.sdk.export.spans import SpanStage
 from vedette.sdk.logs import stdlib_records
 from vedette.sdk.logs.lines import JsonLines
-from vedette.sdk.logs.logger import get_logger, set_levels
+from vedette.sdk.logs.logger import bounded, get_logger, set_levels
 from vedette.sdk.logs.stdlib import StdlibHandler
 from vedette.sdk.metrics.exposition import exposition
 from vedette.sdk.metrics.registry import Registry
@@ -57,10 +57,16 @@ def micros(work: Callable[[], None], times: int) -> float:
 
 
 def compare(
-    what: str, times: int, ours: Callable[[], None], theirs: Callable[[], None], whose: str, goal: float
+    what: str,
+    times: int,
+    ours: Callable[[], None],
+    theirs: Callable[[], None],
+    whose: str,
+    goal: float,
+    rounds: int = ROUNDS,
 ) -> None:
     own, other = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         own.append(micros(ours, times))
         other.append(micros(theirs, times))
     ratio = min(own) / min(other)
@@ -157,8 +163,6 @@ def metrics() -> None:
     plain, theirs = own.counter("a_total"), prometheus_client.Counter("a", "a", registry=other)
     labelled = own.counter("b_total", labels=["status", "route"])
     labelled_theirs = prometheus_client.Counter("b", "b", ["status", "route"], registry=other)
-    seen = own.histogram("c")
-    seen_theirs = prometheus_client.Histogram("c", "c", registry=other)
 
     def repeat(call: Callable[[], object]) -> Callable[[], None]:
         def work() -> None:
@@ -181,23 +185,19 @@ def metrics() -> None:
 
         return work
 
-    compare("counter", count, repeat(plain.inc), repeat(theirs.inc), "prometheus_client", 0.25)
-    compare(
-        "counter, labels looked up",
-        count,
-        looked_up(labelled),
-        looked_up(labelled_theirs),
-        "prometheus_client",
-        0.12,
-    )
-    compare(
-        "counter, labels by keyword",
-        count,
-        by_keyword(labelled),
-        by_keyword(labelled_theirs),
-        "prometheus_client",
-        0.12,
-    )
+    def compare_counters(what: str, ours: Callable[[], None], theirs: Callable[[], None], goal: float) -> None:
+        compare(what, count, ours, theirs, "prometheus_client", goal)
+
+    compare_counters("counter", repeat(plain.inc), repeat(theirs.inc), 0.25)
+    compare_counters("counter, labels looked up", looked_up(labelled), looked_up(labelled_theirs), 0.12)
+    compare_counters("counter, labels by keyword", by_keyword(labelled), by_keyword(labelled_theirs), 0.12)
+    _histogram(own, other, count)
+    _exposition()
+
+
+def _histogram(own: Registry, other: prometheus_client.CollectorRegistry, count: int) -> None:
+    seen = own.histogram("c")
+    seen_theirs = prometheus_client.Histogram("c", "c", registry=other)
 
     def observe() -> None:
         for number in range(count):
@@ -209,6 +209,9 @@ def metrics() -> None:
             seen_theirs.observe(number * 0.001)
 
     compare("histogram, fold included", count, observe, observe_theirs, "prometheus_client", 0.25)
+
+
+def _exposition() -> None:
     big, big_theirs = Registry(), prometheus_client.CollectorRegistry()
     many = big.counter("many_total", labels=["n"])
     many_theirs = prometheus_client.Counter("many", "many", ["n"], registry=big_theirs)
@@ -225,30 +228,30 @@ def metrics() -> None:
     )
 
 
+def _no_envelope() -> Any:
+    """Nothing is sent."""
+
+
 def _provider_current() -> Any:
     provider = TracerProvider(Resource({"service.name": "bench"}), Ratio(1), 1 << 20)
     return provider.get_tracer("bench").start_as_current_span("request")
 
 
-def logs() -> None:
-    count = 5000
-    lines = JsonLines("bench", Redactor())
-    out = os.open(os.devnull, os.O_WRONLY)
-    log = get_logger("bench.logs").with_context(user_id=123)
+class NullWriter:
+    """Writes to /dev/null, by the system call that structlog's logger makes for each line."""
 
-    def fields() -> dict[str, Any]:
-        return {"order_id": 42, "status": "ok", "amount": 9.99, "items": 3, "path": "/api/orders"}
+    def __init__(self) -> None:
+        self._descriptor = os.open(os.devnull, os.O_WRONLY)
 
-    def write_line(record: Any) -> None:
-        os.write(out, lines.format(record).encode())
+    def write(self, text: str, _lines: int) -> None:
+        os.write(self._descriptor, text.encode())
 
-    buffer: list[Any] = []
+    def close(self) -> None:
+        os.close(self._descriptor)
 
-    def write_buffered(record: Any) -> None:
-        buffer.append(record)
-        if len(buffer) >= 64:
-            os.write(out, "".join([lines.format(held) for held in buffer]).encode())
-            buffer.clear()
+
+def _structlog_logger() -> Any:
+    """What a careful service sets up: level, time, trace ids, exceptions, JSON by orjson, a write a line."""
 
     def add_ids(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
         found = trace.get_current_span().get_span_context()
@@ -269,25 +272,46 @@ def logs() -> None:
         logger_factory=structlog.BytesLoggerFactory(file=sink),
         cache_logger_on_first_use=True,
     )
-    other = structlog.get_logger().bind(user_id=123, logger="bench.logs", service="bench")
+    return structlog.get_logger().bind(user_id=123, logger="bench.logs", service="bench")
 
-    def through(target: Any) -> Callable[[], None]:
-        def work() -> None:
-            for _ in range(count):
-                target.info("order placed", **fields())
 
-        return work
+def orders(target: Any, times: int) -> Callable[[], None]:
+    """Log calls as a program writes them."""
+
+    def work() -> None:
+        for _ in range(times):
+            target.info("order placed", order_id=42, status="ok", amount=9.99, items=3, path="/api/orders")
+
+    return work
+
+
+def logs() -> None:
+    chunk, count = 64, 64 * 8  # short rounds and many of them: one of each finds the machine undisturbed
+    lines, writer = JsonLines("bench", Redactor()), NullWriter()
+    log, other = get_logger("bench.logs").with_context(user_id=123), _structlog_logger()
+    queue: list[Any] = []
+    stage = LogStage(queue, lines, writer, None, _no_envelope, 1)
+    some = orders(log, chunk)
+
+    def write_line(record: Any) -> None:
+        writer.write(lines.format(record), 1)
+
+    def buffered() -> None:
+        for _ in range(count // chunk):
+            some()
+            stage.step()  # as the background thread does
 
     with (
         _provider_current(),
         context(correlation_id="c-1"),
         structlog.contextvars.bound_contextvars(correlation_id="c-1"),
     ):
+        theirs = orders(other, count)
         set_levels({"": 20}, write_line)
-        compare("JSON line, written each", count, through(log), through(other), "structlog + orjson", 0.2)
-        set_levels({"": 20}, write_buffered)
-        compare("JSON line, 64 at a time", count, through(log), through(other), "structlog + orjson", 0.12)
-        _stdlib(count, lines)
+        compare("JSON line, written each", count, orders(log, count), theirs, "structlog + orjson", 0.2, 60)
+        set_levels({"": 20}, bounded(queue, count, lambda: None))
+        compare("JSON line, 64 at a time", count, buffered, theirs, "structlog + orjson", 0.12, 60)
+        _stdlib(count, stage, queue)
     set_levels({"": 20}, write_line)
     disabled = logging.getLogger("bench.disabled")
     disabled.setLevel(logging.WARNING)
@@ -299,7 +323,7 @@ def logs() -> None:
 
         return work
 
-    compare("disabled log call", count, off(log), off(disabled), "stdlib", 1.0)
+    compare("disabled log call", count, off(log), off(disabled), "stdlib", 1.0, 60)
     set_levels({"": 20}, None)
 
 
@@ -320,34 +344,35 @@ class JsonFormatter(logging.Formatter):
         )
 
 
-def _stdlib(count: int, lines: JsonLines) -> None:
-    queue: list[Any] = []
-    out = io.StringIO()
+def _stdlib(count: int, stage: LogStage, queue: list[Any]) -> None:
     ours, theirs = logging.getLogger("bench.ours"), logging.getLogger("bench.theirs")
     for logger in (ours, theirs):
         logger.propagate = False
         logger.setLevel(logging.INFO)
-    ours.addHandler(StdlibHandler(queue.append))
+    ours.addHandler(StdlibHandler(bounded(queue, count, lambda: None)))
     handler = logging.StreamHandler(open(os.devnull, "w"))  # noqa: PTH123, SIM115 - open to the end
     handler.setFormatter(JsonFormatter())
     theirs.addHandler(handler)
 
+    def placed(logger: logging.Logger, numbers: range) -> None:
+        for number in numbers:
+            logger.info("order %s placed", number)
+
     def work_ours() -> None:
         stdlib_records.install()  # as `configure` does
-        for number in range(count):
-            ours.info("order %s placed", number)
-            if len(queue) >= 64:
-                out.write("".join([lines.format(record) for record in queue]))
-                queue.clear()
-        out.seek(0)
-        out.truncate()
+        for begin in range(0, count, 64):
+            placed(ours, range(begin, begin + 64))
+            stage.step()
         stdlib_records.remove()
 
-    def work_theirs() -> None:
-        for number in range(count):
-            theirs.info("order %s placed", number)
-
-    compare("through stdlib's Logger", count, work_ours, work_theirs, "stdlib + JSON formatter", 0.35)
+    compare(
+        "through stdlib's Logger",
+        count,
+        work_ours,
+        lambda: placed(theirs, range(count)),
+        "stdlib + JSON formatter",
+        0.35,
+    )
 
 
 EXPLODING = """
@@ -366,24 +391,7 @@ print(grown, len(users._family.series), took / 10)
 """
 
 
-def whole() -> list[dict[str, object]]:
-    """What concerns the whole process: import time, spans a second without a drop, memory with the platform away."""
-    imports = [
-        float(
-            subprocess.run(
-                [
-                    sys.executable,
-                    "-c",
-                    "import time; a=time.perf_counter(); import vedette; print(time.perf_counter()-a)",
-                ],
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout
-        )
-        for _ in range(5)
-    ]
-    program = """
+LASTING = """
 import sys, time
 from time import perf_counter
 if "bare" not in sys.argv:
@@ -409,14 +417,25 @@ peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.s
 print(done, peak, sum(guard.drops().values()) if "bare" not in sys.argv else 0)
 """
 
-    def run(rate: int, *more: str) -> tuple[int, float, int]:
-        with tempfile.TemporaryDirectory() as spool:
-            said = subprocess.run(
-                [sys.executable, "-c", program, str(rate), spool, *more], check=True, capture_output=True, text=True
-            ).stdout.split()
-        return int(said[0]), float(said[1]), int(said[2])
 
-    fast, away, bare = run(40_000, "busy"), run(10_000), run(10_000, "bare")
+def _import_seconds() -> float:
+    program = "import time; a=time.perf_counter(); import vedette; print(time.perf_counter()-a)"
+    run = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    return float(run.stdout)
+
+
+def _lasting(rate: int, *more: str) -> tuple[int, float, int]:
+    """Spans made, the peak of memory in MB, and what was dropped, of five seconds with the platform away."""
+    with tempfile.TemporaryDirectory() as spool:
+        command = [sys.executable, "-c", LASTING, str(rate), spool, *more]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return int(said[0]), float(said[1]), int(said[2])
+
+
+def whole() -> list[dict[str, object]]:
+    """What concerns the whole process: import time, spans a second without a drop, memory with the platform away."""
+    imports = [_import_seconds() for _ in range(5)]
+    fast, away, bare = _lasting(40_000, "busy"), _lasting(10_000), _lasting(10_000, "bare")
     return [
         {"what": "import vedette", "measured": f"{min(imports) * 1000:.1f} ms", "goal": "100 ms"},
         {

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +52,7 @@ class Runtime:
         self.resource = provider.resource
         self.redactor = Redactor(settings.redact_keys, settings.redact_patterns, enabled=settings.redaction)
         self._envelope: Envelope | None = None
-        self.log_queue: deque[Any] = deque()
+        self.log_queue: list[Any] = []  # records end to end
         self.exporter: Exporter = self._build()
         self.shipper: Shipper | None = None
 

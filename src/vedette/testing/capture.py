@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from opentelemetry.trace import format_span_id
 
 from vedette.sdk import configure as sdk
+from vedette.sdk.context import named
 from vedette.sdk.logs.logger import desk
 from vedette.sdk.logs.records import level_name, message_of
 from vedette.sdk.metrics.registry import registry
@@ -89,14 +90,15 @@ class Telemetry:
     @property
     def logs(self) -> list[CapturedLog]:
         """The log records, from our loggers and the standard library's."""
+        captured = [record[0].captured(record) for record in list(self._records)]
         return [
             CapturedLog(
-                level_name(record[1]),
-                record[2].name,
-                message_of(record),
-                {**(record[7] or {}), **(record[6] or {}), **record[5]},
+                level_name(one.level),
+                one.channel.name,
+                message_of(one),
+                {**named(one.context), **(one.bound or {}), **one.fields},
             )
-            for record in list(self._records)
+            for one in captured
         ]
 
     def metric(self, name: str, **labels: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -177,10 +177,8 @@ class AgentObservability:
             self._say("agent loop ended", outcome=outcome, duration_ms=round(seconds * 1000, 3))
             self._note("agent.loop", result="success" if outcome == "success" else "failure")
             self._runs.remove(run)
-            try:
+            with suppress(ValueError):  # it ends in another context than it began
                 _current.reset(token)
-            except ValueError:  # it ends in another context than it began
-                pass
 
     @contextmanager
     def tool(self, name: str, arguments: Any = None) -> Iterator[api.Span]:

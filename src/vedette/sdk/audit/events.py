@@ -15,7 +15,7 @@ from opentelemetry import trace as api
 from vedette.sdk.audit.shipping import record_of
 from vedette.sdk.audit.trail import AuditTrail, Receipt
 from vedette.sdk.configure import runtime
-from vedette.sdk.context import CORRELATION_ID, TENANT
+from vedette.sdk.context import CORRELATION_ID, TENANT, named
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import dropped, fault, tell
 from vedette.sdk.logs.logger import desk
@@ -49,7 +49,7 @@ def audit(
     `durable` of the receipt; the event then goes with the logs instead.
     """
     active = runtime()
-    held = context_fields.get() or {}
+    held = named(context_fields.get())
     span = api.get_current_span().get_span_context()
     redactor = active.redactor if active is not None else _plain
     event: dict[str, Any] = {

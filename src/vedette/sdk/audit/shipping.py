@@ -18,7 +18,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from vedette.sdk.background import begin_thread, end_thread
 from vedette.sdk.export.batch import Batch
 from vedette.sdk.guard import dropped, fault, tell
-from vedette.sdk.logs.records import Channel
+from vedette.sdk.logs.records import Captured, Channel
 from vedette.sdk.resource import Scope
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def record_of(event: Mapping[str, Any]) -> Record:
     fields |= {f"audit.details.{key}": value for key, value in event["details"].items()}
     message = f"{event['action']} by {event['actor']} on {event['target']}: {event['result']}"
     at = int(datetime.fromisoformat(event["time"]).timestamp() * 1e6) * 1000
-    return (at, _INFO, _channel, message, (), fields, None, None, _span(event), None, "audit", None)
+    return Captured(at, _INFO, _channel, message, (), fields, None, None, _span(event), None, "audit").record()
 
 
 def _span(event: Mapping[str, Any]) -> NonRecordingSpan | None:

@@ -60,20 +60,20 @@ class BulkStage:
         self._day = -1
         self._head = ""
 
-    def take(self, records: list[Record]) -> None:
-        """Add records, each an action and its document."""
-        for record in records:
-            try:
-                self._items.append(self._item(record))
-            except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
-                dropped(self.signal, "they cannot be formatted", 1)
-                fault("formatting a document", error)
+    def take(self, record: Record) -> None:
+        """Add a record: an action and its document."""
+        try:
+            self._items.append(self._item(record))
+        except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
+            dropped(self.signal, "they cannot be formatted", 1)
+            fault("formatting a document", error)
 
     def _item(self, record: Record) -> str:
-        day = record[0] // _DAY_NS
+        at = record[1]
+        day = at // _DAY_NS
         if day != self._day:
             self._day = day
-            index = strftime(self._index, gmtime(record[0] // 1_000_000_000))
+            index = strftime(self._index, gmtime(at // 1_000_000_000))
             self._head = f'{{"create":{{"_index":{json.dumps(index)},"_id":"{self._process}'
         return f'{self._head}{next(self._ids):x}"}}}}\n{{"@{self._lines.format(record)[2:]}'
 

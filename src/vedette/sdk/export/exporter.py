@@ -91,7 +91,8 @@ class Exporter:
 
     def wake(self) -> None:
         """Work now instead of at the next tick."""
-        self._wake.set()
+        if not self._wake.is_set():  # whoever wakes may do so for each record
+            self._wake.set()
 
     def _run(self) -> None:
         pause = _PAUSE_SECONDS

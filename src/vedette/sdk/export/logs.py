@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.guard import dropped, fault
+from vedette.sdk.logs.records import USUAL_SIZE
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable
 
     from vedette.sdk.export.bulk import BulkStage
@@ -36,7 +36,7 @@ class LogStage:
 
     def __init__(
         self,
-        queue: deque[Record],
+        queue: list[Any],
         lines: Lines | None,
         writer: Writer | None,
         encoder: LogEncoder | None,
@@ -64,58 +64,57 @@ class LogStage:
 
     def step(self) -> bool:
         """Write and encode up to 1,024 records."""
-        take = self._queue.popleft
-        records = []
-        try:
-            for _ in range(_STEP):
-                records.append(take())  # noqa: PERF401 - the queue may run empty
-        except IndexError:
-            pass
-        if not records:
+        queue = self._queue
+        waiting = queue[: _STEP * USUAL_SIZE]
+        if not waiting:
             return False
-        if self._lines is not None and self._writer is not None:
-            self._write(records, self._lines, self._writer)
-        if self._encoder is not None:
-            self._encode(records, self._encoder)
-        if self._more is not None:
-            self._more.take(records)
-        return len(records) == _STEP
+        renders = self._lines.renders if self._lines is not None and self._writer is not None else None
+        encoder, more = self._encoder, self._more
+        out: list[str] = []
+        begin, size = 0, len(waiting)
+        try:
+            while begin < size:
+                site = waiting[begin]
+                end = begin + site.size
+                if end > size:  # cut in two: the rest of it is not among what was taken
+                    break
+                record = waiting[begin:end]
+                begin = end
+                if renders is not None:
+                    try:
+                        out.append(renders[site](record))
+                    except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
+                        dropped("log lines", "they cannot be formatted", 1)
+                        fault("formatting a log line", error)
+                if encoder is not None:
+                    self._encode(record, encoder)
+                if more is not None:
+                    more.take(record)
+        finally:
+            del queue[:begin]
+            if out and self._writer is not None:
+                self._writer.write("".join(out), len(out))
+        return size == _STEP * USUAL_SIZE
 
-    @staticmethod
-    def _write(records: list[Record], lines: Lines, writer: Writer) -> None:
-        out = []
-        for record in records:
-            try:
-                out.append(lines.format(record))
-            except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
-                dropped("log lines", "they cannot be formatted", 1)
-                fault("formatting a log line", error)
-        writer.write("".join(out), len(out))
-
-    def _encode(self, records: list[Record], encoder: LogEncoder) -> None:
-        groups, encode = self._groups, encoder.encode
-        count = size = 0
-        for record in records:
-            try:
-                item = encode(record)
-            except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
-                dropped("logs", "they cannot be encoded", 1)
-                fault("encoding a log record", error)
-                continue
-            scope = record[2].scope
-            group = groups.get(id(scope))
-            if group is None:
-                groups[id(scope)] = (scope, [item])
-            else:
-                group[1].append(item)
-            count += 1
-            size += len(item)
-        self._count += count
-        self._bytes += size
+    def _encode(self, record: Record, encoder: LogEncoder) -> None:
+        try:
+            item = encoder.encode(record)
+        except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
+            dropped("logs", "they cannot be encoded", 1)
+            fault("encoding a log record", error)
+            return
+        scope = record[0].channel.scope
+        group = self._groups.get(id(scope))
+        if group is None:
+            self._groups[id(scope)] = (scope, [item])
+        else:
+            group[1].append(item)
+        self._count += 1
+        self._bytes += len(item)
 
     def pressed(self) -> bool:
         """Whether so many records wait that drops are near."""
-        return len(self._queue) > _PRESSED
+        return len(self._queue) > _PRESSED * USUAL_SIZE
 
     def full(self) -> bool:
         """Whether a request's worth of records is encoded."""

@@ -29,7 +29,7 @@ class _Carried(NamedTuple):
     """A context as it can be sent: the headers of the propagators, and the fields of log lines."""
 
     headers: dict[str, str]
-    fields: dict[str, Any] | None
+    fields: dict[str, Any] | str | None
 
     @contextmanager
     def entered(self) -> Iterator[None]:

@@ -55,5 +55,5 @@ class Gate:
                     return False
         if left_out:
             fields = {"suppressed": left_out}
-            sink(Captured(time_ns(), level, channel, message, (), fields, None, None, None))
+            sink(Captured(time_ns(), level, channel, message, (), fields, None, None, None).record())
         return True

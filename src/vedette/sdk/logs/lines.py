@@ -8,17 +8,18 @@ from math import inf
 from time import gmtime, localtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vedette.sdk.context import named
 from vedette.sdk.logs.line_shapes import compiled
-from vedette.sdk.logs.records import Captured, Record, ids_of, level_name, message_of
-from vedette.sdk.logs.shapes import KEPT_SHAPES, MOST_COMPILED, NO_NAMES, NameSets, Shapes
+from vedette.sdk.logs.records import ids_of, level_name, message_of
+from vedette.sdk.logs.shapes import KEPT, NO_NAMES, NameSets
 from vedette.sdk.redaction import MASK
 from vedette.sdk.traces.span import Span
 from vedette.sdk.values import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from vedette.sdk.logs.records import Channel
+    from vedette.sdk.logs.records import Captured, Channel, Record, Site
     from vedette.sdk.redaction import Redactor
 
 __all__ = ["ConsoleLines", "JsonLines", "Lines"]
@@ -26,6 +27,7 @@ __all__ = ["ConsoleLines", "JsonLines", "Lines"]
 _SECOND = 1_000_000_000
 _KEPT = 4096
 _KEPT_OF_A_KEY = 128
+_MOST_KEYS = 256
 _KEPT_CHARS = 64
 _FILLINGS_OF_A_KEY = 4
 _RESERVED = frozenset(
@@ -36,7 +38,9 @@ _COLOURS = {"trace": "90", "debug": "36", "info": "32", "warning": "33", "error"
 
 
 class Lines(Protocol):
-    """Formats one record as text that ends with a newline."""
+    """Formats one record as text that ends with a newline. `renders` has the functions that do so, by site."""
+
+    renders: Mapping[Site, Callable[[Record], str]]
 
     def format(self, record: Record) -> str:
         """The line, or lines, of `record`."""
@@ -76,63 +80,54 @@ class JsonLines:
     `timestamp`, `level`, `logger`, `message`, the fields, `exception`, `service`, `trace_id`, `span_id`. A field of
     one of these names gets an underscore at its end.
 
-    Lines of one call look alike, so a function is compiled for each shape that comes again: it holds what stays the
-    same and puts in the values. What it was not made for (other names, names that meet) goes the long way.
+    A function is compiled for each site: it holds what stays the same and puts in the values. What it was not made for
+    (names that meet, records like no others) goes the long way.
     """
 
     def __init__(self, service: str, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._redact = redactor.text
+        self.redact = redactor.text
         self.service = f',"service":{encode_basestring(service)}}}\n'
         self._heads: dict[tuple[Any, int], str] = {}
         self._keys: dict[Any, str] = {}
         self.quoted = _Quoted(redactor, self.other, _KEPT)
         self._quoted_of: dict[str, _Quoted] = {}
-        self._shapes = Shapes(lambda record: compiled(self, record))
-        self._renders: dict[str, Any] = {}  # the function that a message took the last time
+        self.renders: Mapping[Site, Callable[[Record], str]] = _Renders(self._render_of)
         # What consecutive records share: the second, the logger's and the context's fields, the span.
         self.begin = 0
         self.time = ""
         self.bound: Any = None
-        self.bound_text = ""
-        self.bound_names: frozenset[Any] = NO_NAMES
+        self._bound_text = ""
         self.context: Any = None
-        self.context_text = ""
-        self.context_names: frozenset[Any] = NO_NAMES
-        self._shared: dict[Shared, tuple[str, frozenset[Any]]] = {}
+        self._context_text = ""
+        self.shared_text = ""  # of both
+        self.names = NO_NAMES
+        self._shared: dict[Shared, str] = {}
         self._name_sets = NameSets()
         self.span: Any = None
         self.ids = ""
 
     def format(self, record: Record) -> str:
         """The JSON line of `record`."""
-        message = record[3]
-        if type(message) is not str:
-            return self._in_full(record)
-        render = self._renders.get(message)
-        try:
-            line: str | None = None if render is None else render(record)
-            if line is None:
-                render = self._render_for(record)
-                line = None if render is None else render(record)
-        except (TypeError, ValueError):  # a mapping where strings came before; an integer of thousands of digits
-            line = None
-        return self._in_full(record) if line is None else line
+        return self.renders[record[0]](record)
 
-    def _in_full(self, record: Record) -> str:
+    def in_full(self, captured: Captured) -> str:
         """The line of any record. Of fields, exception and event the nearer one wins when names meet."""
-        since = record[0] - self.begin
+        at = captured.time_ns
+        since = at - self.begin
         if not 0 <= since < _SECOND:
-            since = self.new_second(record[0])
-        fields = {**(record[7] or {}), **(record[6] or {}), **record[5]}
+            since = self.new_second(at)
+        fields = {**named(captured.context), **(captured.bound or {}), **captured.fields}
         pairs = "".join([self._pair(key, value) for key, value in fields.items()])
-        if record[9] is not None:
-            pairs += f',"exception":{self.other(record[9])}'
-        if record[10]:
-            pairs += f',"event":{encode_basestring(record[10])}'
-        ids = "" if record[8] is None else self.new_span(record)
-        head = self._heads.get((record[2], record[1])) or self._head(record[2], record[1])
-        return f"{self.time}{since // 1000:06d}{head}{self.message(record)}{pairs}{ids}{self.service}"
+        if captured.exception is not None:
+            pairs += f',"exception":{self.other(captured.exception)}'
+        if captured.event_name:
+            pairs += f',"event":{encode_basestring(captured.event_name)}'
+        if captured.span is not self.span:
+            self.use_span(captured.span)
+        head = self.head(captured.channel, captured.level)
+        message = encode_basestring(self.redact(message_of(captured)))
+        return f"{self.time}{since // 1000:06d}{head}{message}{pairs}{self.ids}{self.service}"
 
     # -- what the compiled functions ask for
 
@@ -143,52 +138,51 @@ class JsonLines:
         self.time = strftime('{"timestamp":"%Y-%m-%dT%H:%M:%S.', gmtime(seconds))
         return nanos
 
-    def new_span(self, record: Record) -> str:
-        """The ids of the record's span, kept for the next record of the same span."""
-        span = self.span = record[8]
+    def use_span(self, span: Any) -> None:
+        """Take over a span's ids, for the next record of the same span as well."""
+        self.span = span
         if type(span) is Span:
             trace_id, span_id = span._trace_id, span._span_id
         else:
-            trace_id, span_id, _ = ids_of(record)
+            trace_id, span_id, _ = ids_of(span)
         self.ids = (
             f',"trace_id":"{trace_id.to_bytes(16).hex()}","span_id":"{span_id.to_bytes(8).hex()}"' if trace_id else ""
         )
-        return self.ids
 
-    def use_context(self, context: dict[str, Any] | None) -> None:
+    def use_context(self, context: Any) -> None:
         """Take over the fields of a request, which its records share. They do not change once made."""
         self.context = context
-        self.context_text, self.context_names = self._pairs(context)
+        self._context_text = self._pairs(named(context))
+        self._together()
 
     def use_bound(self, bound: dict[str, Any] | None) -> None:
         """Take over the fields of a logger, likewise."""
         self.bound = bound
         if type(bound) is not Shared:
-            self.bound_text, self.bound_names = self._pairs(bound)
-            return
-        known = self._shared.get(bound)
-        if known is None:
-            if len(self._shared) >= KEPT_SHAPES:
-                self._shared.clear()
-            known = self._shared[bound] = self._pairs(bound)
-        self.bound_text, self.bound_names = known
+            self._bound_text = self._pairs(bound)
+        else:
+            known = self._shared.get(bound)
+            if known is None:
+                if len(self._shared) >= KEPT:
+                    self._shared.clear()
+                known = self._shared[bound] = self._pairs(bound)
+            self._bound_text = known
+        self._together()
 
-    def _pairs(self, fields: dict[str, Any] | None) -> tuple[str, frozenset[Any]]:
-        """Fields as JSON, and their names: the same set for the same names, which are compared by identity."""
-        if not fields:
-            return "", NO_NAMES
-        text, keys, redact = "", self._keys, self._redact
-        for field, value in fields.items():
+    def _together(self) -> None:
+        self.shared_text = self._context_text + self._bound_text
+        self.names = self._name_sets.of(named(self.context), self.bound or ())
+
+    def _pairs(self, fields: dict[str, Any] | None) -> str:
+        """Fields as JSON."""
+        text, keys, redact = "", self._keys, self.redact
+        for field, value in fields.items() if fields else ():
             name = keys.get(field) or self._key(field)
             if type(value) is str and name[-1] != '"':  # not looked up: those of a request hardly come again
                 text += name + encode_basestring(redact(value))
             else:
                 text += self._pair(field, value)
-        return text, self._name_sets[tuple(fields)]
-
-    def message(self, record: Record) -> str:
-        """The record's message as JSON."""
-        return encode_basestring(self._redact(message_of(record)))
+        return text
 
     def other(self, value: Any) -> str:
         """A value of any type as JSON."""
@@ -209,35 +203,28 @@ class JsonLines:
             return encode_basestring(value.decode("utf-8", "backslashreplace"))
         return json.dumps(self._redactor.value("", value), default=str, ensure_ascii=False)
 
-    # -- shapes
+    def _render_of(self, site: Site) -> Callable[[Record], str]:
+        def full(record: Record) -> str:
+            return in_full(site.captured(record))
 
-    def _render_for(self, record: Record) -> Any:
-        """The function for the record's shape, compiled when it has come a few times; `None` before."""
-        found = self._shapes.function((record[2], record[1], *record[5]), record)
-        if found is None:
-            return None
-        message = record[3]
-        if message in self.quoted:  # it came before
-            if len(self._renders) >= _KEPT:
-                self._renders.clear()
-            self._renders[message] = found
-        elif len(message) <= _KEPT_CHARS:
-            self.quoted[message]
-        return found
+        in_full = self.in_full
+        return full if site.names is None else compiled(self, site, full)
+
+    # -- texts that stay the same
 
     def name(self, key: Any) -> str:
         """A comma, the key as JSON and a colon; of a masked key with its value."""
         return self._keys.get(key) or self._key(key)
 
-    def head(self, record: Record) -> str:
+    def head(self, channel: Channel, level: int) -> str:
         """What lies between time and message."""
-        return self._heads.get((record[2], record[1])) or self._head(record[2], record[1])
+        return self._heads.get((channel, level)) or self._head(channel, level)
 
     def quoted_of(self, key: str) -> dict[str, str]:
         """The strings of one key, so that one whose values never come again does not push out those of the others."""
         known = self._quoted_of.get(key)
         if known is None:
-            if len(self._quoted_of) >= MOST_COMPILED:
+            if len(self._quoted_of) >= _MOST_KEYS:
                 return self.quoted
             known = self._quoted_of[key] = _Quoted(self._redactor, self.other, _KEPT_OF_A_KEY, _FILLINGS_OF_A_KEY)
         return known
@@ -271,24 +258,39 @@ def _digits(number: int) -> str:
         return f'"{number:#x}"'
 
 
+class _Renders(dict[Any, Any]):
+    """The functions that give the lines of a site's records, made when they are first asked for."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[Site], Callable[[Record], str]]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, site: Site) -> Callable[[Record], str]:
+        render = self[site] = self._make(site)
+        return render
+
+
 class ConsoleLines:
     """Local time, level, message and fields in colour, for a terminal. Control characters are shown, not obeyed."""
 
     def __init__(self, redactor: Redactor, *, colour: bool) -> None:
         self._redactor = redactor
         self._colour = colour
+        self.renders: Mapping[Site, Callable[[Record], str]] = _Renders(lambda _: self.format)
 
     def format(self, record: Record) -> str:
         """The line of `record`, followed by the stack of its exception."""
-        captured = Captured(*record)
+        captured: Captured = record[0].captured(record)
         seconds, nanos = divmod(captured.time_ns, _SECOND)
         at = f"{strftime('%H:%M:%S', localtime(seconds))}.{nanos // 1_000_000:03d}"
         name = level_name(captured.level)
         level = self._paint(f"{name.upper():8}", _COLOURS[name])
-        message = _inert(self._redactor.text(message_of(record)))
+        message = _inert(self._redactor.text(message_of(captured)))
         pairs = [
             f"{self._paint(_inert(str(key)), '2')}={_inert(_shown(self._redactor.value(str(key), value)))}"
-            for key, value in {**(captured.context or {}), **(captured.bound or {}), **captured.fields}.items()
+            for key, value in {**named(captured.context), **(captured.bound or {}), **captured.fields}.items()
         ]
         line = " ".join([self._paint(at, "2"), level, self._paint(captured.channel.name, "34"), message, *pairs])
         if captured.exception is None:

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.context import fields as context_fields
+from vedette.sdk.context import named
 from vedette.sdk.guard import dropped, fault
-from vedette.sdk.logs.records import Captured, Channel, Record, message_of
+from vedette.sdk.logs.records import USUAL_SIZE, Captured, Channel, Record, message_of
+from vedette.sdk.logs.sites import Sites
 from vedette.sdk.resource import Scope
 from vedette.sdk.traces.span import current_context, format_exception
 from vedette.sdk.values import SCALARS, clean, clean_mapping, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import TypeAlias
 
     from vedette.sdk.logs.gate import Gate
-
-    Sink: TypeAlias = Callable[[Any], None]
+    from vedette.sdk.logs.sites import Sink
 
 __all__ = ["LogDesk", "Logger", "describe", "desk", "get_logger", "log_failure", "set_level"]
 
@@ -45,6 +45,7 @@ class LogDesk:
         self.channels: dict[str, Channel] = {}
         self.gate: Gate | None = None
         self.floor: int | None = None  # records from this level on are captured, for traces that may be kept
+        self.sites = Sites()
         self._lock = threading.Lock()
 
     def channel(self, name: str) -> Channel:
@@ -60,6 +61,7 @@ class LogDesk:
         channel.threshold = self.level_of(channel.name)
         channel.level = channel.threshold if self.floor is None else min(channel.threshold, self.floor)
         channel.gate = self.gate
+        channel.forget()
 
     def level_of(self, name: str) -> int:
         """The level that is set for `name` or the nearest of its parents (`a` of `a.b`); before `configure`, any."""
@@ -102,7 +104,7 @@ def log_failure(span: Any, error: BaseException) -> None:
     message = f"{span.name} failed"
     if channel.gate is None or channel.gate.admit(channel, _ERROR, message, sink):
         fields = context_fields.get()
-        sink(Captured(time_ns(), _ERROR, channel, message, (), {}, None, fields, span, describe(error)))
+        sink(Captured(time_ns(), _ERROR, channel, message, (), {}, None, fields, span, describe(error)).record())
 
 
 def _exception(exc_info: Any) -> dict[str, str] | None:
@@ -116,48 +118,52 @@ def _exception(exc_info: Any) -> dict[str, str] | None:
 
 
 def _method(level: int, words: str) -> Callable[..., None]:
-    """A method of `Logger` for one level: one call from the program to the sink."""
+    """A method of `Logger` for one of the usual levels: one call from the program to the sink where it can be."""
+    place = level // 10
 
     def log(self: Logger, message: Any, /, *args: Any, **fields: Any) -> None:
         channel = self._channel
         if channel.level > level:
             return
-        sink = desk.sink
-        if sink is None:
-            self._through_stdlib(level, message, args, fields)
-            return
-        exception = None
-        if fields and ("exc_info" in fields or not _is_scalar(map(type, fields.values()))):
-            fields, exception = _settled_fields(fields)
-        if args and not _is_scalar(map(type, args)):
-            args = _settled(args)
-        if type(message) is not str:
-            message = clean(message)
-        if channel.gate is not None and not channel.gate.admit(channel, level, message, sink):
-            return
-        # A plain tuple in the shape of `Captured`: a named one would cost twice as much.
-        sink(
-            (
-                time_ns(),
-                level,
-                channel,
-                message,
-                args,
-                fields,
-                self._bound,
-                context_fields.get(),
-                current_context().get(_SPAN_KEY),
-                exception,
-                "",
-                None,
-            )
-        )
+        try:
+            if channel.sites[place][message](desk.sink, time_ns(), self._bound, message, args, fields):
+                return
+        except (KeyError, TypeError):  # it has not come often enough; or is nothing that a dictionary holds
+            pass
+        _take(self, level, message, args, fields)
 
     log.__doc__ = words
     return log
 
 
-_methods: dict[int, Callable[..., None]] = {}
+def _take(logger: Logger, level: int, message: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
+    """Take what no site takes: other values than before, a call that is new, an exception, a limit on messages."""
+    sink, channel, bound = desk.sink, logger._channel, logger._bound
+    if sink is None:
+        logger._through_stdlib(level, message, args, fields)
+        return
+    exception = None
+    plain = type(message) is str and channel.gate is None
+    if fields and ("exc_info" in fields or not _is_scalar(map(type, fields.values()))):
+        fields, exception = _settled_fields(fields)
+        plain = False
+    if args and not _is_scalar(map(type, args)):
+        args = _settled(args)
+        plain = False
+    if type(message) is not str:
+        message = clean(message)
+    if channel.gate is not None and not channel.gate.admit(channel, level, message, sink):
+        return
+    if plain:
+        capture = desk.sites.find(channel, level, message, args, fields)
+        if capture is not None and capture(sink, time_ns(), bound, message, args, fields):
+            return
+    span = current_context().get(_SPAN_KEY)
+    sink(
+        Captured(
+            time_ns(), level, channel, message, args, fields, bound, context_fields.get(), span, exception
+        ).record()
+    )
 
 
 class Logger:
@@ -202,22 +208,19 @@ class Logger:
     def log(self, level: int, message: Any, /, *args: Any, **fields: Any) -> None:
         """Log at a level given as the standard library's number."""
         if self._channel.level <= level:
-            method = _methods.get(level)
-            if method is None:
-                method = _methods[level] = _method(level, f"Log at level {level}.")
-            method(self, message, *args, **fields)
+            _take(self, level, message, args, fields)
 
     def _through_stdlib(self, level: int, message: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
         exc_info = fields.pop("exc_info", None)
         logger = logging.getLogger(self._channel.name)
         if not logger.isEnabledFor(level):
             return
-        shown = {**(context_fields.get() or {}), **(self._bound or {}), **fields}
+        shown = {**named(context_fields.get()), **(self._bound or {}), **fields}
         if shown:
             pairs = " ".join(f"{key}={clean(value)!r}" for key, value in shown.items())
-            record = (0, level, self._channel, message, _settled(args))
-            message, args = "%s %s", (message_of(record), pairs)
-        logger.log(level, message, *args, exc_info=exc_info, stacklevel=3)
+            captured = Captured(0, level, self._channel, message, _settled(args), {}, None, None, None)
+            message, args = "%s %s", (message_of(captured), pairs)
+        logger.log(level, message, *args, exc_info=exc_info, stacklevel=4)
 
 
 def _settled_fields(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str] | None]:
@@ -290,14 +293,18 @@ def set_levels(levels: Mapping[str, int], sink: Callable[[Any], None] | None) ->
     desk.refresh()
 
 
-def bounded(append: Callable[[Any], None], queue: Any, limit: int, wake: Callable[[], None]) -> Callable[[Any], None]:
-    """A sink that appends to `queue` up to `limit`; errors, and many records, wake the background thread."""
+def bounded(queue: list[Any], limit: int, wake: Callable[[], None]) -> Sink:
+    """A sink that lays records end to end in `queue`; errors, and many records, wake the background thread.
+
+    `limit` records of the usual size may wait, and wait in one list: nothing of them is the garbage collector's.
+    """
+    extend, most, many = queue.extend, limit * USUAL_SIZE, _WAKE_AT * USUAL_SIZE
 
     def sink(record: Record) -> None:
         waiting = len(queue)
-        if waiting < limit:
-            append(record)
-            if record[1] >= _ERROR or waiting == _WAKE_AT:
+        if waiting < most:
+            extend(record)
+            if waiting > many or record[0].level >= _ERROR:
                 wake()
         else:
             dropped("logs", "the queue is full", 1)
@@ -311,7 +318,8 @@ def retroactive(
     """A sink that logs what reaches its logger's level, and lets `hold` keep the rest until its trace is decided on."""
 
     def sink(record: Record) -> None:
-        if record[1] >= record[2].threshold:
+        site = record[0]
+        if site.level >= site.channel.threshold:
             log(record)
         else:
             hold(record, log)

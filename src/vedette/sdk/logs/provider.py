@@ -38,7 +38,7 @@ class _EventLogger(api.Logger):
         if sink is None:
             return
         try:
-            sink(self._captured(record if record is not None else api.LogRecord(**fields)))
+            sink(self._captured(record if record is not None else api.LogRecord(**fields)).record())
         except Exception as error:  # noqa: BLE001 - never raised into the host
             fault("taking an event", error)
 

@@ -1,7 +1,12 @@
-"""What a log call captures, and the levels."""
+"""What a log call captures, and the levels.
+
+A record is a sequence that begins with its `Site` and that site's five values all records have: `(site, time in Unix
+nanoseconds, the logger's fields, the context's fields, the current span or None)`. What follows is as the site says.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vedette.sdk.traces.span import Span
@@ -9,8 +14,21 @@ from vedette.sdk.traces.span import Span
 if TYPE_CHECKING:
     from vedette.sdk.resource import Scope
 
-__all__ = ["LEVELS", "Captured", "Channel", "Record", "ids_of", "level_name", "message_of", "severity_of"]
+__all__ = [
+    "LEVELS",
+    "USUAL_SIZE",
+    "Captured",
+    "Channel",
+    "Record",
+    "Site",
+    "filled",
+    "ids_of",
+    "level_name",
+    "message_of",
+    "severity_of",
+]
 
+_MOST_LEVELS = 6
 LEVELS = {5: "trace", 10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 
 # OpenTelemetry's severity number and text of the standard library's levels.
@@ -42,22 +60,80 @@ def severity_of(level: int) -> tuple[int, str]:
 class Channel:
     """What the loggers of one name share, and who they are in OTLP.
 
-    Records from `level` on are captured, those from `threshold` on are logged in any case.
+    Records from `level` on are captured, those from `threshold` on are logged in any case. `sites` has, for each of
+    the usual levels (a tenth of it is the place) and by message, the function that takes such records (`logs.sites`);
+    none while records go elsewhere than to a sink, or are limited.
     """
 
-    __slots__ = ("gate", "level", "name", "scope", "threshold")
+    __slots__ = ("gate", "level", "name", "scope", "sites", "threshold", "whole")
 
     def __init__(self, name: str, level: int, scope: Scope) -> None:
         self.name = name
         self.level = self.threshold = level
         self.scope = scope
         self.gate: Any = None
+        self.sites: tuple[dict[str, Any], ...] = ()
+        self.whole: dict[int, Site] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Let records go the long way until their sites are found again."""
+        self.sites = tuple([{} for _ in range(_MOST_LEVELS)])
+
+    def captures(self, level: int) -> dict[str, Any] | None:
+        """What `sites` has for a level; `None` for a level in between."""
+        place, rest = divmod(level, 10)
+        return self.sites[place] if not rest and 0 <= place < _MOST_LEVELS else None
+
+
+class Site:
+    """What records have in common that one place in a program makes: logger, level, names and types of values.
+
+    Such a record goes on with the message, as many `arguments`, and the values of the fields `names`; `kinds` has the
+    types of arguments and values, `None` for any of str, int, float, bool and None. Values alone wait, not containers:
+    the garbage collector has nothing to look at.
+
+    With `names` `None` it is the site of records that are like no others: what follows is a `Captured`.
+    """
+
+    __slots__ = ("arguments", "channel", "kinds", "level", "names", "size")
+
+    def __init__(
+        self,
+        channel: Channel,
+        level: int,
+        arguments: int,
+        names: tuple[str, ...] | None,
+        kinds: tuple[type | None, ...],
+    ) -> None:
+        self.channel = channel
+        self.level = level
+        self.arguments = arguments
+        self.names = names
+        self.kinds = kinds
+        self.size = USUAL_SIZE if names is None else 6 + len(kinds)
+
+    def captured(self, record: Record) -> Captured:
+        """All that `record`, which is of this site, says."""
+        if self.names is None:
+            whole: Captured = record[5]
+            return whole
+        _, at, bound, context, span, message, *values = record
+        fields = dict(zip(self.names, values[self.arguments :], strict=True))
+        args = tuple(values[: self.arguments])
+        return Captured(at, self.level, self.channel, message, args, fields, bound, context, span)
+
+
+USUAL_SIZE = 10
+"""The size of most records; one with a `Captured` counts as much."""
+_REST = (None,) * (USUAL_SIZE - 6)
 
 
 class Captured(NamedTuple):
-    """A log record on its way to the background thread.
+    """A log record in full.
 
-    `span` is the span that was current, or `None`. `exception` has `type`, `message` and `stack`.
+    `span` is the span that was current, or `None`. `exception` has `type`, `message` and `stack`. `bound` and `context`
+    are as in a record: `context.named` tells what a context's fields are.
     """
 
     time_ns: int
@@ -67,21 +143,32 @@ class Captured(NamedTuple):
     args: tuple[Any, ...]
     fields: dict[str, Any]
     bound: dict[str, Any] | None
-    context: dict[str, Any] | None
+    context: Any
     span: Any
     exception: dict[str, str] | None = None
     event_name: str = ""
     severity: tuple[int, str] | None = None
 
+    def record(self) -> Record:
+        """The record that says this."""
+        at, level, channel, _, _, _, bound, context, span, *_ = self
+        site = channel.whole.get(level)
+        if site is None:
+            site = channel.whole[level] = Site(channel, level, 0, None, ())
+        return (site, at, bound, context, span, self, *_REST)
 
-# The hot path makes plain tuples of this shape; the background reads them by position.
-Record = tuple[Any, ...]
+
+Record = Sequence[Any]
 
 
-def message_of(record: Record) -> str:
-    """The text, with `%` arguments put in; a wrong format shows itself instead of failing."""
-    body, args = record[3], record[4]
-    text = body if type(body) is str else str(body)
+def message_of(captured: Captured) -> str:
+    """The text, with `%` arguments put in."""
+    body = captured[3]
+    return filled(body if type(body) is str else str(body), captured[4])
+
+
+def filled(text: str, args: tuple[Any, ...]) -> str:
+    """`text` with `%` arguments put in; a wrong format shows itself instead of failing."""
     if not args:
         return text
     try:
@@ -90,9 +177,8 @@ def message_of(record: Record) -> str:
         return f"{text} {args!r}"
 
 
-def ids_of(record: Record) -> tuple[int, int, int]:
+def ids_of(span: Any) -> tuple[int, int, int]:
     """Trace id, span id and flags; zeros outside of a span."""
-    span = record[8]
     if span is None:
         return 0, 0, 0
     if type(span) is Span:  # without making its SpanContext, which nobody else may ask for

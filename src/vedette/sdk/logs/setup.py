@@ -17,7 +17,6 @@ from vedette.sdk.logs.logger import bounded, desk, retroactive, safely, set_leve
 from vedette.sdk.logs.provider import LoggerProvider
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable
 
     from vedette.sdk.logs.records import Record
@@ -59,7 +58,7 @@ def writer_of(settings: Settings) -> Writer:
 
 def open_desk(
     settings: Settings,
-    queue: deque[Any],
+    queue: list[Any],
     lines: Lines | None,
     writer: Writer | None,
     wake: Callable[[], None],
@@ -70,7 +69,7 @@ def open_desk(
 
     With `tail_keep_debug`, `tail` keeps debug records until their traces are decided on.
     """
-    sink = bounded(queue.append, queue, settings.queue_size, wake)
+    sink = bounded(queue, settings.queue_size, wake)
     if lines is not None and writer is not None and not settings.log_buffer:
         sink = _at_once(sink, lines, writer)
     if settings.log_to_stdlib:

@@ -1,73 +1,52 @@
-"""Shapes of log records: which of them come again, and what of their names is told apart."""
+"""Names of fields that meet: what the functions compiled for sites ask before they put texts together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Iterable
 
-    from vedette.sdk.logs.records import Record
+__all__ = ["KEPT", "NO_NAMES", "NameSets", "Names", "agreement"]
 
-__all__ = ["KEPT_SHAPES", "MOST_COMPILED", "NO_NAMES", "NameSets", "Shapes", "agreement"]
-
-KEPT_SHAPES = 1024
-MOST_COMPILED = 256
-NO_NAMES: frozenset[Any] = frozenset()
-_COMPILED_AT = 4
+KEPT = 1024
 
 
-class Shapes:
-    """The functions of the shapes that came a few times. Bounded in both: compiled functions, and shapes counted.
+class Names(NamedTuple):
+    """The names of a context's and a logger's fields; the same object for the same names."""
 
-    Args:
-        compiled: Makes the function for records that look like the one given.
-    """
-
-    __slots__ = ("_compiled", "_found", "_functions")
-
-    def __init__(self, compiled: Callable[[Record], Any]) -> None:
-        self._compiled = compiled
-        self._functions = 0
-        self._found: dict[Hashable, Any] = {}  # how often a shape came, or its function
-
-    def function(self, shape: Hashable, record: Record) -> Any:
-        """The function for `shape`, compiled after `record` when it has come a few times; `None` before."""
-        found = self._found.get(shape, 0)
-        if type(found) is not int:
-            return found
-        if found + 1 < _COMPILED_AT or self._functions >= MOST_COMPILED:
-            if len(self._found) >= KEPT_SHAPES:
-                self._found = {known: held for known, held in self._found.items() if type(held) is not int}
-            self._found[shape] = found + 1
-            return None
-        if not all(type(name) is str and name for name in record[5]):
-            return None
-        self._functions += 1
-        function = self._found[shape] = self._compiled(record)
-        return function
+    names: frozenset[Any]
+    apart: bool  # whether no name is in both
 
 
-class NameSets(dict[Any, frozenset[Any]]):
-    """Sets of names by the tuple of them: the same set for the same names, so that they are compared by identity."""
+NO_NAMES = Names(frozenset(), apart=True)
+
+
+class NameSets(dict[Any, Names]):
+    """Names by the tuples of those of a context and of a logger, so that they are compared by identity."""
 
     __slots__ = ()
 
-    def __missing__(self, names: Iterable[Any]) -> frozenset[Any]:
-        if len(self) >= KEPT_SHAPES:
-            self.clear()
-        found = self[names] = frozenset(names)
+    def of(self, context: Iterable[Any], bound: Iterable[Any]) -> Names:
+        """The names of both together."""
+        key = (tuple(context), tuple(bound))
+        found = self.get(key)
+        if found is None:
+            if len(self) >= KEPT:
+                self.clear()
+            one, other = frozenset(key[0]), frozenset(key[1])
+            found = self[key] = Names(one | other, one.isdisjoint(other))
         return found
 
 
-def agreement(names: frozenset[str]) -> tuple[list[Any], Callable[[frozenset[Any], frozenset[Any]], bool]]:
+def agreement(names: frozenset[str]) -> tuple[list[Any], Callable[[Names], bool]]:
     """Whether the names of context, logger and fields do not meet; the list holds what was found fine the last time."""
-    agreed: list[Any] = [None, None]
+    agreed: list[Any] = [None]
 
-    def agrees(context: frozenset[Any], bound: frozenset[Any]) -> bool:
-        if not (context.isdisjoint(names) and bound.isdisjoint(names) and context.isdisjoint(bound)):
+    def agrees(shared: Names) -> bool:
+        if not shared.apart or not shared.names.isdisjoint(names):
             return False
-        agreed[:] = context, bound
+        agreed[0] = shared
         return True
 
     return agreed, agrees

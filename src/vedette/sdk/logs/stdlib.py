@@ -13,11 +13,12 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 import vedette
 from vedette.sdk.context import fields as context_fields
+from vedette.sdk.context import named
 from vedette.sdk.guard import fault
 from vedette.sdk.instrumentation.imports import when_imported
 from vedette.sdk.logs import stdlib_records
 from vedette.sdk.logs.logger import describe, desk
-from vedette.sdk.logs.records import message_of
+from vedette.sdk.logs.records import Captured, message_of
 from vedette.sdk.traces.span import current_context
 from vedette.sdk.values import SCALARS, clean
 
@@ -67,24 +68,35 @@ class StdlibHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Capture what can change later, and pass the record on."""
+        sink = self._sink or desk.sink
+        if sink is None:
+            return
         message: Any = record.msg
         args: Any = record.args or ()
-        if type(message) is not str or type(args) is not tuple or not _is_scalar(map(type, args)):
-            message, args = _message(record), ()
-        exception = None
-        if record.exc_info and record.exc_info[1] is not None:
-            exception = describe(record.exc_info[1])
         held = record.__dict__
         extra: dict[str, Any] = {}
         if len(held) > _PLAIN:
             extra = {key: clean(value) for key, value in held.items() if key not in _STANDARD}
         channel = desk.channels.get(record.name) or desk.channel(record.name)
+        at, level = int(record.created * 1e9), record.levelno
+        plain = type(message) is str and type(args) is tuple and not record.exc_info and not self._marked
+        if plain:
+            captures = channel.captures(level)
+            capture = captures.get(message) if captures else None
+            if capture is not None and capture(sink, at, None, message, args, extra):
+                return
+        if type(message) is not str or type(args) is not tuple or not _is_scalar(map(type, args)):
+            message, args, plain = _message(record), (), False
+        if plain and _is_scalar(map(type, extra.values())):
+            capture = desk.sites.find(channel, level, message, args, extra)
+            if capture is not None and capture(sink, at, None, message, args, extra):
+                return
+        exception = None
+        if record.exc_info and record.exc_info[1] is not None:
+            exception = describe(record.exc_info[1])
         fields, span = context_fields.get(), current_context().get(_SPAN_KEY)
-        at = int(record.created * 1e9)
-        sink = self._sink or desk.sink
-        if sink is not None:
-            made = (at, record.levelno, channel, message, args, extra, None, fields, span, exception, "", None)
-            sink(_Theirs(made) if self._marked else made)
+        made = Captured(at, level, channel, message, args, extra, None, fields, span, exception).record()
+        sink(_Theirs(made) if self._marked else made)
 
 
 class _Theirs(tuple[Any, ...]):
@@ -119,30 +131,30 @@ def handing_on(sink: Callable[[Any], None], redactor: Redactor) -> Callable[[Any
 
 
 def _give(record: Record, redactor: Redactor) -> None:
-    made = None
-    logger: logging.Logger | None = logging.getLogger(record[2].name or None)
+    made, site = None, record[0]
+    logger: logging.Logger | None = logging.getLogger(site.channel.name or None)
     while logger is not None:
         for handler in logger.handlers:
-            if type(handler) is not StdlibHandler and record[1] >= handler.level:
-                made = made or _as_theirs(record, redactor)
+            if type(handler) is not StdlibHandler and site.level >= handler.level:
+                made = made or _as_theirs(site.captured(record), redactor)
                 handler.handle(made)
         logger = logger.parent if logger.propagate else None
 
 
-def _as_theirs(record: Record, redactor: Redactor) -> logging.LogRecord:
+def _as_theirs(captured: Captured, redactor: Redactor) -> logging.LogRecord:
     """One of our records as the standard library's, with the fields as attributes."""
     frame: Any = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
-    code, text = frame.f_code, redactor.text(message_of(record))
+    code, text = frame.f_code, redactor.text(message_of(captured))
     made = logging.LogRecord(
-        record[2].name or "root", record[1], code.co_filename, frame.f_lineno, text, (), None, code.co_name
+        captured.channel.name or "root", captured.level, code.co_filename, frame.f_lineno, text, (), None, code.co_name
     )
-    for key, value in {**(record[7] or {}), **(record[6] or {}), **record[5]}.items():
+    for key, value in {**named(captured.context), **(captured.bound or {}), **captured.fields}.items():
         if key not in _STANDARD:
             made.__dict__[key] = redactor.value(str(key), value)
-    if record[9] is not None:
-        made.exc_info, made.exc_text = sys.exc_info(), redactor.text(record[9]["stack"])
+    if captured.exception is not None:
+        made.exc_info, made.exc_text = sys.exc_info(), redactor.text(captured.exception["stack"])
     return made
 
 

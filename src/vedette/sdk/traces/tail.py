@@ -55,7 +55,7 @@ class TailBuffer:
 
     def hold(self, record: Record, log: Callable[[Record], None]) -> None:
         """Take a record below the level that is logged; `log` gets it if its trace is kept."""
-        span = record[8]
+        span = record[4]
         if type(span) is not Span:
             return
         trace_id = span._trace_id

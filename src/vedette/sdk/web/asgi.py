@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.context import fields as context_fields
+from vedette.sdk.context import named
 from vedette.sdk.guard import fault
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import reset_context, set_context
@@ -75,7 +76,7 @@ class AsgiMiddleware:
         outer = context_fields.get()
         root_path = scope.get("root_path", "")
         token = set_context(request.context)
-        fields_token = context_fields.set({**outer, **request.fields} if outer else request.fields)
+        fields_token = context_fields.set({**named(outer), **named(request.fields)} if outer else request.fields)
         active = self._telemetry.active
         active.inc()
         failure: BaseException | None = None

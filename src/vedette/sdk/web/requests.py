@@ -14,6 +14,7 @@ from vedette.sdk import clock
 from vedette.sdk.context import CORRELATION_ID, TENANT
 from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import describe, desk
+from vedette.sdk.logs.records import Captured, Site
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import current_context, failure
 from vedette.sdk.values import Shared, clean, text_of
@@ -22,6 +23,7 @@ from vedette.sdk.web.headers import parent_of, safe_id, with_tenant
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from vedette.sdk.logs.records import Record
     from vedette.sdk.metrics.instruments import Tally
     from vedette.sdk.traces.span import Span
     from vedette.sdk.traces.tracer import Tracer
@@ -82,7 +84,7 @@ class Started:
         self,
         span: Span,
         context: Context,
-        fields: dict[str, Any],
+        fields: dict[str, Any] | str,
         correlation_id: str,
         client: Client,
         path: str,
@@ -145,6 +147,7 @@ class RequestTelemetry:
         self.clients: dict[Any, Client] = {}
         self._outcomes = 0
         self._channel = desk.channel("vedette.requests")
+        self._sites: dict[int, Site] = {}
         self._slow_ns = int(options.slow_seconds * 1e9)
         self._correlation_header = options.correlation_header.lower()
         self._tenant_header = options.tenant_header.lower()
@@ -194,13 +197,13 @@ class RequestTelemetry:
         correlation = safe_id(headers.get(self._correlation_header)) if headers else None
         if correlation is None:
             correlation = span._trace_id.to_bytes(16).hex()
-        fields: dict[str, Any] = {CORRELATION_ID: correlation}
+        fields: dict[str, Any] | str = correlation
         held = span._attributes
         if held is not None:
             held[CORRELATION_ID] = correlation
         tenant = self._tenant(headers, held) if headers or self._asks_tenant else None
         if tenant:
-            fields[TENANT] = tenant
+            fields = {CORRELATION_ID: correlation, TENANT: tenant}
             base = with_tenant(base, tenant)
             if held is not None:
                 held["tenant.id"] = tenant
@@ -249,28 +252,27 @@ class RequestTelemetry:
             sink = desk.sink
             level = _WARNING if slow and outcome.level < _WARNING else outcome.level
             if sink is not None and self._channel.level <= level:
-                fields: dict[str, Any] = {"path": request.path, "duration_ms": (took_ns + 500) // 1000 / 1000}
-                if slow:
-                    fields["slow"] = True
-                # A plain tuple in the shape of `Captured`, as the loggers make them.
-                at = end_ns + clock.anchor
-                sink(
-                    (
-                        at,
-                        level,
-                        self._channel,
-                        "request",
-                        (),
-                        fields,
-                        outcome.fields,
-                        request.fields,
-                        span,
-                        None if error is None else describe(error),
-                        "",
-                        None,
-                    )
-                )
+                sink(self._record(request, outcome, level, end_ns, slow, error))
         span.end(end_ns + clock.anchor)
+
+    def _record(
+        self, request: Started, outcome: _Outcome, level: int, end_ns: int, slow: bool, error: BaseException | None
+    ) -> Record:
+        """What the logs say of a request."""
+        path, at, span = request.path, end_ns + clock.anchor, request.span
+        took_ms = (end_ns - request.begin_ns + 500) // 1000 / 1000
+        if error is None and not slow:
+            site = self._sites.get(level)
+            if site is None:
+                site = self._sites[level] = Site(self._channel, level, 0, ("path", "duration_ms"), (str, float))
+            return (site, at, outcome.fields, request.fields, span, "request", path, took_ms)
+        fields: dict[str, Any] = {"path": path, "duration_ms": took_ms}
+        if slow:
+            fields["slow"] = True
+        said = None if error is None else describe(error)
+        return Captured(
+            at, level, self._channel, "request", (), fields, outcome.fields, request.fields, span, said
+        ).record()
 
     @staticmethod
     def _fail(span: Span, status: int, error: BaseException | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.context import fields as context_fields
+from vedette.sdk.context import named
 from vedette.sdk.guard import fault
 from vedette.sdk.traces.span import reset_context, set_context
 from vedette.sdk.web.errors import answered_error
@@ -124,7 +125,7 @@ class _State:
         self._token = set_context(self._context)
         outer = context_fields.get()
         fields = self._request.fields
-        self._fields_token = context_fields.set({**outer, **fields} if outer else fields)
+        self._fields_token = context_fields.set({**named(outer), **named(fields)} if outer else fields)
 
     def leave(self) -> None:
         """Make it current no more."""
