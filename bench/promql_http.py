@@ -1,5 +1,6 @@
 """PromQL over HTTP, JSON included, beside Debian's Prometheus and VictoriaMetrics on the same samples in one run.
 
+Of these, the ones that are installed.
 The CPU time of the server's processes counts, all of them: others work on the machine, and wall time is theirs as well.
 What a server does anyway while nobody asks is measured before and subtracted. Every query is asked alternately of all
 three, as often as it takes to measure it, and the first times do not count.
@@ -11,6 +12,7 @@ import argparse
 import json
 import time
 from contextlib import ExitStack
+from shutil import which
 
 import numpy as np
 
@@ -85,7 +87,8 @@ def main() -> None:
     end = int(time.time())
     with ExitStack() as stack:
         vedette = stack.enter_context(Vedette())
-        peers: list[Peer] = [vedette, stack.enter_context(Prometheus()), stack.enter_context(VictoriaMetrics())]
+        others = [kind() for kind in (Prometheus, VictoriaMetrics) if which(kind.name)]
+        peers: list[Peer] = [vedette, *map(stack.enter_context, others)]
         samples = _load(peers, given.series, given.hours, end * 1000)
         vedette.loaded(samples)
         for peer in peers:  # both caches that look at the newest inserts again for a while, and merges, come to rest
@@ -134,7 +137,7 @@ def _measure(
 
 def _row(spent: dict[str, float], factor: float) -> dict[str, object]:
     found: dict[str, object] = {name: round(value * factor, 2) for name, value in spent.items()}
-    for peer in ("prometheus", "victoria-metrics"):
+    for peer in spent.keys() - {"vedette"}:
         found[f"÷ {peer}"] = round(spent["vedette"] / spent[peer], 2) if spent[peer] else ""
     return found
 

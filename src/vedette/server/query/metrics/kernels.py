@@ -11,7 +11,7 @@ from vedette.server.compiled import compiled, part
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["assemble", "copy_runs", "fit_tails", "trim", "warm_up"]
+__all__ = ["assemble", "copy_runs", "find_held", "fit_tails", "trim", "warm_up"]
 
 
 @part
@@ -154,6 +154,35 @@ def fit_tails(  # noqa: PLR0917
 
 
 @compiled
+def find_held(  # noqa: PLR0917
+    ordinals: npt.NDArray[np.int64],
+    start: int,
+    end: int,
+    now: float,
+    span: int,
+    asked: npt.NDArray[np.float64],
+    spans: npt.NDArray[np.int64],
+    since: npt.NDArray[np.int64],
+    begins: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    times: npt.NDArray[np.int64],
+    first: npt.NDArray[np.int64],
+    last: npt.NDArray[np.int64],
+) -> int:
+    """Note that series are asked for, and find their windows' samples between two times, both inclusive.
+
+    Returns how many those are, or -1 where a window does not reach back so far.
+    """
+    is_held = True
+    for i in range(len(ordinals)):
+        ordinal = ordinals[i]
+        asked[ordinal], spans[ordinal] = now, max(spans[ordinal], span)
+        is_held &= since[ordinal] <= start
+        first[i], last[i] = begins[ordinal], ends[ordinal]
+    return trim(first, last, times, start, end) if is_held else -1
+
+
+@compiled
 def trim(
     first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], times: npt.NDArray[np.int64], start: int, end: int
 ) -> int:
@@ -188,5 +217,6 @@ def warm_up() -> None:
     assemble(none, none, none, none, none, *read, none, numbers)
     fit_tails(none, none, none, none, none, none, none, none, none, np.empty(0, np.bool_))
     trim(none, none, none, 0, 0)
+    find_held(none, 0, 0, 0.0, 0, numbers, none, none, none, none, none, none, none)
     copy_runs(none, none, none, none, none)
     copy_runs(numbers, none, none, numbers, none)

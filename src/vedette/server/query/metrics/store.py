@@ -139,7 +139,45 @@ class MetricStore:
         self, tenant: str, requests: Sequence[SelectRequest], *, max_samples: int
     ) -> Sequence[SelectedSeries]:
         """See `SampleSource`."""
-        metrics = await self.of(tenant)
+        now = time.monotonic()
+        metrics = self._tenants.get(tenant)
+        if metrics is None or not self._is_warm or now - metrics.refreshed_at > _FRESH_SECONDS:
+            metrics = await self.of(tenant)
+        metrics.asked_at = now
+        held = self._held(metrics, requests, max_samples, now)
+        return await self._read(metrics, requests, max_samples) if held is None else held
+
+    def _held(
+        self, metrics: TenantMetrics, requests: Sequence[SelectRequest], max_samples: int, now: float
+    ) -> list[SelectedSeries] | None:
+        """The answers if all of them are in memory, as those to the most frequent questions are."""
+        now_ms = time.time_ns() // 1_000_000
+        windows = metrics.windows
+        answers = []
+        room = max_samples
+        for request in requests:
+            if request.end_ms < now_ms - _RECENT_MS or not self._tiers.are_idle(metrics, request, now):
+                return None
+            ordinals, labels = metrics.select(request.matchers)
+            if len(metrics.with_histograms(ordinals)):
+                return None
+            found = windows.held(ordinals, (request.start_ms, request.end_ms), now, now_ms)
+            if found is None:
+                return None
+            first, last, count = found
+            room -= count
+            if room < 0:
+                raise too_many(max_samples)
+            answers.append(
+                SelectedSeries(
+                    labels, first, last, windows.times_ms, windows.values, windows.start_times_ms, samples=count
+                )
+            )
+        return answers
+
+    async def _read(
+        self, metrics: TenantMetrics, requests: Sequence[SelectRequest], max_samples: int
+    ) -> Sequence[SelectedSeries]:
         choices = [await self._tiers.choose(metrics, request) for request in requests]
         chosen = list(zip(requests, choices, strict=True))
         raw = [request for request, choice in chosen if choice is None]

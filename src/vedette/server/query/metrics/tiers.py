@@ -54,6 +54,7 @@ _LASTS: Final = ("last", "last_before", "stale")
 _NAMES: Final = {"samples_5m": "5m", "samples_1h": "1h"}
 _GONE_SECONDS: Final = 10.0
 """How long it is believed until when samples are gone, so that questions about the last hour cost no statement more."""
+_LEAST_STEP_MS: Final = min(RESOLUTIONS_MS.values())
 _LEAST_SPAN_MS: Final = 36 * HOUR_MS
 """Less than this is read as fast from the samples, which are kept in memory then."""
 _MOST_FRESH_HOURS: Final = 48
@@ -103,6 +104,11 @@ class _Hours:
         return not len(self.gone[table])
 
 
+def _is_wide(request: SelectRequest) -> bool:
+    """Whether buckets may be as good and are fewer."""
+    return request.step_ms >= _LEAST_STEP_MS and request.end_ms - request.start_ms >= _LEAST_SPAN_MS
+
+
 class Tiers:
     """Chooses between samples and buckets, and reads buckets.
 
@@ -115,6 +121,14 @@ class Tiers:
         self._reader = reader
         self._start_times = start_times
 
+    @staticmethod
+    def are_idle(metrics: TenantMetrics, request: SelectRequest, now: float) -> bool:
+        """Whether a request is surely for the samples themselves, as far as is known without asking the tables."""
+        if request.moment_ms is None:
+            return True
+        is_known = now - metrics.raw_gone_read_at <= _GONE_SECONDS and max(request.start_ms, 0) >= metrics.raw_gone_ms
+        return is_known and not _is_wide(request)
+
     async def choose(self, metrics: TenantMetrics, request: SelectRequest) -> Choice | None:
         """The buckets to answer a request from, or None for the samples.
 
@@ -124,7 +138,7 @@ class Tiers:
             return None
         # What looks back beyond 1970 finds nothing there, and nothing has gone.
         gone = max(request.start_ms, 0) < await self._raw_gone_ms(metrics)
-        wide = request.step_ms >= min(RESOLUTIONS_MS.values()) and request.end_ms - request.start_ms >= _LEAST_SPAN_MS
+        wide = _is_wide(request)
         if not gone and not wide:
             return None
         exact = [table for table in reversed(RESOLUTIONS_MS) if self._is_exact(request, RESOLUTIONS_MS[table])]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vedette.server.query.metrics.index import ranges
-from vedette.server.query.metrics.kernels import copy_runs, fit_tails
+from vedette.server.query.metrics.kernels import copy_runs, find_held, fit_tails
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vedette.server.query.metrics.samples import Samples
 
     Integers = npt.NDArray[np.int64]
+    Held = tuple[Integers, Integers, int]
 
 __all__ = ["Windows"]
 
@@ -85,6 +86,16 @@ class Windows:
         self._asked[ordinals] = now
         self._span[ordinals] = np.maximum(self._span[ordinals], now_ms - since_ms)
         return ordinals[self._since[ordinals] > since_ms]
+
+    def held(self, ordinals: Integers, times_ms: tuple[int, int], now: float, now_ms: int) -> Held | None:
+        """Where the samples of some series between two times are, None if a window does not reach back so far."""
+        first, last = np.empty(len(ordinals), np.int64), np.empty(len(ordinals), np.int64)
+        start_ms, end_ms = times_ms
+        windows = self._since, self._begin, self._end, self.times_ms
+        count = find_held(
+            ordinals, start_ms, end_ms, now, now_ms - start_ms, self._asked, self._span, *windows, first, last
+        )
+        return None if count < 0 else (first, last, count)
 
     def hold(self, ordinals: Integers, since_ms: int) -> bool:
         """Whether all of some series have a window that reaches back to a time."""

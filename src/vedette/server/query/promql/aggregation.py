@@ -28,7 +28,7 @@ from vedette.server.query.promql.labels import METRIC_NAME, Labels
 from vedette.server.query.promql.names import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vedette.server.query.promql.ast import AggregateExpr
     from vedette.server.query.promql.context import Context, Steps
@@ -101,19 +101,22 @@ def aggregate(
 
 
 def _group(node: AggregateExpr, block: Block) -> _Groups:
-    names = set(node.grouping)
-    count = len(block.labels)
-    if not node.without and not names:
-        return _Groups([()], np.zeros(count, np.int64))
-    known: dict[Labels, int] = {}
-    of_row = np.empty(count, np.int64)
-    if node.without:
-        names.add(METRIC_NAME)
+    if not node.without and not node.grouping:
+        return _Groups([()], np.zeros(len(block.labels), np.int64))
+    labels, of_row = group_rows(node, block.labels)
+    return _Groups(labels, np.array(of_row, np.int64))
+
+
+def group_rows(node: AggregateExpr, rows: Sequence[Labels]) -> tuple[list[Labels], list[int]]:
+    """The labels of an aggregation's groups, and which of them each row belongs to."""
+    names = {*node.grouping, METRIC_NAME} if node.without else set(node.grouping)
     keep = not node.without
-    for row, labels in enumerate(block.labels):
+    known: dict[Labels, int] = {}
+    of_row = []
+    for labels in rows:
         key = tuple([pair for pair in labels if (pair[0] in names) is keep])
-        of_row[row] = known.setdefault(key, len(known))
-    return _Groups(list(known), of_row)
+        of_row.append(known.setdefault(key, len(known)))
+    return list(known), of_row
 
 
 def _run(op: str, block: Block, grouped: _Groups, parameter: Floats | None, out: Floats, found: Bools) -> None:

@@ -27,7 +27,7 @@ from vedette.server.query.promql.names import drop_names, settle
 from vedette.server.query.promql.typecheck import COMPARISONS, SET_OPERATORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vedette.server.query.promql.context import Context
 
@@ -124,10 +124,11 @@ def vectors(context: Context, node: BinaryExpr, left: Block, right: Block) -> Bl
     values = (one_values, many_values) if swapped else (many_values, one_values)
     hists = (one_hist, many_hist) if swapped else (many_hist, one_hist)
     out, compared, kept, histograms = _apply(context, node, values, hists, pairs.present)
-    labels = [_result_labels(context, node, matching, *pair) for pair in pairs.labels(many, one)]
+    is_delayed = context.options.delayed_name_removal
+    labels = [result_labels(node, matching, *pair, is_delayed=is_delayed) for pair in pairs.labels(many, one)]
     _check_unique(matching.card, pairs.groups, labels, compared)
     drops = None
-    if context.options.delayed_name_removal:
+    if is_delayed:
         drops = [node.return_bool] * len(labels)
     if node.return_bool:
         result = Block(labels, kept.astype(np.float64), compared, None, drops)
@@ -179,7 +180,8 @@ class _Pairs:
         self._group = 0
         # As in Prometheus, `fill_right` stands in for the "one" side of a grouped match, whichever side that is.
         fill_one, fill_many = matching.fill_right, matching.fill_left
-        by_signature = _group(context, matching, many), _group(context, matching, one)
+        typed = context.options.type_and_unit_labels
+        by_signature = tuple(rows_by_signature(matching, side.labels, typed=typed) for side in (many, one))
         looked_at = np.ones(many.steps, np.bool_)
         if fill_one is None and fill_many is None:
             looked_at = np.logical_and(many.present.any(axis=0), one.present.any(axis=0))
@@ -262,17 +264,15 @@ def _any(block: Block, rows: list[int]) -> Bools:
     )
 
 
-def _group(context: Context, matching: Matching, block: Block) -> dict[Labels, list[int]]:
-    """The rows by the labels that are matched on."""
+def rows_by_signature(matching: Matching, rows: Sequence[Labels], *, typed: bool = False) -> dict[Labels, list[int]]:
+    """The rows by the labels that are matched on; `typed` leaves type and unit out as well as the name."""
     groups: dict[Labels, list[int]] = {}
     names = set(matching.labels)
-    if matching.on:
-        for row, labels in enumerate(block.labels):
-            groups.setdefault(tuple(pair for pair in labels if pair[0] in names), []).append(row)
-    else:
-        names |= METADATA_LABELS if context.options.type_and_unit_labels else {METRIC_NAME}
-        for row, labels in enumerate(block.labels):
-            groups.setdefault(tuple(pair for pair in labels if pair[0] not in names), []).append(row)
+    if not matching.on:
+        names |= METADATA_LABELS if typed else {METRIC_NAME}
+    for row, labels in enumerate(rows):
+        key = tuple([pair for pair in labels if (pair[0] in names) is matching.on])
+        groups.setdefault(key, []).append(row)
     return groups
 
 
@@ -282,7 +282,10 @@ def _matched_labels(matching: Matching, labels: Labels) -> Labels:
     return tuple(pair for pair in labels if pair[0] not in matching.labels and pair[0] != METRIC_NAME)
 
 
-def _result_labels(context: Context, node: BinaryExpr, matching: Matching, many: Labels, one: Labels) -> Labels:
+def result_labels(
+    node: BinaryExpr, matching: Matching, many: Labels, one: Labels, *, is_delayed: bool = False
+) -> Labels:
+    """The labels of what an operator makes of two series; `is_delayed` if names are taken off in the end."""
     labels = many
     if node.op in _ARITHMETIC:
         labels = drop_metadata(labels)
@@ -293,7 +296,7 @@ def _result_labels(context: Context, node: BinaryExpr, matching: Matching, many:
         merged = {pair[0]: pair[1] for pair in labels if pair[0] not in matching.include}
         merged |= {name: label_value(one, name) for name in matching.include}
         labels = tuple(sorted((name, value) for name, value in merged.items() if value))
-    if node.return_bool and not context.options.delayed_name_removal:
+    if node.return_bool and not is_delayed:
         labels = tuple(pair for pair in labels if pair[0] not in METADATA_LABELS)
     return labels
 
@@ -321,7 +324,8 @@ def _check_unique(card: Cardinality, groups: list[int], labels: list[Labels], ap
 
 
 def _set_operation(context: Context, op: str, matching: Matching, left: Block, right: Block) -> Block:
-    left_groups, right_groups = _group(context, matching, left), _group(context, matching, right)
+    typed = context.options.type_and_unit_labels
+    left_groups, right_groups = (rows_by_signature(matching, side.labels, typed=typed) for side in (left, right))
     if op == "or":
         mask = right.present.copy()
         for signature, rows in right_groups.items():

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from vedette.server.query.promql.source import SelectedSeries, SelectRequest
 
 DEFAULT_LOOKBACK_MS: Final = 300_000
+NEVER_STOPS: Final = np.zeros(1, np.int64)
+"""For what is computed where nobody can stop it."""
 _EXECUTION: Final = "query execution"
 
 
@@ -90,7 +92,7 @@ class Context:
     places: dict[int, int] = field(default_factory=dict)
     select: Callable[[list[SelectRequest]], Sequence[SelectedSeries]] | None = None
     cancelled: bool = False
-    stop: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
+    stop: Ints = field(default_factory=lambda: NEVER_STOPS)
     """Set to 1 to end a compiled function that is running; a checkpoint then says why."""
     peak_samples: int = 0
 

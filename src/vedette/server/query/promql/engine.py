@@ -15,6 +15,7 @@ from vedette.server.query.promql.block import Block, Bools, Floats, Histograms, 
 from vedette.server.query.promql.context import DEFAULT_LOOKBACK_MS, Context, Limits, Options, Steps
 from vedette.server.query.promql.errors import EvaluationError, QueryTimeout
 from vedette.server.query.promql.evaluator import Evaluator
+from vedette.server.query.promql.few_series import Part, Unusual, is_plain, make_part
 from vedette.server.query.promql.histogram import Histogram
 from vedette.server.query.promql.names import finish_names
 from vedette.server.query.promql.parser import parse as parse_text
@@ -91,6 +92,8 @@ class _Plan:
     parts: int
     is_movable: bool
     """Whether what the tree needs is the same at any times, moved."""
+    part: Part | None
+    """What computes it at one moment over few series."""
     requests: dict[tuple[int, int, int], Requests] = field(default_factory=dict)
     """What the tree needs of a query from 0 to 0, by step, lookback and the step of subqueries."""
 
@@ -116,7 +119,8 @@ def _make_plan(text: str) -> _Plan:
     parts = list(walk(parsed))
     has_info = any(isinstance(one, Call) and one.function.name == "info" for one in parts)
     has_subquery = any(isinstance(one, SubqueryExpr) for one in parts)
-    return _Plan(tree, has_info, has_subquery, len(parts), tree is not None and moves_with_times(tree))
+    part = make_part(tree) if tree is not None and tree.type is ValueType.VECTOR else None
+    return _Plan(tree, has_info, has_subquery, len(parts), tree is not None and moves_with_times(tree), part)
 
 
 _plans = _Kept(_make_plan)
@@ -214,7 +218,7 @@ async def evaluate(
             source.select(tenant, requests.requests, max_samples=limits.max_samples), limits.timeout_seconds
         )
     context.places = requests.places
-    samples = sum(int(np.add.reduce(one.last - one.first)) for one in context.data)
+    samples = sum(_size(one) for one in context.data)
     for one in context.data:
         if one.warnings or one.infos:
             context.annotations.add_foreign(one.warnings, one.infos)
@@ -222,7 +226,9 @@ async def evaluate(
     # A subquery may have any number of moments, even of an expression that reads nothing.
     is_small = samples * steps.count <= _INLINE_SAMPLES and plan.parts * steps.count <= _INLINE_POINTS
     if is_small and not plan.has_info and not plan.has_subquery:
-        result = _compute(tree, context, steps, instant=not step_ms)
+        result = None if step_ms or plan.part is None else _of_few(plan.part, context, start_ms)
+        if result is None:
+            result = _compute(tree, context, steps, instant=not step_ms)
     else:
         result = await _compute_in_thread(tree, context, steps, source, tenant, instant=not step_ms)
     result.stats = QueryStats(samples, context.peak_samples, selected - began, time.monotonic() - selected)
@@ -277,7 +283,7 @@ async def _compute_in_thread(
         answer = source.select(tenant, requests, max_samples=context.limits.max_samples)
         return asyncio.run_coroutine_threadsafe(_await(answer), loop).result(context.limits.timeout_seconds)
 
-    context.select = select
+    context.select, context.stop = select, np.zeros(1, np.int64)
     work = asyncio.to_thread(_compute, tree, context, steps, instant=instant)
     task = asyncio.ensure_future(work)
     # A moment behind the deadline, so that the checkpoint behind what is stopped sees that it has passed.
@@ -294,6 +300,25 @@ async def _compute_in_thread(
 
 async def _await(answer: object) -> Sequence[SelectedSeries]:
     return await answer  # type: ignore[misc,no-any-return]
+
+
+def _size(selected: SelectedSeries) -> int:
+    """How many samples were selected."""
+    return int(np.add.reduce(selected.last - selected.first)) if selected.samples is None else selected.samples
+
+
+def _of_few(part: Part, context: Context, moment_ms: int) -> QueryResult | None:
+    """The answer at one moment over few series, None where the evaluator has to give it."""
+    if not is_plain(context.data, context):
+        return None
+    context.checkpoint()
+    try:
+        points = part(context, moment_ms)
+    except Unusual:  # what it has noted, the evaluator notes, too
+        return None
+    context.peak_samples = max([len(one.labels) for one in context.data], default=0)
+    values = np.array(points.values, np.float64).reshape(-1, 1)
+    return QueryResult("vector", np.array([moment_ms]), points.labels, values, np.ones(values.shape, np.bool_))
 
 
 def _compute(tree: Node, context: Context, steps: Steps, *, instant: bool) -> QueryResult:

@@ -27,9 +27,12 @@ from vedette.server.query.promql.kernels import windows as over
 from vedette.server.query.promql.labels import METRIC_NAME
 
 if TYPE_CHECKING:
-    from vedette.server.query.promql.evaluator import Evaluator
+    from collections.abc import Sequence
 
-_OVER_TIME: Final = {
+    from vedette.server.query.promql.evaluator import Evaluator
+    from vedette.server.query.promql.labels import Labels
+
+OVER_TIME: Final = {
     "sum_over_time": over.SUM,
     "avg_over_time": over.AVG,
     "min_over_time": over.MIN,
@@ -51,8 +54,8 @@ _OVER_TIME: Final = {
     "predict_linear": over.PREDICT,
     "double_exponential_smoothing": over.SMOOTH,
 }
-_RATES: Final = {"rate": (True, True), "increase": (True, False), "delta": (False, False)}
-_KEEPS_NAME: Final = frozenset({"last_over_time", "first_over_time"})
+RATES: Final = {"rate": (True, True), "increase": (True, False), "delta": (False, False)}
+KEEPS_NAME: Final = frozenset({"last_over_time", "first_over_time"})
 _COUNTER_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket")
 _CHUNK_SAMPLES: Final = 4_000_000
 
@@ -114,8 +117,8 @@ def _run(
     starts, spans, stop = windows.starts_ms, (windows.ends_ms, windows.width_ms), context.stop
     rows, mask = out[part], present[part]
     lookback = context.lookback_ms
-    if name in _RATES:
-        counter, per_second = _RATES[name]
+    if name in RATES:
+        counter, per_second = RATES[name]
         if windows.anchored or windows.smoothed:
             rates.extended(counter, per_second, windows.smoothed, *samples, *spans, lookback, stop, rows, mask)
         else:
@@ -130,7 +133,7 @@ def _run(
         nothing = np.zeros(steps.count)
         first_parameter, second_parameter, *_ = [*parameters, nothing, nothing]
         over.over_time(
-            _OVER_TIME[name],
+            OVER_TIME[name],
             *samples,
             *spans,
             lookback if windows.anchored else 0,
@@ -166,27 +169,31 @@ def _absent(argument: Node, block: Block) -> Block:
 
 def _annotate_counters(evaluator: Evaluator, argument: Node, block: Block) -> None:
     annotations = evaluator.context.annotations
-    floats = block.present if block.histograms is None else block.floats()
-    names: dict[tuple[str, str], None] = {}
-    typed = evaluator.context.options.type_and_unit_labels
-    for row, labels in enumerate(block.labels):
-        name = label_value(labels, METRIC_NAME)
-        if name and (block.histograms is None or floats[row].any()):
-            names[name, label_value(labels, "__type__") if typed else ""] = None
-    for name, kind in names:
-        if typed:
-            if kind not in {"counter", "histogram"}:
-                annotations.possible_non_counter_type(name, kind, argument)
-        elif not name.endswith(_COUNTER_SUFFIXES):
+    rated = block.labels
+    if block.histograms is not None:
+        floats = block.floats()
+        rated = [labels for row, labels in enumerate(rated) if floats[row].any()]
+    if not evaluator.context.options.type_and_unit_labels:
+        for name in not_counters(rated):
             annotations.possible_non_counter(name, argument)
+        return
+    for name, kind in dict.fromkeys((label_value(one, METRIC_NAME), label_value(one, "__type__")) for one in rated):
+        if name and kind not in {"counter", "histogram"}:
+            annotations.possible_non_counter_type(name, kind, argument)
+
+
+def not_counters(labels: Sequence[Labels]) -> list[str]:
+    """The metrics among some series that are not named like counters."""
+    names = dict.fromkeys(label_value(one, METRIC_NAME) for one in labels)
+    return [name for name in names if name and not name.endswith(_COUNTER_SUFFIXES)]
 
 
 def _name(evaluator: Evaluator, name: str, block: Block) -> Block:
     if evaluator.context.options.delayed_name_removal:
-        if name not in _KEEPS_NAME:
+        if name not in KEEPS_NAME:
             block.drop_name = [True] * len(block.labels)
         return block
-    if name not in _KEEPS_NAME:
+    if name not in KEEPS_NAME:
         block = Block([drop_metadata(one) for one in block.labels], block.values, block.present, block.histograms)
     if has_duplicates(block.labels):
         raise EvaluationError(SAME_LABELS)

@@ -84,6 +84,8 @@ class SelectedSeries:
     resolution_ms: int = 0
     buckets: Mapping[str, npt.NDArray[np.float64]] | None = None
     histogram_buckets: HistogramPool | None = None
+    samples: int | None = None
+    """How many samples they are, where the source has counted them."""
 
 
 class SampleSource(Protocol):

@@ -6,6 +6,7 @@ import gzip
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import zstandard
 from fastapi import Response
 from fastapi.responses import StreamingResponse
@@ -73,8 +74,15 @@ def document(data: bytes | object, *, warnings: Sequence[str] = (), infos: Seque
     parts = [b'{"status":"success","data":', data if isinstance(data, bytes) else _encoded(data)]
     for name, notes in ((b"warnings", warnings), (b"infos", infos)):
         if notes:
-            parts += [b',"', name, b'":', _encoded(notes)]
+            parts += [b',"', name, b'":', _texts(notes)]
     return b"".join([*parts, b"}"])
+
+
+def _texts(texts: Sequence[str]) -> bytes:
+    try:
+        return msgspec.json.encode(texts)
+    except UnicodeEncodeError:
+        return _encoded(texts)
 
 
 def _encoded(value: object) -> bytes:
