@@ -51,20 +51,20 @@ def test_sqlalchemy_statements_rows_failures_and_repeats_are_seen(programs, coll
     assert (pool["used"], pool["idle"]) == (1, 1)
 
 
-def test_an_installed_instrumentation_is_used_when_its_library_is_imported(programs):
-    """Found as contrib's are, by the entry point of what is installed beside the program."""
+def test_an_installed_instrumentation_is_used_when_its_library_is_imported(programs, collector):
+    """That of urllib is contrib's; the others are found as contrib's are, by the entry point of what is installed."""
     installed = programs.directory / "theirs-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Name: theirs\nVersion: 1.0\n")
-    names = ("urllib", "csv", "httpx", "never_installed")
-    points = "".join(f"{name} = theirs:{name.title().replace('_', '')}\n" for name in names)
+    points = "".join(
+        f"{name} = theirs:{name.title().replace('_', '')}\n" for name in ("csv", "httpx", "never_installed")
+    )
     (installed / "entry_points.txt").write_text(f"[opentelemetry_instrumentor]\n{points}")
     programs.write(
         """
         class Instrumentor:
             is_instrumented_by_opentelemetry = False
             def instrument(self): print(type(self).__name__)
-        class Urllib(Instrumentor): pass
         class Csv(Instrumentor):
             def instrument(self): raise RuntimeError("does not fit")
         class Httpx(Instrumentor): pass
@@ -73,15 +73,23 @@ def test_an_installed_instrumentation_is_used_when_its_library_is_imported(progr
     )
     result = programs.run(
         """
-        import vedette
-        vedette.configure("web", export=False, log_format="none")
+        import sys, vedette
+        vedette.configure("web", log_format="none", process_metrics=False)
         vedette.instrument()
-        print("before")
+        print("opentelemetry.instrumentation.urllib" in sys.modules)
         import urllib.request, csv, httpx
+        with vedette.span("outer"):
+            try:
+                urllib.request.urlopen("http://127.0.0.1:9/nobody")
+            except OSError:
+                pass
         """
     )
-    assert result.stdout.split() == ["before", "Urllib"]  # HTTPX is watched by our own
+    assert result.stdout.split() == ["False"]  # loaded with its library; HTTPX is watched by our own
     assert "opentelemetry-instrumentation-csv was left out: does not fit" in result.stderr
+    asked, outer = collector.spans
+    assert (asked.name, attributes_of(asked)["http.url"]) == ("GET", "http://127.0.0.1:9/nobody")
+    assert asked.parent_span_id == outer.span_id
 
 
 def test_parameters_of_statements_are_seen_where_they_are_asked_for(programs, collector):
