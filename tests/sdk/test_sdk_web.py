@@ -456,3 +456,31 @@ def test_an_endpoint_that_is_away_costs_no_request(tmp_path):
     collector.wait(lambda: len([span for span in collector.spans if span.name == "GET /api/orders/{order}"]) == 50)
     later.kill()
     collector.stop()
+
+
+def test_of_a_request_that_waits_a_span_alone_is_the_garbage_collectors(programs):
+    """More of it would make the collector run in the middle of requests: seven in a thousand met it."""
+    result = programs.run(
+        """
+        import asyncio, gc, os, sys, vedette
+        vedette.configure("web", process_metrics=False, log_file=os.devnull)
+        log = vedette.get_logger("shop")
+        async def app(scope, receive, send):
+            log.info("order looked up", order=7, status="ok")
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        watched = vedette.instrument(app)
+        async def nothing(*_): pass
+        async def ask():
+            await watched({"type": "http", "method": "GET", "path": "/orders/7", "headers": []}, nothing, nothing)
+        async def main():
+            for _ in range(100): await ask()
+            before = gc.get_count()[0]
+            for _ in range(500): await ask()
+            print(gc.get_count()[0] - before)
+        sys.setswitchinterval(100)  # the background thread does not take them away
+        gc.disable()
+        asyncio.run(main())
+        """
+    )
+    assert int(result.stdout) < 1.1 * 500

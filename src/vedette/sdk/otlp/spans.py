@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanKind, StatusCode
 
+from vedette.sdk.context import CORRELATION_ID
 from vedette.sdk.otlp.attributes import AttributeEncoder, SharedBytes
 from vedette.sdk.otlp.wire import VARINTS, delimited, utf8, varint
+from vedette.sdk.traces.span import URL_PATH
 
 if TYPE_CHECKING:
     from vedette.sdk.redaction import Redactor
@@ -36,6 +38,7 @@ _fixed64 = struct.Struct("<cQ").pack
 _LOCAL, _REMOTE = b"\x85\x01\x00\x01\x00\x00", b"\x85\x01\x00\x03\x00\x00"
 _LINK_LOCAL, _LINK_REMOTE = b"\x35\x00\x01\x00\x00", b"\x35\x00\x03\x00\x00"
 _REMOTE_PARENT = 16
+_OF_REQUESTS = frozenset((URL_PATH, CORRELATION_ID))
 
 
 class SpanEncoder:
@@ -68,12 +71,17 @@ class SpanEncoder:
             head = _ids(b"\x0a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x12\x08", span._span_id)
         start = span.start_time
         parts = [head, named, _KINDS[span.kind._name_], _times(b"\x39", start, b"\x41", max(span._end, start))]
-        shared, own = span._shared, span._attributes
-        if shared is not None and own and not own.keys().isdisjoint(shared):
+        shared, own, path = span._shared, span._attributes, span._path
+        if shared is None:
+            if own:
+                parts.append(self._attributes.encode(own))
+        elif own and not (own.keys().isdisjoint(shared) and own.keys().isdisjoint(_OF_REQUESTS)):
             parts.append(self._attributes.encode(span.attributes))  # of a key that both have, the span's own
         else:
-            if shared is not None:
-                parts.append(self._shared[shared])
+            parts.append(self._shared[shared])
+            if path is not None:
+                texts = self._attributes.kinds[str]
+                parts.extend((texts[URL_PATH][path], texts[CORRELATION_ID].make(span._correlation)))
             if own:
                 parts.append(self._attributes.encode(own))
         if span._events:

@@ -18,6 +18,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk import clock
+from vedette.sdk.context import CORRELATION_ID
 from vedette.sdk.guard import fault
 from vedette.sdk.traces.ids import random_bits
 from vedette.sdk.values import SCALARS, Shared, clean, clean_mapping, text_of
@@ -37,6 +38,7 @@ __all__ = [
     "RECORD_EXCEPTION",
     "REMOTE_PARENT",
     "STATUS_ON_EXCEPTION",
+    "URL_PATH",
     "Event",
     "Span",
     "UnsampledSpan",
@@ -51,6 +53,8 @@ _variable: Any = getattr(_RUNTIME_CONTEXT, "_current_context", None)
 current_context: Callable[[], Context] = _variable.get if _variable else _RUNTIME_CONTEXT.get_current
 set_context: Callable[[Context], Token[Context]] = _variable.set if _variable else _RUNTIME_CONTEXT.attach
 reset_context: Callable[[Token[Context]], None] = _variable.reset if _variable else _RUNTIME_CONTEXT.detach
+
+URL_PATH = "url.path"
 
 # What `Span._options` holds.
 ATTACH, END_ON_EXIT, RECORD_EXCEPTION, STATUS_ON_EXCEPTION, REMOTE_PARENT = 1, 2, 4, 8, 16
@@ -86,6 +90,7 @@ class Span(api.Span):
         "_attributes",
         "_base",
         "_context",
+        "_correlation",
         "_end",
         "_events",
         "_inherited",
@@ -93,6 +98,7 @@ class Span(api.Span):
         "_lost",
         "_options",
         "_parent_id",
+        "_path",
         "_shared",
         "_span_id",
         "_status",
@@ -112,6 +118,8 @@ class Span(api.Span):
     _options: int
     _attributes: dict[str, Any] | None
     _shared: Shared | None  # attributes of many spans, set by those who make spans of one kind
+    _path: str | None  # `url.path` and the correlation id of a request's span, which thus needs no dictionary
+    _correlation: str | None
     _events: list[tuple[int, str, dict[str, Any] | None]] | None
     _links: list[tuple[SpanContext, dict[str, Any] | None]] | None
     _lost: list[int] | None
@@ -322,7 +330,8 @@ class Span(api.Span):
     @property
     def attributes(self) -> dict[str, Any]:
         """A copy of the attributes."""
-        return {**(self._shared or {}), **(self._attributes or {})}
+        request = {} if self._path is None else {URL_PATH: self._path, CORRELATION_ID: self._correlation}
+        return {**(self._shared or {}), **request, **(self._attributes or {})}
 
     @property
     def events(self) -> tuple[Event, ...]:

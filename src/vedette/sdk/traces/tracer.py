@@ -21,6 +21,7 @@ from vedette.sdk.traces.span import (
     RECORD_EXCEPTION,
     REMOTE_PARENT,
     STATUS_ON_EXCEPTION,
+    URL_PATH,
     Span,
     UnsampledSpan,
     current_context,
@@ -115,7 +116,7 @@ class Tracer(api.Tracer):
         span._parent_id = parent_id
         span.kind = kind
         span._end = 0
-        span._events = span._links = span._lost = span._context = span._shared = None
+        span._events = span._links = span._lost = span._context = span._shared = span._path = None
         span._status = _UNSET
         span._base = base
         span._inherited = inherited
@@ -164,7 +165,7 @@ class Tracer(api.Tracer):
         span._tracer = self
         span.name = name
         span.kind = kind
-        span._attributes = span._shared = None
+        span._attributes = span._shared = span._path = None
         return span
 
     def start_as_current_span(  # type: ignore[override]  # a span is its own context manager
@@ -192,16 +193,17 @@ class Tracer(api.Tracer):
             ATTACH | END_ON_EXIT if end_on_exit else ATTACH,
         )
 
-    def start_sharing(
-        self, name: str, context: Context, kind: SpanKind, start_time: int, shared: Shared, attributes: dict[str, Any]
+    def start_request(
+        self, name: str, context: Context, kind: SpanKind, start_time: int, shared: Shared, path: str
     ) -> Span:
-        """Start a span that has the attributes `shared`, and takes over `attributes`: scalars, and not too many."""
+        """Start the span of a request for `path`, which has the attributes `shared`."""
         if self._sampler is not None or self.provider.processors:  # these want to see them
-            return self.start_span(name, context, kind, {**shared, **attributes}, None, start_time)
+            return self.start_span(name, context, kind, {**shared, URL_PATH: path}, None, start_time)
         span = self.start_span(name, context, kind, None, None, start_time)
         if type(span) is Span:
             span._shared = shared
-            span._attributes = attributes
+            span._path = path
+            span._correlation = None
         return span
 
     def span(self, name: str, attributes: dict[str, Any]) -> Span:

@@ -131,11 +131,7 @@ class AsgiMiddleware:
             agent,
         )
         client = self._telemetry.clients.get(key) or self._client(*key)
-        path = scope["path"]
-        attributes: dict[str, Any] = {"url.path": path}
-        if query:
-            attributes["url.query"] = query.decode("latin-1")
-        return self._telemetry.begin(client, path, attributes, headers)
+        return self._telemetry.begin(client, scope["path"], query.decode("latin-1") if query else "", headers)
 
     def _client(self, method: str, scheme: str, version: str, server: Any, address: str, agent: str) -> Client:
         attributes: dict[str, Any] = {

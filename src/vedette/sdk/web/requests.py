@@ -17,7 +17,7 @@ from vedette.sdk.logs.logger import describe, desk
 from vedette.sdk.logs.records import Captured, Site
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import current_context, failure
-from vedette.sdk.values import Shared, clean, text_of
+from vedette.sdk.values import Shared, text_of
 from vedette.sdk.web.headers import parent_of, safe_id, with_tenant
 
 if TYPE_CHECKING:
@@ -184,35 +184,32 @@ class RequestTelemetry:
         self.clients.clear()
         self._outcomes = 0
 
-    def begin(self, client: Client, path: str, attributes: dict[str, Any], headers: Mapping[str, str]) -> Started:
-        """Start the request's span and decide its correlation id and tenant; nothing is current yet.
-
-        The span takes `attributes` over, which are its own; `url.path` is among them.
-        """
+    def begin(self, client: Client, path: str, query: str, headers: Mapping[str, str]) -> Started:
+        """Start the request's span and decide its correlation id and tenant; nothing is current yet."""
         base = parent_of(headers) if headers else current_context()
         begin_ns = perf_counter_ns()
-        span = self._tracer.start_sharing(
-            client.method, base, _SERVER, begin_ns + clock.anchor, client.shared, attributes
-        )
+        span = self._tracer.start_request(client.method, base, _SERVER, begin_ns + clock.anchor, client.shared, path)
         correlation = safe_id(headers.get(self._correlation_header)) if headers else None
         if correlation is None:
             correlation = span._trace_id.to_bytes(16).hex()
         fields: dict[str, Any] | str = correlation
-        held = span._attributes
-        if held is not None:
-            held[CORRELATION_ID] = correlation
-        tenant = self._tenant(headers, held) if headers or self._asks_tenant else None
+        if span._path is not None:
+            span._correlation = correlation
+        else:
+            span.set_attribute(CORRELATION_ID, correlation)
+        if query:
+            span.set_attribute("url.query", query)
+        tenant = self._tenant(headers, span) if headers or self._asks_tenant else None
         if tenant:
             fields = {CORRELATION_ID: correlation, TENANT: tenant}
             base = with_tenant(base, tenant)
-            if held is not None:
-                held["tenant.id"] = tenant
+            span.set_attribute("tenant.id", tenant)
         context = Context(base)
         _put(context, _SPAN_KEY, span)
         return Started(span, context, fields, correlation, client, path, begin_ns)
 
-    def _tenant(self, headers: Mapping[str, str], held: dict[str, Any] | None) -> str | None:
-        """The tenant's id; what else the host's function says of it goes to the span's attributes `held`."""
+    def _tenant(self, headers: Mapping[str, str], span: Span) -> str | None:
+        """The tenant's id; what else the host's function says of it goes to the span's attributes."""
         find = self.options.tenant
         if find is None:
             return safe_id(headers.get(self._tenant_header))
@@ -220,8 +217,7 @@ class RequestTelemetry:
             found = find(headers)
             if found is None or isinstance(found, str):
                 return found
-            if held is not None:
-                held |= {f"tenant.{key}": clean(value) for key, value in found.items()}
+            span.set_attributes({f"tenant.{key}": value for key, value in found.items()})
             return text_of(found["id"]) if found.get("id") is not None else None
         except Exception as error:  # noqa: BLE001 - the host's function may do anything; the request goes on
             fault("finding the tenant", error)
@@ -234,17 +230,16 @@ class RequestTelemetry:
         span, client = request.span, request.client
         outcome = client.outcomes.get((route, status)) or self._outcome(client, route, status)
         slow = took_ns >= self._slow_ns
-        held = span._attributes
-        if held is not None and not span._end:
+        if span.is_recording():
             if outcome.name is not None:
                 span.name = outcome.name
             if span._shared is not None:
                 span._shared = outcome.attributes
             else:
-                for key, value in outcome.attributes.items():
-                    held.setdefault(key, value)  # what the program has set itself stays
+                held = span._attributes or {}  # what the program has set itself stays
+                span.set_attributes({key: value for key, value in outcome.attributes.items() if key not in held})
             if slow:
-                held["slow"] = True
+                span.set_attribute("slow", True)
             if error is not None or status >= 500:
                 self._fail(span, status, error)
         outcome.observe(took_ns / 1e9, True)

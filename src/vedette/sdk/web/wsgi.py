@@ -63,10 +63,7 @@ class WsgiMiddleware:
             headers.get("user-agent", ""),
         )
         client = self._telemetry.clients.get(key) or self._client(*key)
-        attributes: dict[str, Any] = {"url.path": path}
-        if environ.get("QUERY_STRING"):
-            attributes["url.query"] = environ["QUERY_STRING"]
-        return self._telemetry.begin(client, path, attributes, headers)
+        return self._telemetry.begin(client, path, environ.get("QUERY_STRING") or "", headers)
 
     def _client(self, method: str, scheme: str, server: str, address: str, agent: str) -> Client:
         attributes = {"http.request.method": method, "url.scheme": scheme}
