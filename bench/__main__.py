@@ -5,6 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-for name in ("idle", "ingest", "size", "visible", "queries", "sdk", "sdk_web"):
+for name in ("floor", "idle", "ingest", "size", "visible", "queries", "sdk", "sdk_web"):
     print(f"\n## {name}\n", flush=True)
     subprocess.run([sys.executable, "-m", f"bench.{name}"], check=True)

@@ -2,7 +2,8 @@
 
 Clients run in processes of their own and are not counted. CPU is that of all the platform's processes, from the first
 request until every row can be queried, the background merges of that time included. MB are 10^6 bytes of protobuf
-payload as sent, uncompressed.
+payload as sent, uncompressed. The last column is the MB/s per core beside what the engine alone needs for the same
+payloads in the same run (`floor.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 
+from bench.floor import measure as measure_floor
 from bench.platform import Platform
 from bench.report import report
 
@@ -64,6 +66,14 @@ def main() -> None:
     arguments.add_argument("--only", default="", help="traces, logs, http, grpc, or a batch size")
     options = arguments.parse_args()
     rows = [measure(*case, options.seconds) for case in CASES if not options.only or options.only in map(str, case)]
+    for signal in sorted({str(row["signal"]) for row in rows}):
+        floor = measure_floor(signal)
+        print(f"The engine alone: {floor}")
+        for row in rows:
+            if row["signal"] == signal:
+                row["of the floor"] = round(
+                    float(str(row["MB/s per core"])) / floor[f"{signal}: flatten and store, MB/s per core"], 2
+                )
     report("ingest", rows)
 
 

@@ -2,7 +2,8 @@
 
 A slice of telemetry comes in by OTLP; the engine then repeats it over 24 hours with times, ids and numbers of their own
 for every repetition, so that the rollups are filled by the same views as in operation. Medians of warm answers over
-HTTP. Beside the rare token: ripgrep over the same lines in one text file that is in the page cache.
+HTTP. Beside each: a plain statement at the engine's socket that reads what the answer is made of, and the statement that
+does nothing (`floor.py`). Beside the rare token: ripgrep over the same lines in one text file that is in the page cache.
 
 Loading takes a while, so it can be a step of its own: ``--data-dir DIR --step load`` fills a directory that stays, for
 ``--seconds`` at a time, and goes on where it ended when it is called again; ``--data-dir DIR --step ask`` asks.
@@ -14,7 +15,6 @@ import argparse
 import json
 import random
 import shutil
-import statistics
 import subprocess
 import time
 import urllib.parse
@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.floor import Door, median_ms
 from bench.platform import Platform
 from bench.report import report
 from bench.telemetry import log_request, trace_request
@@ -127,18 +128,11 @@ def post(platform: Platform, path: str, body: bytes) -> None:
     urllib.request.urlopen(request).read()
 
 
-def median_ms(ask: Callable[[], object], times: int = 15) -> float:
-    ask()
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        ask()
-        taken.append((time.perf_counter() - started) * 1000)
-    return round(statistics.median(taken), 1)
+def a_trace(platform: Platform) -> str:
+    return str(platform.sql("SELECT trace_id FROM traces ORDER BY start LIMIT 1 OFFSET 1000")[0]["trace_id"])
 
 
-def questions(platform: Platform, loading: Loading) -> dict[str, Callable[[], bytes]]:
-    trace_id = platform.sql("SELECT trace_id FROM traces ORDER BY start LIMIT 1 OFFSET 1000")[0]["trace_id"]
+def questions(platform: Platform, loading: Loading, trace_id: str) -> dict[str, Callable[[], bytes]]:
     lines = {
         "trace by id": f"/api/v1/traces/{trace_id}",
         "traces by two attributes, 24 h": f"/api/v1/traces?{loading.range}&limit=20&q="
@@ -147,7 +141,30 @@ def questions(platform: Platform, loading: Loading) -> dict[str, Callable[[], by
         "newest logs, first page": f"/api/v1/logs?{loading.range}&limit=100",
         "RED of all services, 24 h": f"/api/v1/services?{loading.range}",
     }
-    return {name: (lambda path=path: platform.get(path)) for name, path in lines.items()}
+    asked: dict[str, Callable[[], bytes]] = {
+        name: (lambda path=path: platform.get(path)) for name, path in lines.items()
+    }
+    asked["SELECT 1"] = lambda: platform.get("/api/v1/sql", body=b"SELECT 1")
+    return asked
+
+
+def plain_statements(door: Door, loading: Loading, trace_id: str) -> dict[str, str]:
+    """What the answers are made of, as one statement each, with nothing to guard, to bound or to write as JSON by hand."""
+    of_trace = f"trace_id = unhex('{trace_id}')"
+    found = door.ask(f"SELECT min(start), max(end) FROM vedette.trace_index WHERE {of_trace} FORMAT TSV").decode()
+    first, last = found.strip().split("\t")
+    day = f"tenant = 'default' AND time >= toDateTime({loading.end - _DAY_SECONDS}, 'UTC')"
+    pair = "attributes['http.route'] = '/checkout' AND attributes['http.response.status_code'] = '502'"
+    return {
+        "trace by id": f"SELECT * FROM vedette.spans WHERE tenant = 'default' AND {of_trace} "
+        f"AND time BETWEEN '{first}' AND '{last}' FORMAT JSONEachRow",
+        "traces by two attributes, 24 h": f"SELECT count() FROM vedette.spans WHERE {day} AND {pair}",
+        "rare token in logs, 24 h": f"SELECT count() FROM vedette.logs WHERE {day} AND hasAllTokens(lower(body), 'xyzzy42')",
+        "newest logs, first page": f"SELECT * FROM vedette.logs WHERE {day} ORDER BY time DESC LIMIT 100 FORMAT JSONEachRow",
+        "RED of all services, 24 h": "SELECT service, sum(count), quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(durations) "
+        f"FROM vedette.red_service_hour WHERE tenant = 'default' AND hour >= toDateTime({loading.end - _DAY_SECONDS}, 'UTC') GROUP BY service",
+        "SELECT 1": "SELECT 1",
+    }
 
 
 def ripgrep_ms(platform: Platform) -> float | None:
@@ -181,10 +198,14 @@ def ask(platform: Platform, loading: Loading) -> None:
     """Ask everything and print how long it took."""
     counts = platform.sql("SELECT (SELECT count() FROM spans) AS spans, (SELECT count() FROM logs) AS logs")[0]
     settle(platform)
-    rows: list[dict[str, object]] = [
-        {"question": name, "median ms": median_ms(question), "answer bytes": len(question())}
-        for name, question in questions(platform, loading).items()
-    ]
+    trace_id, door = a_trace(platform), Door(platform.data_dir / "engine.sock")
+    plain = plain_statements(door, loading, trace_id)
+    nothing = median_ms(lambda: door.ask("SELECT 1"), 60)
+    rows: list[dict[str, object]] = []
+    for name, question in questions(platform, loading, trace_id).items():
+        ours, bare = median_ms(question), median_ms(lambda name=name: door.ask(plain[name]))
+        row = {"question": name, "median ms": ours, "answer bytes": len(question()), "plain statement ms": bare}
+        rows.append(row | {"ours / plain": round(ours / bare, 1), "ours / SELECT 1": round(ours / nothing, 1)})
     peer = ripgrep_ms(platform)
     if peer is not None:
         rows.append({"question": "the same token by ripgrep over the lines as text", "median ms": peer})

@@ -1,5 +1,7 @@
 """Every process of the platform is killed at random moments under load; nothing acknowledged is lost or doubled."""
 
+import contextlib
+import fcntl
 import http.client
 import os
 import random
@@ -19,6 +21,8 @@ ROUNDS = int(os.environ.get("VEDETTE_TEST_KILL_ROUNDS", "2"))
 SEED = int(os.environ.get("VEDETTE_TEST_KILL_SEED", "20"))
 BATCH = 7
 SERIES = 5
+# How long the engine is kept away at least; a run by hand takes minutes.
+OUTAGE_SECONDS = float(os.environ.get("VEDETTE_TEST_OUTAGE_SECONDS", "0"))
 
 
 def spans(number: int) -> bytes:
@@ -155,10 +159,40 @@ def check_exactly_once(platform, acknowledged: dict[str, set[int]], sent: dict[s
     assert list((platform.data_dir / "wal" / "quarantine").iterdir()) == []
 
 
-def test_kills_at_random_moments_lose_and_double_nothing(make_platform):
+@contextlib.contextmanager
+def engine_kept_away(platform):
+    """Kill the engine and let no other start: each finds its directory in use and ends."""
+    with (platform.data_dir / "engine" / "status").open("ab") as status:
+        platform.kill("engine")
+        while True:
+            try:
+                fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.01)
+        yield
+
+
+def wait_out(platform) -> None:
+    """Until the supervisor has tried again, and the log has grown by many segments, which nobody loads."""
+    began, attempts = time.monotonic(), platform.log.count("The engine ended")
+    segments = {path.name for path in (platform.data_dir / "wal").glob("*.wal")}
+    while (
+        time.monotonic() - began < OUTAGE_SECONDS
+        or platform.log.count("The engine ended") < attempts + 2
+        or len({path.name for path in (platform.data_dir / "wal").glob("*.wal")} - segments) < 10
+    ):
+        assert platform.request("/healthz").status == 200
+        time.sleep(0.1)
+    assert platform.request("/readyz").status == 503
+
+
+def test_kills_at_random_moments_and_an_outage_lose_and_double_nothing(make_platform):
     rng = random.Random(SEED)
     platform = make_platform("--wal-segment-age", "200ms")
     load = start_load(platform)
+    with engine_kept_away(platform):
+        wait_out(platform)
     for _ in range(ROUNDS):
         for victim in rng.sample(["engine", "worker", "server"], 3):
             time.sleep(rng.uniform(0.05, 1.2))
