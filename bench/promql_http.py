@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from contextlib import ExitStack
-from shutil import which
 
 import numpy as np
 
@@ -87,7 +87,7 @@ def main() -> None:
     end = int(time.time())
     with ExitStack() as stack:
         vedette = stack.enter_context(Vedette())
-        others = [kind() for kind in (Prometheus, VictoriaMetrics) if which(kind.name)]
+        others = [kind() for kind in (Prometheus, VictoriaMetrics) if shutil.which(kind.name)]
         peers: list[Peer] = [vedette, *map(stack.enter_context, others)]
         samples = _load(peers, given.series, given.hours, end * 1000)
         vedette.loaded(samples)

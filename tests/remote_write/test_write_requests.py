@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -67,6 +68,48 @@ def test_version_one_is_kept_whole(shared_platform):
     assert shared_platform.sql("SELECT * FROM metadata", "one") == [
         {"name": "requests_total", "type": "counter", "unit": "requests", "help": "Requests."}
     ]
+
+
+def test_what_is_asked_of_a_few_recent_series_is_the_same_at_a_moment_and_over_a_range(shared_platform):
+    """The first is answered from memory in the connection, the second by the evaluator."""
+    begin, tenant = int(time.time()) * 1000 - 300_000, "few"
+    series = b"".join(
+        series_one(
+            [("__name__", "hits_total"), ("job", job), ("path", path)],
+            *((2, sample(float(i * i % 97 * weight), begin + i * 15_000)) for i in range(20)),
+        )
+        for weight, (job, path) in enumerate([("a", "/"), ("a", "/x"), ("b", "/")], 1)
+    )
+    assert _send(shared_platform, tenant, packed(series)).status == 204
+    shared_platform.eventually("SELECT count() FROM samples", 60, tenant)
+    at = begin / 1000 + 290
+
+    def ask(path: str, **form: Any) -> Any:
+        answer = shared_platform.request(
+            f"/prometheus/api/v1/{path}?{urlencode(form)}", headers={"X-Scope-OrgID": tenant}
+        )
+        return answer.json() | {"status": answer.status}
+
+    for query in (
+        "hits_total",
+        "sum by (job) (rate(hits_total[2m])) > 1",
+        "max(increase(hits_total[4m])) / min(hits_total)",
+        "hits_total{path!='/'} == bool 3",
+        "missing",
+        "rate({job='a'}[2m])",
+        "sum(",
+        "avg_over_time(hits_total[0s])",
+    ):
+        for _ in range(2):  # the second time its samples are in memory
+            one = ask("query", query=query, time=at)
+        many = ask("query_range", query=query, start=at, end=at, step=60)
+        assert one["status"] == many["status"]
+        assert [one.get(name) for name in ("error", "infos", "warnings")] == [
+            many.get(name) for name in ("error", "infos", "warnings")
+        ]
+        if one["status"] == 200:
+            points = [(found["metric"], [found["value"]]) for found in one["data"]["result"]]
+            assert sorted(points, key=str) == [(found["metric"], found["values"]) for found in many["data"]["result"]]
 
 
 def test_version_two_is_kept_whole(shared_platform):

@@ -121,6 +121,17 @@ def post(path: bytes, body: bytes, *, chunks: int = 0, last: bool = False, field
 REQUESTS = st.lists(st.tuples(st.binary(max_size=300), st.integers(0, 50)), min_size=1, max_size=5)
 
 
+def at_once(scope, body: bytes):
+    """Answer what begins with a small byte, leave the others, and fail now and then."""
+    if body[:1] > b"\xf0":
+        raise ValueError(body)
+    said = json.dumps({"path": scope["path"], "body": body.decode("latin-1")}).encode()
+    return None if body[:1] > b"\x80" else (200, [(b"content-type", b"application/json")], said)
+
+
+AT_ONCE = {f"/{number}": at_once for number in range(0, 10, 2)}
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(REQUESTS, st.lists(st.integers(1, 200), max_size=20))
 def test_requests_in_any_pieces_one_behind_the_other_are_answered_in_their_order(requests, cuts):
@@ -134,7 +145,7 @@ def test_requests_in_any_pieces_one_behind_the_other_are_answered_in_their_order
         stream = stream[cut:]
 
     async def ask() -> bytes:
-        async with site(echo) as here:
+        async with site(echo, at_once=AT_ONCE) as here:
             return await here.talk(*pieces, stream)
 
     found = answers(asyncio.run(ask()), *["POST"] * len(requests))
@@ -143,6 +154,29 @@ def test_requests_in_any_pieces_one_behind_the_other_are_answered_in_their_order
     ]
     assert not any(b"x-trailer" in body for _, _, body in found)
     assert [fields.get("connection") for _, fields, _ in found] == [None] * (len(requests) - 1) + ["close"]
+
+
+async def test_what_may_be_answered_at_once_waits_for_the_body_and_for_a_client_that_reads():
+    asked = []
+
+    def count(scope, body: bytes):  # noqa: ARG001
+        asked.append(len(body))
+        return 200, [], b"x" * 400_000
+
+    async with site(echo, at_once={"/a": count}) as here:
+        large = post(b"/a", b"y" * 300_000, last=True)  # more than is held for that
+        ((status, _, body),) = answers(await here.talk(large), "POST")
+        assert (status, len(json.loads(body)["body"]), asked) == (200, 300_000, [])
+        async with here.connect() as (reader, writer):
+            for _ in range(300):  # 120 MB of answers, of which the client takes none for now
+                writer.write(post(b"/a", b"z"))
+            writer.write(post(b"/b", b"", last=True))
+            found = b""
+            while piece := await reader.read(1 << 20):
+                assert len(asked) * 400_000 - len(found) < 20_000_000
+                found += piece
+        assert len(answers(found, *["POST"] * 301)) == 301
+        assert asked
 
 
 async def test_a_target_is_read_in_all_its_forms():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vedette.errors import StartError, VedetteError
 from vedette.server.api.build import build_api, is_question
+from vedette.server.api.compat.prometheus.direct import answers_at_once
 from vedette.server.api.context import Services
 from vedette.server.api.names import KnownNames
 from vedette.server.backup import BackupDesk
@@ -179,8 +180,10 @@ async def _open_doors(cleanup: AsyncExitStack, services: Services, levels: Level
     otlp = OtlpHttp(ingest, authenticator, levels, max_body_bytes=body_bytes, body_timeout_seconds=body_timeout)
     remote_write = RemoteWrite(ingest, authenticator, max_body_bytes=body_bytes, body_timeout_seconds=body_timeout)
     api: Application = _Doors((otlp, remote_write), build_api(services))
+    at_once = answers_at_once(services)
     if not settings.insecure_no_auth:
-        api = KnownNames(api, authenticator, settings.host_names)
+        api = known = KnownNames(api, authenticator, settings.host_names)
+        at_once = {path: known.before(answer) for path, answer in at_once.items()}
     doors: list[HttpServer | GrpcServer] = []
 
     async def close() -> None:
@@ -201,7 +204,7 @@ async def _open_doors(cleanup: AsyncExitStack, services: Services, levels: Level
         )
         doors.append(grpc)
     # The last one, as who asks it whether the platform is ready goes to the others then.
-    doors.append(HttpServer(api, head_seconds=body_timeout, ends_with_client=is_question))
+    doors.append(HttpServer(api, head_seconds=body_timeout, ends_with_client=is_question, at_once=at_once))
     await _listen(doors[-1], settings.listen, "the API", "--listen")
 
 

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from vedette.server.api.problems import problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from vedette.server.control.identity import Authenticator
+    from vedette.server.http.rules import AtOnce
 
     Application = Callable[[Any, Any, Any], Awaitable[None]]
     """An ASGI application."""
@@ -49,6 +50,15 @@ class KnownNames:
             await problem(HTTPStatus.FORBIDDEN, "Not from there", why)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    def before(self, at_once: AtOnce) -> AtOnce:
+        """What answers some requests at once, where they would not be refused."""
+
+        def answer(scope: Any, body: bytes) -> tuple[int, Iterable[tuple[bytes, bytes]], bytes] | None:  # noqa: ANN401 - ASGI
+            is_refused = not self._authenticator.required and self._objection(scope) is not None
+            return None if is_refused else at_once(scope, body)
+
+        return answer
 
     def _objection(self, scope: Any) -> str | None:  # noqa: ANN401 - ASGI
         headers = dict(scope["headers"])

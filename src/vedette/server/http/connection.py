@@ -7,6 +7,7 @@ What a client may send before somebody takes it, how long it may take to ask and
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from vedette.server.http.rules import Rules
 
 __all__ = ["Connection"]
+
+log = logging.getLogger(__name__)
 
 _MOST_HEAD_BYTES: Final = 128 << 10
 _MOST_HELD: Final = 128 << 10
@@ -223,11 +226,13 @@ class Connection(asyncio.Protocol):
         self._coming = exchange = Exchange(
             self, scope, keeps_alive=parser.should_keep_alive(), expects=self._expects and version != "1.0"
         )
-        if self._current is None:
-            self._start(exchange)
-        else:
+        if self._current is not None:
             self._queue.append(exchange)
             self._pause()
+        elif self._expects or exchange.scope["path"] not in self._rules.at_once:
+            self._start(exchange)
+        else:
+            self._current, exchange.is_held = exchange, True
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -236,6 +241,8 @@ class Connection(asyncio.Protocol):
         if coming is not None and not coming.is_answered:
             coming.take(body)
             if coming.held > _MOST_HELD:
+                if coming.is_held:
+                    self._start(coming)
                 self._pause()
 
     def on_message_complete(self) -> None:
@@ -247,6 +254,8 @@ class Connection(asyncio.Protocol):
             coming.end()
             if coming.is_answered:
                 self._next()
+            elif coming.is_held:
+                self._answer(coming)
 
     # -- its own
 
@@ -261,8 +270,21 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)  # the other one may think that it was the last request
         self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
 
+    def _answer(self, exchange: Exchange) -> None:
+        """Answer a whole request without a task, or begin one."""
+        path, answer = exchange.scope["path"], None
+        try:
+            if not self.is_full:
+                answer = self._rules.at_once[path](exchange.scope, exchange.whole())
+        except Exception:
+            log.exception("A request to %s failed", path)
+        if answer is None:
+            self._start(exchange)
+        else:
+            exchange.answer(*answer)
+
     def _start(self, exchange: Exchange) -> None:
-        self._current = exchange
+        self._current, exchange.is_held = exchange, False
         tasks = self._rules.tasks
         exchange.task = task = self._loop.create_task(exchange.run(self._rules))
         tasks.add(task)

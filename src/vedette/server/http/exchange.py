@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from vedette.errors import VedetteError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vedette.server.http.connection import Connection
     from vedette.server.http.rules import Rules
 
@@ -67,6 +69,7 @@ class Exchange:
         "is_answered",
         "is_begun",
         "is_gone",
+        "is_held",
         "is_whole",
         "keeps_alive",
         "scope",
@@ -85,6 +88,8 @@ class Exchange:
         self.is_answered = False
         self.is_gone = False
         """Whether nobody waits for the answer any more."""
+        self.is_held = False
+        """Whether the application waits for all of the request, as it may be answered without it."""
         self.held = 0
         """About how much memory the body takes that nobody has taken yet."""
         self._connection = connection
@@ -147,6 +152,12 @@ class Exchange:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
 
+    def whole(self) -> bytes:
+        """The body of a request that is whole; `receive` gives it again."""
+        if len(self._pieces) > 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0] if self._pieces else b""
+
     def _part(self) -> Message:
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -185,6 +196,13 @@ class Exchange:
             self.is_answered = True
             self.wake()
             connection.answered(self)
+
+    def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """Answer a request that is whole; where nobody reads, it waits in the connection."""
+        self._head = {"status": status, "headers": headers}
+        self._send_with_head(body, is_last=True)
+        self.is_answered = True
+        self._connection.answered(self)
 
     def _send_with_head(self, body: bytes, *, is_last: bool) -> None:
         head = self._composed(len(body), is_last=is_last)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from vedette.server.http.connection import Connection
 
     Application = Callable[[Any, Any, Any], Awaitable[None]]
+    AtOnce = Callable[[Any, bytes], tuple[int, Iterable[tuple[bytes, bytes]], bytes] | None]
+    """From a request's scope and body to status, header fields and body; None leaves it to the application."""
 
 __all__ = ["Rules"]
 
@@ -25,6 +27,8 @@ class Rules:
     app: Application
     head_seconds: float
     """How long a request may take to the end of its header fields, and a connection to its first byte."""
+    at_once: Mapping[str, AtOnce]
+    """What answers the requests of some paths as soon as they are whole, without a task of their own, if it can."""
     ends_with_client: Callable[[Any], bool]
     """Whether a request, given as its scope, is cancelled when its client leaves before it is answered."""
     connections: set[Connection] = field(default_factory=set)

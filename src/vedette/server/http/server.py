@@ -10,9 +10,9 @@ from vedette.server.http.rules import Rules
 from vedette.server.listener import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from vedette.server.http.rules import Application
+    from vedette.server.http.rules import Application, AtOnce
     from vedette.server.settings import Address
 
 __all__ = ["HttpServer"]
@@ -28,12 +28,18 @@ class HttpServer:
         app: The application.
         head_seconds: How long a request may take to the end of its header fields, and a connection to its first byte.
         ends_with_client: Whether a request, given as its scope, is cancelled when its client leaves before the answer.
+        at_once: What may answer requests before the application is asked, by path: see `Rules`.
     """
 
     def __init__(
-        self, app: Application, *, head_seconds: float, ends_with_client: Callable[[Any], bool] = lambda _: False
+        self,
+        app: Application,
+        *,
+        head_seconds: float,
+        ends_with_client: Callable[[Any], bool] = lambda _: False,
+        at_once: Mapping[str, AtOnce] | None = None,
     ) -> None:
-        self._rules = rules = Rules(app, head_seconds, ends_with_client)
+        self._rules = rules = Rules(app, head_seconds, at_once or {}, ends_with_client)
         self._listener = Listener(lambda: Connection(rules), rules.connections, head_seconds)
 
     @property

@@ -12,14 +12,14 @@ import numpy as np
 
 from vedette.errors import TooManyRequests
 from vedette.server.engine.rollups.tiers import HISTOGRAM_TABLES, RESOLUTIONS_MS
-from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, Limits, Options, evaluate, requests_of
+from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, Limits, Options, evaluate, evaluate_few, requests_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vedette.server.engine.client import Engine
     from vedette.server.query.metrics.store import MetricStore
-    from vedette.server.query.promql.engine import QueryResult
+    from vedette.server.query.promql.engine import FewPoints, QueryResult
     from vedette.server.query.promql.labels import Matcher
     from vedette.server.query.promql.source import SampleSource
 
@@ -83,6 +83,17 @@ class MetricQueries:
                 return await evaluate(text, *times_ms, self.store, tenant, limits, lookback_ms, self._options)
         finally:
             self._leave(tenant)
+
+    def evaluate_at_once(self, tenant: str, text: str, at_ms: int) -> FewPoints | None:
+        """Evaluate a plain expression at one moment over few series in memory; None is for all others, and for turns.
+
+        Raises:
+            RequestError: see `engine.evaluate`.
+        """
+        running = self._running.get(tenant)
+        if running is not None and running.locked():
+            return None
+        return evaluate_few(text, at_ms, self.store, tenant, self.limits, self._options)
 
     async def evaluate_rule(self, tenant: str, text: str, at_ms: int, source: SampleSource) -> QueryResult:
         """Evaluate a rule's expression at one moment. Rules do not stand in the queue of those who ask.

@@ -139,18 +139,16 @@ class MetricStore:
         self, tenant: str, requests: Sequence[SelectRequest], *, max_samples: int
     ) -> Sequence[SelectedSeries]:
         """See `SampleSource`."""
+        held = self.held(tenant, requests, max_samples=max_samples)
+        return await self._read(await self.of(tenant), requests, max_samples) if held is None else held
+
+    def held(self, tenant: str, requests: Sequence[SelectRequest], *, max_samples: int) -> list[SelectedSeries] | None:
+        """See `HoldingSource`."""
         now = time.monotonic()
         metrics = self._tenants.get(tenant)
         if metrics is None or not self._is_warm or now - metrics.refreshed_at > _FRESH_SECONDS:
-            metrics = await self.of(tenant)
+            return None
         metrics.asked_at = now
-        held = self._held(metrics, requests, max_samples, now)
-        return await self._read(metrics, requests, max_samples) if held is None else held
-
-    def _held(
-        self, metrics: TenantMetrics, requests: Sequence[SelectRequest], max_samples: int, now: float
-    ) -> list[SelectedSeries] | None:
-        """The answers if all of them are in memory, as those to the most frequent questions are."""
         now_ms = time.time_ns() // 1_000_000
         windows = metrics.windows
         answers = []

@@ -26,15 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Sequence
 
     from vedette.server.query.promql.labels import Labels
-    from vedette.server.query.promql.source import SampleSource, SelectedSeries, SelectRequest
+    from vedette.server.query.promql.source import HoldingSource, SampleSource, SelectedSeries, SelectRequest
 
 __all__ = [
     "DEFAULT_LOOKBACK_MS",
+    "FewPoints",
     "Limits",
     "Options",
     "QueryResult",
     "QueryStats",
     "evaluate",
+    "evaluate_few",
     "format_query",
     "parse",
     "requests_of",
@@ -167,6 +169,16 @@ class QueryResult:
     stats: QueryStats = field(default_factory=QueryStats)
 
 
+@dataclass(frozen=True, slots=True)
+class FewPoints:
+    """The answer to a query at one moment over few series: a float of each."""
+
+    labels: Sequence[Labels]
+    values: Sequence[float]
+    warnings: Sequence[str]
+    infos: Sequence[str]
+
+
 def requests_of(text: str, at_ms: int, options: Options | None = None) -> list[SelectRequest]:
     """What an instant query at a moment will ask its source for.
 
@@ -234,6 +246,37 @@ async def evaluate(
     result.stats = QueryStats(samples, context.peak_samples, selected - began, time.monotonic() - selected)
     result.warnings, result.infos = context.annotations.texts(WARNING), context.annotations.texts(INFO)
     return result
+
+
+def evaluate_few(
+    text: str, at_ms: int, source: HoldingSource, tenant: str, limits: Limits, options: Options
+) -> FewPoints | None:
+    """Do `evaluate` at one moment, where the expression is plain and its samples few and in memory; None elsewhere.
+
+    Raises:
+        ParseError, EvaluationError, TooManySamples: as `evaluate` does.
+    """
+    plan = _plans[text]
+    if plan.part is None or plan.tree is None:
+        return None
+    times = QueryTimes(at_ms, at_ms, 0)
+    requests = plan.requests_of(plan.tree, times, DEFAULT_LOOKBACK_MS, options.subquery_step_ms)
+    data = source.held(tenant, requests.requests, max_samples=limits.max_samples)
+    if data is None or sum(_size(one) for one in data) > _INLINE_SAMPLES:
+        return None
+    deadline = time.monotonic() + limits.timeout_seconds
+    context = Context(Annotations(text), limits, options, DEFAULT_LOOKBACK_MS, deadline, data, requests.places)
+    if not is_plain(data, context):
+        return None
+    try:
+        points = plan.part(context, at_ms)
+    except Unusual:
+        return None
+    annotations = context.annotations
+    for one in data:
+        if one.warnings or one.infos:
+            annotations.add_foreign(one.warnings, one.infos)
+    return FewPoints(points.labels, points.values, annotations.texts(WARNING), annotations.texts(INFO))
 
 
 async def _in_time(selecting: Coroutine[Any, Any, _T], seconds: float) -> _T:

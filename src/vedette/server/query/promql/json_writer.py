@@ -45,6 +45,16 @@ def to_json(result: QueryResult, native: Callable[[Histogram, int], bytes] | Non
     return b'{"resultType":"%s","result":%s}' % (result.kind.encode(), body)
 
 
+def points_json(time_ms: int, labels: Sequence[Labels], values: Sequence[float]) -> bytes:
+    """The same of a vector of few floats."""
+    time = _time(time_ms)
+    found = [
+        b'{"metric":%s,"value":[%s,"%s"]}' % (labels_json(one), time, single_number(value))
+        for one, value in zip(labels, values, strict=True)
+    ]
+    return b'{"resultType":"vector","result":[%s]}' % b",".join(found)
+
+
 def _with_commas(pieces: Sequence[Buffer]) -> Iterator[Buffer]:
     for place, piece in enumerate(pieces):
         if place:

@@ -88,6 +88,20 @@ class SelectedSeries:
     """How many samples they are, where the source has counted them."""
 
 
+class HoldingSource(Protocol):
+    """A source that has some samples in memory."""
+
+    def held(
+        self, tenant: str, requests: Sequence[SelectRequest], *, max_samples: int
+    ) -> Sequence[SelectedSeries] | None:
+        """What `SampleSource.select` answers, if all of it is in memory, else None.
+
+        Raises:
+            QueryLimit: more than `max_samples` samples.
+        """
+        ...
+
+
 class SampleSource(Protocol):
     """Where samples come from."""
 

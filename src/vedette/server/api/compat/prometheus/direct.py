@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vedette.errors import TooLarge, VedetteError
 from vedette.server.api.compat.prometheus.answers import failure, pack
 from vedette.server.api.compat.prometheus.parameters import parse_parameters
-from vedette.server.api.compat.prometheus.queries import answer_query, answer_query_range
+from vedette.server.api.compat.prometheus.queries import answer_query, answer_query_range, query_at_once
 from vedette.server.api.headers import SECURITY_HEADERS
 from vedette.server.ingest.body import too_large
 
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from vedette.server.api.context import Services
+    from vedette.server.http.rules import AtOnce
 
+    Headers = list[tuple[bytes, bytes]]
     App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
-__all__ = ["past_the_framework"]
+__all__ = ["answers_at_once", "past_the_framework"]
 
 log = logging.getLogger(__name__)
 
@@ -42,27 +44,58 @@ def past_the_framework(app: App, services: Services, max_body_bytes: int) -> App
             return
         status, headers = 200, _HEADERS
         try:
-            client = scope.get("client")
-            caller = services.authenticator.identify_headers(
-                scope["headers"], scope="read", client=client[0] if client else ""
-            )
+            tenant = _caller(services, scope)
             form = await _form(receive, max_body_bytes) if scope["method"] == "POST" else b""
-            body = await ask(services, caller.tenant, parse_parameters(scope["query_string"], form))
+            body = await ask(services, tenant, parse_parameters(scope["query_string"], form))
         except Exception as error:
             if not isinstance(error, VedetteError):
                 log.exception("A request to %s failed", scope["path"])
-            answer = failure(error)
-            status, body = answer.status_code, bytes(answer.body)
-            headers = [*answer.raw_headers, *SECURITY_HEADERS]
-        accepted = next((value for name, value in scope["headers"] if name == _ACCEPTED), b"")
-        if (packed := pack(body, accepted.decode("latin-1"))) is not None:
-            encoding, body = packed
-            headers = [*headers, (b"content-encoding", encoding.encode()), (b"vary", b"Accept-Encoding")]
-            headers = [one for one in headers if one[0] != b"content-length"]
+            status, headers, body = _failed(error)
+        headers, body = _packed(scope, headers, body)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     return route
+
+
+def answers_at_once(services: Services) -> dict[str, AtOnce]:
+    """What answers questions about what is in memory as soon as they are whole; the others go their way as ever."""
+
+    def at_once(scope: Any, body: bytes) -> tuple[int, Headers, bytes] | None:  # noqa: ANN401 - ASGI
+        if scope["method"] not in _METHODS:
+            return None
+        status, headers = 200, _HEADERS
+        try:
+            found = query_at_once(services, _caller(services, scope), parse_parameters(scope["query_string"], body))
+        except VedetteError as error:
+            status, headers, found = _failed(error)
+        return None if found is None else (status, *_packed(scope, headers, found))
+
+    return {"/prometheus/api/v1/query": at_once}
+
+
+def _caller(services: Services, scope: MutableMapping[str, Any]) -> str:
+    """The tenant of who asks."""
+    client = scope.get("client")
+    identify = services.authenticator.identify_headers
+    return identify(scope["headers"], scope="read", client=client[0] if client else "").tenant
+
+
+def _failed(error: Exception) -> tuple[int, Headers, bytes]:
+    """The answer that an error becomes."""
+    answer = failure(error)
+    return answer.status_code, [*answer.raw_headers, *SECURITY_HEADERS], bytes(answer.body)
+
+
+def _packed(scope: MutableMapping[str, Any], headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+    """The answer, packed where it is worth it and the client takes it."""
+    accepted = next((value for name, value in scope["headers"] if name == _ACCEPTED), b"")
+    packed = pack(body, accepted.decode("latin-1"))
+    if packed is None:
+        return headers, body
+    encoding, body = packed
+    headers = [*headers, (b"content-encoding", encoding.encode()), (b"vary", b"Accept-Encoding")]
+    return [one for one in headers if one[0] != b"content-length"], body
 
 
 async def _form(receive: Any, max_body_bytes: int) -> bytes:  # noqa: ANN401 - ASGI

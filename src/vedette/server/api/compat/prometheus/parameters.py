@@ -45,6 +45,10 @@ class Parameters:
         """A parameter as it is."""
         return self._values.get(name, [default])[0]
 
+    def has_only(self, names: frozenset[str]) -> bool:
+        """Whether there are no other parameters than these."""
+        return names.issuperset(self._values)
+
     def texts(self, name: str) -> list[str]:
         """Every value of a parameter."""
         return self._values.get(name, [])

@@ -20,7 +20,7 @@ from vedette.server.query.promql.ast import Node, VectorSelector
 from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS, format_query, parse
 from vedette.server.query.promql.errors import ParseError
 from vedette.server.query.promql.histogram import Histogram
-from vedette.server.query.promql.json_writer import number, to_json
+from vedette.server.query.promql.json_writer import number, points_json, to_json
 from vedette.server.query.promql.printer import to_tree
 
 if TYPE_CHECKING:
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from vedette.server.api.context import Services
     from vedette.server.query.promql.engine import QueryResult
 
-__all__ = ["answer_query", "answer_query_range", "router"]
+__all__ = ["answer_query", "answer_query_range", "query_at_once", "router"]
 
 router = APIRouter(prefix="/prometheus/api/v1", tags=["prometheus"], route_class=PrometheusRoute)
 
 _MOST_POINTS: Final = 11_000
 _EXEMPLARS: Final = (files("vedette.server.query.metrics") / "exemplars.sql").read_text(encoding="utf-8")
+_PLAIN_PARAMETERS: Final = frozenset({"query", "time"})
 _TRUNCATED: Final = "results truncated due to limit"
 _MOST_EXEMPLAR_SERIES: Final = 20_000
 
@@ -67,6 +68,24 @@ async def answer_query(services: Services, tenant: str, given: Parameters) -> by
     """
     at = given.time_ms("time", now_ms())
     return await _evaluated(services, tenant, given, (at, at, 0))
+
+
+def query_at_once(services: Services, tenant: str, given: Parameters) -> bytes | None:
+    """The same where it is plain and about few series in memory, else None.
+
+    Raises:
+        VedetteError: as `answer_query` does.
+    """
+    if not given.has_only(_PLAIN_PARAMETERS):
+        return None
+    at = given.time_ms("time", now_ms())
+    try:
+        found = services.metrics.evaluate_at_once(tenant, given.text("query"), at)
+    except ParseError as error:
+        raise InvalidInput(f'invalid parameter "query": {error}', position=error.position) from error
+    if found is None:
+        return None
+    return document(points_json(at, found.labels, found.values), warnings=found.warnings, infos=found.infos)
 
 
 async def answer_query_range(services: Services, tenant: str, given: Parameters) -> bytes:
