@@ -19,7 +19,14 @@ from vedette.server.query.promql.few_series import Part, Unusual, is_plain, make
 from vedette.server.query.promql.histogram import Histogram
 from vedette.server.query.promql.names import finish_names
 from vedette.server.query.promql.parser import parse as parse_text
-from vedette.server.query.promql.planner import QueryTimes, Requests, depends_on_times, moves_with_times, prepare, walk
+from vedette.server.query.promql.planner import (
+    QueryTimes,
+    Requests,
+    depends_on_times,
+    moves_with_times,
+    parts_of,
+    prepare,
+)
 from vedette.server.query.promql.printer import format_expr
 
 if TYPE_CHECKING:
@@ -117,12 +124,12 @@ class _Plan:
 
 def _make_plan(text: str) -> _Plan:
     parsed = parse(text)
-    tree = None if depends_on_times(parsed) else prepare(parsed, QueryTimes(0, 0, 0))
-    parts = list(walk(parsed))
+    parts = parts_of(parsed)
+    tree = None if depends_on_times(parts) else prepare(parsed, QueryTimes(0, 0, 0))
     has_info = any(isinstance(one, Call) and one.function.name == "info" for one in parts)
     has_subquery = any(isinstance(one, SubqueryExpr) for one in parts)
     part = make_part(tree) if tree is not None and tree.type is ValueType.VECTOR else None
-    return _Plan(tree, has_info, has_subquery, len(parts), tree is not None and moves_with_times(tree), part)
+    return _Plan(tree, has_info, has_subquery, len(parts), tree is not None and moves_with_times(parts), part)
 
 
 _plans = _Kept(_make_plan)

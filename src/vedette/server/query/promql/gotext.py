@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 _ESCAPES: Final = {
@@ -153,6 +154,7 @@ def format_duration(milliseconds: int) -> str:
     return out
 
 
+@lru_cache(maxsize=1024)
 def parse_duration(text: str) -> int:
     """Milliseconds of a duration such as ``1h30m`` or ``0``.
 

@@ -31,7 +31,7 @@ from vedette.server.query.promql.functions import UNSAFE_AT_MODIFIER
 from vedette.server.query.promql.source import SelectRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
 _SUBQUERY: Final = "[:]"
 _STATISTICS: Final = frozenset({"histogram_count", "histogram_sum", "histogram_avg"})
@@ -59,27 +59,29 @@ def prepare(node: Node, times: QueryTimes) -> Node:
     return _invariant(resolved) if invariant and wrap else resolved
 
 
-def walk(node: Node) -> Iterator[Node]:
+def parts_of(node: Node) -> list[Node]:
     """An expression and all its parts."""
-    yield node
-    match node:
-        case MatrixSelector():
-            yield node.selector
-        case AggregateExpr() | SubqueryExpr() | ParenExpr() | UnaryExpr() | StepInvariant():
-            yield from walk(node.expr)
-            if isinstance(node, AggregateExpr) and node.param is not None:
-                yield from walk(node.param)
-        case BinaryExpr():
-            yield from walk(node.lhs)
-            yield from walk(node.rhs)
-        case Call():
-            for arg in node.args:
-                yield from walk(arg)
+    found, at = [node], 0
+    while at < len(found):
+        one = found[at]
+        at += 1
+        match one:
+            case MatrixSelector():
+                found.append(one.selector)
+            case AggregateExpr() if one.param is not None:
+                found += (one.expr, one.param)
+            case AggregateExpr() | SubqueryExpr() | ParenExpr() | UnaryExpr() | StepInvariant():
+                found.append(one.expr)
+            case BinaryExpr():
+                found += (one.lhs, one.rhs)
+            case Call():
+                found += one.args
+    return found
 
 
-def depends_on_times(node: Node) -> bool:
-    """Tell whether the tree to evaluate is different for each query's times."""
-    for one in walk(node):
+def depends_on_times(parts: Sequence[Node]) -> bool:
+    """Tell whether the tree to evaluate, given by its parts, is different for each query's times."""
+    for one in parts:
         match one:
             case VectorSelector() | SubqueryExpr() if one.at_bound or one.offset_expr is not None:
                 return True
@@ -92,14 +94,13 @@ def depends_on_times(node: Node) -> bool:
     return False
 
 
-def moves_with_times(node: Node) -> bool:
-    """Tell whether all that a prepared tree looks at lies as far from a query's times whatever these are.
+def moves_with_times(parts: Sequence[Node]) -> bool:
+    """Tell whether all that a tree, given by its parts, looks at lies as far from a query's times whatever these are.
 
     Not so where a selector has a time of its own; and the moments of a subquery are the multiples of its step.
     """
     return not any(
-        isinstance(one, SubqueryExpr) or (isinstance(one, VectorSelector) and one.at_ms is not None)
-        for one in walk(node)
+        isinstance(one, SubqueryExpr) or (isinstance(one, VectorSelector) and one.at_ms is not None) for one in parts
     )
 
 
