@@ -69,7 +69,7 @@ _PATTERNS = (
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w.-])")
 _SHORTEST = 9
 _SHORTEST_CARD = 13
-_REMEMBERED = 1024
+_REMEMBERED = 4096
 _REMEMBERED_CHARS = 256
 
 

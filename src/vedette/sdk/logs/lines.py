@@ -8,10 +8,10 @@ from math import inf
 from time import gmtime, localtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vedette.sdk.context import named
+from vedette.sdk.context import CORRELATION_ID, named
 from vedette.sdk.logs.line_shapes import compiled
 from vedette.sdk.logs.records import ids_of, level_name, message_of
-from vedette.sdk.logs.shapes import KEPT, NO_NAMES, NameSets
+from vedette.sdk.logs.shapes import A_CORRELATION_ID, KEPT, NO_NAMES, NameSets
 from vedette.sdk.redaction import MASK
 from vedette.sdk.traces.span import Span
 from vedette.sdk.values import Shared
@@ -98,11 +98,13 @@ class JsonLines:
         self.time = ""
         self.bound: Any = None
         self._bound_text = ""
+        self._bound_names: tuple[Any, ...] = ()
         self.context: Any = None
         self._context_text = ""
+        self._context_names: tuple[Any, ...] = ()
         self.shared_text = ""  # of both
         self.names = NO_NAMES
-        self._shared: dict[Shared, str] = {}
+        self._shared: dict[Shared, tuple[str, tuple[Any, ...]]] = {}
         self._name_sets = NameSets()
         self.span: Any = None
         self.ids = ""
@@ -152,31 +154,37 @@ class JsonLines:
     def use_context(self, context: Any) -> None:
         """Take over the fields of a request, which its records share. They do not change once made."""
         self.context = context
-        self._context_text = self._pairs(named(context))
-        self._together()
+        if type(context) is str:
+            self._context_names = A_CORRELATION_ID
+            name = self.name(CORRELATION_ID)
+            self._context_text = name if name[-1] == '"' else name + encode_basestring(self.redact(context))
+        else:
+            self._context_names = tuple(context) if context else ()
+            self._context_text = self._pairs(context) if context else ""
+        self.shared_text = self._context_text + self._bound_text
+        self.names = self._name_sets[self._context_names, self._bound_names]
 
     def use_bound(self, bound: dict[str, Any] | None) -> None:
         """Take over the fields of a logger, likewise."""
         self.bound = bound
-        if type(bound) is not Shared:
-            self._bound_text = self._pairs(bound)
+        if not bound:
+            self._bound_text, self._bound_names = "", ()
+        elif type(bound) is not Shared:
+            self._bound_text, self._bound_names = self._pairs(bound), tuple(bound)
         else:
             known = self._shared.get(bound)
             if known is None:
                 if len(self._shared) >= KEPT:
                     self._shared.clear()
-                known = self._shared[bound] = self._pairs(bound)
-            self._bound_text = known
-        self._together()
-
-    def _together(self) -> None:
+                known = self._shared[bound] = (self._pairs(bound), tuple(bound))
+            self._bound_text, self._bound_names = known
         self.shared_text = self._context_text + self._bound_text
-        self.names = self._name_sets.of(named(self.context), self.bound or ())
+        self.names = self._name_sets[self._context_names, self._bound_names]
 
-    def _pairs(self, fields: dict[str, Any] | None) -> str:
+    def _pairs(self, fields: dict[str, Any]) -> str:
         """Fields as JSON."""
         text, keys, redact = "", self._keys, self.redact
-        for field, value in fields.items() if fields else ():
+        for field, value in fields.items():
             name = keys.get(field) or self._key(field)
             if type(value) is str and name[-1] != '"':  # not looked up: those of a request hardly come again
                 text += name + encode_basestring(redact(value))

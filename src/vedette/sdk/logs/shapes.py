@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from vedette.sdk.context import CORRELATION_ID
 
-__all__ = ["KEPT", "NO_NAMES", "NameSets", "Names", "agreement"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["A_CORRELATION_ID", "KEPT", "NO_NAMES", "NameSets", "Names", "agreement"]
 
 KEPT = 1024
+A_CORRELATION_ID = (CORRELATION_ID,)
+"""The names of a context that is a correlation id alone."""
 
 
 class Names(NamedTuple):
@@ -22,20 +26,16 @@ class Names(NamedTuple):
 NO_NAMES = Names(frozenset(), apart=True)
 
 
-class NameSets(dict[Any, Names]):
+class NameSets(dict[tuple[tuple[Any, ...], tuple[Any, ...]], Names]):
     """Names by the tuples of those of a context and of a logger, so that they are compared by identity."""
 
     __slots__ = ()
 
-    def of(self, context: Iterable[Any], bound: Iterable[Any]) -> Names:
-        """The names of both together."""
-        key = (tuple(context), tuple(bound))
-        found = self.get(key)
-        if found is None:
-            if len(self) >= KEPT:
-                self.clear()
-            one, other = frozenset(key[0]), frozenset(key[1])
-            found = self[key] = Names(one | other, one.isdisjoint(other))
+    def __missing__(self, key: tuple[tuple[Any, ...], tuple[Any, ...]]) -> Names:
+        if len(self) >= KEPT:
+            self.clear()
+        one, other = frozenset(key[0]), frozenset(key[1])
+        found = self[key] = Names(one | other, one.isdisjoint(other))
         return found
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from vedette.sdk.context import named
+from vedette.sdk.context import CORRELATION_ID, named
 from vedette.sdk.logs.records import filled, ids_of, message_of, severity_of
-from vedette.sdk.logs.shapes import NO_NAMES, NameSets
+from vedette.sdk.logs.shapes import A_CORRELATION_ID, KEPT, NO_NAMES, NameSets
 from vedette.sdk.otlp.attributes import AttributeEncoder, SharedBytes
 from vedette.sdk.otlp.record_shapes import compiled
 from vedette.sdk.otlp.wire import any_value, delimited, utf8, varint
@@ -51,6 +51,9 @@ class LogEncoder:
         self.context: Any = None
         self.context_fields = b""
         self.names = NO_NAMES
+        self._context_names: tuple[Any, ...] = ()
+        self._bound_names: tuple[Any, ...] = ()
+        self._names_of: dict[Shared, tuple[str, ...]] = {}
         self._name_sets = NameSets()
         self.span: Any = None
         self.ids = b""
@@ -85,16 +88,31 @@ class LogEncoder:
     def use_context(self, context: Any) -> None:
         """Take over the fields of a request, which its records share. They do not change once made."""
         self.context = context
-        self.context_fields = self.attributes.encode_once(named(context))
-        self.names = self._name_sets.of(named(context), self.bound or ())
+        if type(context) is str:
+            self._context_names = A_CORRELATION_ID
+            self.context_fields = self.attributes.kinds[str][CORRELATION_ID].make(context)
+        else:
+            self._context_names = tuple(context) if context else ()
+            self.context_fields = self.attributes.encode_once(context) if context else b""
+        self.names = self._name_sets[self._context_names, self._bound_names]
 
     def use_bound(self, bound: dict[str, Any] | None) -> None:
         """Take over the fields of a logger, likewise."""
         self.bound = bound
-        self.bound_fields = (
-            b"" if not bound else self._shared[bound] if type(bound) is Shared else self.attributes.encode(bound)
-        )
-        self.names = self._name_sets.of(named(self.context), bound or ())
+        if not bound:
+            self.bound_fields, self._bound_names = b"", ()
+        elif type(bound) is not Shared:
+            self.bound_fields, self._bound_names = self.attributes.encode(bound), tuple(bound)
+        else:
+            self.bound_fields = self._shared[bound]
+            self._bound_names = self._names_of.get(bound) or self._remembered(bound)
+        self.names = self._name_sets[self._context_names, self._bound_names]
+
+    def _remembered(self, bound: Shared) -> tuple[str, ...]:
+        if len(self._names_of) >= KEPT:
+            self._names_of.clear()
+        names = self._names_of[bound] = tuple(bound)
+        return names
 
     def use_span(self, span: Any) -> None:
         """Take over a span's ids, for the next record of the same span as well."""
