@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from vedette.errors import EngineError, InvalidInput
-from vedette.server.query.sql.guard import check_statement
 from vedette.server.query.sql.names import DATABASE, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from vedette.server.query.reader import Reader
+    from vedette.server.query.sql.guard import Statement
 
 __all__ = ["run_statement", "schema", "split_format"]
 
@@ -43,11 +43,18 @@ async def split_format(text: str, default: str) -> tuple[str, str]:
         InvalidInput: the statement may not run, with position and reason.
     """
     # Parsing is the only work here that takes more than a moment.
-    statement = await asyncio.to_thread(check_statement, text)
+    statement = await asyncio.to_thread(_judged, text)
     name = statement.format or default
     if not _FORMAT.fullmatch(name):
         raise InvalidInput(f"{name[:40]!r} is no output format; one is JSONEachRow, others are CSVWithNames, Parquet.")
     return statement.sql, name
+
+
+def _judged(text: str) -> Statement:
+    # The parser takes longer to load than the rest of a start, and is not needed before somebody asks.
+    from vedette.server.query.sql.guard import check_statement  # noqa: PLC0415
+
+    return check_statement(text)
 
 
 async def run_statement(reader: Reader, tenant: str, sql: str, format_name: str) -> AsyncIterator[bytes]:
