@@ -65,7 +65,7 @@ class Recorder:
 
     async def query(self, tenant: str, sql: str, **options: Any) -> bytes:
         self._note(tenant, sql, **options)
-        return b"{}"
+        return b"" if self.spans > 2_000 and "AS bounds" in sql else b"{}"
 
     @contextlib.asynccontextmanager
     async def stream(self, tenant: str, sql: str, **options: Any):

@@ -1,29 +1,11 @@
--- When the first span of some traces starts and the last one ends, how many spans there are, and how many of the traces
--- the index has.
-SELECT
-    toUnixTimestamp64Nano(min(start)) AS start_ns,
-    toUnixTimestamp64Nano(max(end)) AS end_ns,
-    sum(span_count) AS spans,
-    uniqExact(trace_id) AS found
-FROM vedette.trace_index
-WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
-HAVING found > 0
--- parameters: {"trace_ids": ["4bf92f3577b34da6a3ce929d0e0e4736"]}
-
--- When spans of some traces start that the index may not have yet: it is written a moment after the spans are there.
-SELECT
-    toUnixTimestamp64Nano(min(time)) AS start_ns,
-    toUnixTimestamp64Nano(max(time)) AS end_ns,
-    count() AS spans,
-    uniqExact(trace_id) AS found
-FROM vedette.spans
-WHERE time > now64(9) - INTERVAL 15 MINUTE
-  AND trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
-HAVING found > 0
--- parameters: {"trace_ids": ["4bf92f3577b34da6a3ce929d0e0e4736"]}
-
--- A trace of few spans: its spans and what they say together, read once, as a JSON object without its opening brace.
+-- A trace of few spans: its spans and what they say together, read once, as a JSON object without its opening brace. A
+-- trace of more than {few:UInt64} gives nothing.
 WITH
+    (
+        SELECT (toUnixTimestamp64Nano(min(start)), toUnixTimestamp64Nano(max(end)), sum(span_count))
+        FROM vedette.trace_index
+        WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
+    ) AS bounds,
     (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
     (d -> multiIf(
@@ -87,11 +69,12 @@ FROM
         ',"dropped_events":', toString(dropped_events),
         ',"dropped_links":', toString(dropped_links), '}') AS span
         FROM vedette.spans
-        WHERE     trace_id = toFixedString(unhex({trace_id:String}), 16)
-      AND time BETWEEN fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')
+        WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
+          AND time BETWEEN fromUnixTimestamp64Nano(bounds.1, 'UTC') AND fromUnixTimestamp64Nano(bounds.2, 'UTC')
+          AND bounds.3 <= {few:UInt64}
     )
     HAVING listed > 0
 )
--- parameters: {"end_ns": 2, "start_ns": 1, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+-- parameters: {"few": 2000, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
 -- format: TSVRaw
 -- settings: {"output_format_json_escape_forward_slashes": 0}

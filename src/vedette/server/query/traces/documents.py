@@ -14,7 +14,7 @@ from vedette.errors import InvalidInput, NotFound
 from vedette.server.query.traces.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from vedette.server.query.reader import Reader
 
@@ -49,6 +49,14 @@ _JSON: Final = {"output_format_json_escape_forward_slashes": 0}
 
 _FEW_SPANS: Final = 2_000
 """A trace of so many spans is read by one statement, all of it as it was at one moment; a larger one is streamed."""
+
+# When the spans of a trace start, the first and the last, and how many there are: as the index says, or as is known.
+_INDEXED: Final = """(
+        SELECT (toUnixTimestamp64Nano(min(start)), toUnixTimestamp64Nano(max(end)), sum(span_count))
+        FROM vedette.trace_index
+        WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
+    )"""
+_GIVEN: Final = "({start_ns:Int64}, {end_ns:Int64}, 0)"
 
 _HEX: Final = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
 
@@ -123,14 +131,18 @@ async def native_document(reader: Reader, tenant: str, trace_id: str) -> AsyncIt
     Raises:
         NotFound: before the first piece, when the tenant has no such trace.
     """
+    head = b'{"trace_id":"' + trace_id.encode() + b'",'
+    # What most traces need is one statement, which asks the index by itself.
+    if whole := await _whole(reader, tenant, _INDEXED, {"trace_id": trace_id}):
+        yield head + whole
+        return
     bounds = await bounds_of(reader, tenant, trace_id)
     params = {"trace_id": trace_id, "start_ns": bounds.start_ns, "end_ns": bounds.end_ns}
-    head = b'{"trace_id":"' + trace_id.encode() + b'",'
     if bounds.spans <= _FEW_SPANS:
-        whole = await reader.query(tenant, statement("trace_whole"), fmt="TSVRaw", params=params, settings=_JSON)
+        whole = await _whole(reader, tenant, _GIVEN, params)
         if not whole:
             raise _not_found(trace_id)
-        yield head + whole.strip()
+        yield head + whole
         return
     lines = 0
     async with reader.stream(
@@ -150,6 +162,13 @@ async def native_document(reader: Reader, tenant: str, trace_id: str) -> AsyncIt
         b"],"
         + (await reader.query(tenant, statement("trace_facts"), fmt="TSVRaw", params=params, settings=_JSON)).strip()
     )
+
+
+async def _whole(reader: Reader, tenant: str, bounds: str, params: Mapping[str, object]) -> bytes:
+    """A trace of few spans; nothing if it has many, or if none lie within the bounds."""
+    sql = statement("trace_whole", bounds=bounds)
+    whole = await reader.query(tenant, sql, fmt="TSVRaw", params={**params, "few": _FEW_SPANS}, settings=_JSON)
+    return whole.strip()
 
 
 def otlp_resource_spans(

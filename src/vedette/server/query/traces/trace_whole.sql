@@ -1,5 +1,7 @@
--- A trace of few spans: its spans and what they say together, read once, as a JSON object without its opening brace.
+-- A trace of few spans: its spans and what they say together, read once, as a JSON object without its opening brace. A
+-- trace of more than {few:UInt64} gives nothing.
 WITH
+    ${bounds} AS bounds,
 ${TimeFunctions},
 ${ValueFunctions}
 SELECT concat(
@@ -21,7 +23,9 @@ ${SpanHead}
                 '","scope":"', lower(hex(cityHash64(scope))), '"',
 ${SpanTail}) AS span
         FROM vedette.spans
-        WHERE ${OfTrace}
+        WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
+          AND time BETWEEN fromUnixTimestamp64Nano(bounds.1, 'UTC') AND fromUnixTimestamp64Nano(bounds.2, 'UTC')
+          AND bounds.3 <= {few:UInt64}
     )
     HAVING listed > 0
 )
