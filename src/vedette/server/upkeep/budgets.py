@@ -27,7 +27,12 @@ _HERE = files("vedette.server.upkeep")
 _PARTS = (_HERE / "parts.sql").read_text(encoding="utf-8")
 _OLDEST_PART = (_HERE / "oldest_part.sql").read_text(encoding="utf-8")
 _GONE = (_HERE / "gone.sql").read_text(encoding="utf-8")
+_LAST_BLOCK = (_HERE / "last_block.sql").read_text(encoding="utf-8")
+_PARTS_UNTIL = (_HERE / "parts_until.sql").read_text(encoding="utf-8")
 _ROWS = (_HERE / "rows_in_partition.sql").read_text(encoding="utf-8")
+
+_NO_SUCH_PART = 232
+_ANY_BLOCK = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,38 +143,54 @@ class Budgets:
     async def _drop_partition(
         self, signal: str, tables: Sequence[str], partition: str, sizes: dict[str, dict[str, int]]
     ) -> None:
+        """Drop what a partition holds now. What arrives meanwhile is neither counted nor dropped, but the next time."""
         size = sum(sizes[table].get(partition, 0) for table in tables)
-        present = [table for table in tables[: SIGNALS[signal].counted] if partition in sizes[table]]
+        rows = await self._engine.rows(_LAST_BLOCK, params={"tables": list(tables), "partition": partition})
+        blocks = {row["table"]: int(row["block"]) for row in rows}
+        present = [table for table in tables[: SIGNALS[signal].counted] if table in blocks]
         for table in present or tables[:1]:
-            await self._note(signal, table, partition, "", size if table == present[0] else 0)
+            await self._note(signal, table, (partition, "", blocks.get(table, 0)), size if table == present[0] else 0)
         for table in tables:
-            if partition in sizes[table]:
-                await self._engine.execute(f"ALTER TABLE vedette.{table} DROP PARTITION ID '{partition}'")
+            if table in blocks:
+                await self._drop_until(table, partition, blocks[table])
         log.info("The %s are over their budget: dropped %s, %d bytes.", signal, partition, size)
 
+    async def _drop_until(self, table: str, partition: str, block: int) -> None:
+        """Drop the parts of a partition that hold nothing behind an insert."""
+        params = {"table": table, "partition": partition, "block": block}
+        while parts := await self._engine.rows(_PARTS_UNTIL, params=params):
+            for row in parts:
+                try:
+                    await self._engine.execute(f"ALTER TABLE vedette.{table} DROP PART '{row['name']}'")
+                except EngineError as error:
+                    if error.code != _NO_SUCH_PART:  # merged into another one meanwhile
+                        raise
+
     async def _drop_part(self, signal: str, table: str, partition: str, part: str) -> None:
-        await self._note(signal, table, partition, part, 0)
+        await self._note(signal, table, (partition, part, _ANY_BLOCK), 0)
         await self._engine.execute(f"ALTER TABLE vedette.{table} DROP PART '{part}'")
         log.info("The %s are over their budget within one day: dropped part %s of %s.", signal, part, table)
 
-    async def _mark(self, signal: str, table: str, partition: str, part: str) -> None:
+    async def _mark(self, signal: str, table: str, params: dict[str, object]) -> None:
         """Of metrics, sum up what goes, and mark the hours whose samples are not whole any more."""
         stored = SIGNALS[signal]
         if table not in stored.raw[: stored.counted] or not (gone := stored.gone):
             return
         if signal == "metrics":
             try:
-                await self._tiers.roll(partition)
+                await self._tiers.roll(str(params["partition"]))
             except (EngineError, QueryLimit) as error:  # the budget holds nevertheless
-                log.warning("Samples of partition %s go without having been summed up: %s", partition, error)
+                log.warning("Samples of %s go without having been summed up: %s", params["partition"], error)
         sql = _GONE.replace("/*gone*/", gone).replace(
             "/*hour*/", "hour" if signal == "metrics" else "toStartOfHour(time - 1)"
         )
-        await self._engine.execute(sql, params={"table": table, "partition": partition, "part": part})
+        await self._engine.execute(sql, params=params)
 
-    async def _note(self, signal: str, table: str, partition: str, part: str, size: int) -> None:
-        await self._mark(signal, table, partition, part)
-        params = {"table": table, "partition": partition, "part": part}
+    async def _note(self, signal: str, table: str, what: tuple[str, str, int], size: int) -> None:
+        """Tell of a partition, a part of it or an empty name, up to an insert."""
+        partition, part, block = what
+        params: dict[str, object] = {"table": table, "partition": partition, "part": part, "block": block}
+        await self._mark(signal, table, params)
         rows = await self._engine.rows(_ROWS, params=params)
         total = sum(int(row["rows"]) for row in rows) or 1
         where = f"{table}, partition {partition}" + (f", part {part}" if part else "")
@@ -186,4 +207,4 @@ class Budgets:
             for row in rows
         ]
         if lines:
-            await self._record(lines, f"budget-{table}-{partition}-{part}-{total}")
+            await self._record(lines, f"budget-{table}-{partition}-{part}-{block}-{total}")

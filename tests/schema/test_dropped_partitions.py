@@ -1,0 +1,47 @@
+"""What goes to a budget while more arrives: everything is summed up and in the ledger, and nothing goes unseen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from vedette.server.engine.rollups.tiers import TierRoller
+from vedette.server.settings import Settings
+from vedette.server.upkeep.budgets import Budgets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schema_engine import EngineProcess
+
+DAY = 86_400
+PLENTY = 1 << 40
+
+
+async def test_samples_that_arrive_while_their_day_goes_are_summed_up_and_told_of(database: EngineProcess) -> None:
+    engine, told = database.engine, []
+    begin = int(time.time()) // DAY * DAY - 6 * DAY
+
+    async def insert(second: int, value: int) -> None:
+        at = f"toDateTime({begin + second}, 'UTC')"
+        await engine.execute(
+            "INSERT INTO vedette.samples (tenant, day, hour, series, time, scale, units) "
+            f"SELECT 'acme', toDate({at}), toStartOfHour({at}), 1, {at}, 0, {value}"
+        )
+
+    async def record(lines: Sequence[Any], token: str) -> None:
+        if not told:
+            await insert(700, 5)  # late, when the day has been summed up and not yet dropped
+        told.append((token, sum(line["count"] for line in lines)))
+
+    for second, value in ((60, 1), (400, 2), (6 * DAY, 3)):
+        await insert(second, value)
+    budgets = {f"{signal}_budget": PLENTY for signal in ("traces", "logs", "metrics_5m", "metrics_1h")}
+    keeper = Budgets(engine, Settings(metrics_budget=0, **budgets), record, TierRoller(engine, 0))
+    await keeper.enforce()
+    left = await engine.rows("SELECT units FROM vedette.samples")
+    assert [int(row["units"]) for row in left] == [3]
+    assert [count for _, count in told] == [2, 1]
+    assert len({token for token, _ in told}) == 2
+    [sums] = await engine.rows("SELECT sum(sum) AS sums FROM vedette.samples_5m FINAL WHERE time < now() - 86400")
+    assert sums["sums"] == 1 + 2 + 5
