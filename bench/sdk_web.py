@@ -5,9 +5,9 @@ is exported to a collector in another process. All of them live at once and work
 so that whoever else uses the machine slows neighbouring blocks alike: of requests a second and p99 the median of the
 ratios to the bare service's block of the same round is told, of CPU the least of each variant. The p99 by CPU is that of
 what all threads of the process compute while a request runs: one thread computes at a time, so it is the latency on a
-machine that nobody else uses. `--peers PYTHON` adds
-logfire, Sentry and ddtrace, which live in an environment of their own; what they add is counted from that environment's
-bare service.
+machine that nobody else uses. How often the garbage collector ran is counted, and hardly depends on the machine.
+`--peers PYTHON` adds logfire, Sentry and ddtrace, which live in an environment of their own; what they add is counted
+from that environment's bare service.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from bench.report import report
 
@@ -149,6 +149,12 @@ finish = ddtrace.tracer.flush
 }
 
 END = """
+import gc
+walls, owns = [0.0] * requests, [0.0] * requests  # no pairs: these would be collected, too
+collected = 0
+def collecting(phase, info):
+    global collected
+    collected += phase == "stop"
 async def ask(number):
     scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
              "path": f"/orders/{number}", "raw_path": b"", "query_string": b"", "root_path": "",
@@ -158,21 +164,25 @@ async def ask(number):
     async def send(message): pass
     cpu, begin = process_time(), perf_counter()
     await app(scope, receive, send)
-    return perf_counter() - begin, process_time() - cpu
+    walls[number], owns[number] = perf_counter() - begin, process_time() - cpu
 
 async def main():
-    for number in range(100):
+    for number in range(min(100, requests)):
         await ask(number)
+    gc.callbacks.append(collecting)
     finish()  # what is loaded with the first export is no cost of a request
     print("ready", flush=True)
     while sys.stdin.readline():
+        before = collected
         cpu, begin = process_time(), perf_counter()
-        took = [await ask(number) for number in range(requests)]
+        for number in range(requests):
+            await ask(number)
+        met = (collected - before) / requests * 1000
         seconds = perf_counter() - begin
         finish()
         cpu = process_time() - cpu
-        wall, own = (sorted(each)[int(requests * 0.99)] * 1e3 for each in zip(*took))
-        print(json.dumps([cpu / requests * 1e6, requests / seconds, wall, own]), flush=True)
+        wall, own = (sorted(each)[int(requests * 0.99)] * 1e3 for each in (walls, owns))
+        print(json.dumps([cpu / requests * 1e6, requests / seconds, wall, own, met]), flush=True)
     os._exit(0)  # the programs' own ends are not measured
 
 asyncio.run(main())
@@ -231,7 +241,7 @@ class Service:
         return line
 
     def block(self) -> list[float]:
-        """CPU µs a request, requests a second, p99 in ms and in ms of the process's CPU of one block."""
+        """CPU µs a request, requests a second, p99 in ms and in ms of the process's CPU, collections, of one block."""
         self._process.stdin.write("go\n")
         figures: list[float] = json.loads(self._said())
         return figures
@@ -272,6 +282,7 @@ def row_of(variant: tuple[str, str], blocks: list[list[float]], bare: list[list[
         "p99 ms": round(median(block[2] for block in blocks), 2),
         "p99 / bare": round(median(own[2] / other[2] for own, other in pairs), 2),
         "p99 / bare by CPU": round(median(own[3] / other[3] for own, other in pairs), 2),
+        "collections/1,000 requests": round(fmean(block[4] for block in blocks), 1),
     }
 
 
