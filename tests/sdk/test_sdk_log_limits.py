@@ -43,3 +43,18 @@ def test_of_what_is_beyond_the_limit_a_sample_is_logged(programs):
     assert numbers[:3] == [0, 1, 2]
     assert 5 <= len(numbers) <= 3 * 60  # a slow machine begins another second, and three more are let through
     assert 1002 in numbers
+
+
+def test_the_standard_librarys_records_of_a_message_open_no_way_round_the_limit(programs):
+    result = programs.run(
+        """
+        import logging, vedette
+        vedette.configure("shop", log_rate=2, export=False, log_format="json")
+        for _ in range(10):
+            logging.getLogger("a").warning("tick")
+        for _ in range(50):
+            vedette.get_logger("a").warning("tick")
+        vedette.shutdown()
+        """
+    )
+    assert len(result.stdout.splitlines()) < 10 + 50

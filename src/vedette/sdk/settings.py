@@ -198,7 +198,9 @@ class Settings:
         15.0, _number, "how often metrics are sent", "OTEL_METRIC_EXPORT_INTERVAL", _milliseconds
     )
     shutdown_timeout_seconds: float = _setting(3.0, _number, "the longest that the program's end may wait")
-    queue_size: int = _setting(16384, _count, "spans, and log records, that may wait", "OTEL_BSP_MAX_QUEUE_SIZE")
+    queue_size: int = _setting(
+        16384, _count, "spans, and log records of four fields, that may wait", "OTEL_BSP_MAX_QUEUE_SIZE"
+    )
     spool_dir: str = _setting("", _text, "where telemetry waits while the endpoint is away; `off` for nowhere")
     spool_bytes: int = _setting(128 * _MIB, _count, "the most that waits there")
     sampling: Sampler = _setting(None, _sampling, "a ratio, or the name of a sampler", "OTEL_TRACES_SAMPLER")

@@ -87,7 +87,8 @@ class StdlibHandler(logging.Handler):
                 return
         if type(message) is not str or type(args) is not tuple or not _is_scalar(map(type, args)):
             message, args, plain = _message(record), (), False
-        if plain and _is_scalar(map(type, extra.values())):
+        # What is found is found by our loggers of this name as well, which a limit on messages holds back.
+        if plain and channel.gate is None and _is_scalar(map(type, extra.values())):
             capture = desk.sites.find(channel, level, message, args, extra)
             if capture is not None and capture(sink, at, None, message, args, extra):
                 return
