@@ -35,10 +35,11 @@ def to_openmetrics(loads: list[dict[str, Any]]) -> str:
 
 
 class Prometheus:
-    """Asks one server."""
+    """Asks one server, or another that has the same API under a prefix."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, prefix: str = "", **headers: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._prefix, self._headers = prefix, headers
 
     def ready(self) -> bool:
         try:
@@ -56,8 +57,8 @@ class Prometheus:
             path, form = "/api/v1/query_range", {"start": start / 1000, "end": end / 1000, "step": step / 1000}
         else:
             path, form = "/api/v1/query", {"time": start / 1000}
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        self._connection.request("POST", path, urllib.parse.urlencode({"query": query, **form}), headers)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **self._headers}
+        self._connection.request("POST", self._prefix + path, urllib.parse.urlencode({"query": query, **form}), headers)
         answer: dict[str, Any] = json.loads(self._connection.getresponse().read())
         return answer
 
