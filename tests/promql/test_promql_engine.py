@@ -80,6 +80,17 @@ async def test_what_is_read_depends_on_the_times_alone(text: str) -> None:
         assert source.asked[0][1] == collected.requests
 
 
+@pytest.mark.parametrize(
+    ("query", "told"), [("quantile_over_time(1+1, m[5m])", ["1:20"]), ("quantile_over_time(2, m[5m] offset 1h)", [])]
+)
+async def test_a_wrong_quantile_of_a_range_is_named_where_it_stands_if_there_is_something_to_rank(
+    query: str, told: list[str]
+) -> None:
+    result = await evaluate(query, 400_000, 400_000, 0, GridSource(), "acme")
+    text = "PromQL warning: quantile value should be between 0 and 1, got 2"
+    assert result.warnings == [f"{text} ({place})" for place in told]
+
+
 async def test_all_selectors_are_read_in_one_call() -> None:
     source = GridSource()
     await evaluate('m + rate(m[5m] offset 1m) > m{i="1"} @ 60', 400_000, 500_000, 10_000, source, "acme")

@@ -173,4 +173,5 @@ class Evaluator:
                 allowed = ", ".join(sorted(safe))
                 raise EvaluationError(f"{modifier} modifier can only be used with: {allowed} - not with {name}")
         parameters = [self.scalar(arg) for place, arg in enumerate(node.args) if place != index]
-        return apply_to_windows(self, node, node.args[index], windows, parameters)
+        # Prometheus' notes name the first argument, which is the quantile of `quantile_over_time`.
+        return apply_to_windows(self, node, node.args[0], windows, parameters)

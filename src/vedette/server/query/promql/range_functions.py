@@ -67,7 +67,7 @@ def apply_to_windows(
     context, steps = evaluator.context, evaluator.steps
     name = node.function.name
     context.reserve(len(windows.labels), steps.count)
-    _check_parameters(evaluator, node, argument, windows, parameters)
+    _check_parameters(node, windows, parameters)
     out = np.zeros((len(windows.labels), steps.count))
     present = np.zeros(out.shape, np.bool_)
     overlaps = np.zeros(len(windows.labels), np.bool_)
@@ -75,6 +75,10 @@ def apply_to_windows(
         context.checkpoint()
         _run(evaluator, name, windows, parameters, part, out, present, overlaps)
     context.checkpoint()
+    if name == "quantile_over_time":
+        asked = parameters[0][present.any(axis=0)]
+        for q in np.unique(asked[~((asked >= 0) & (asked <= 1))]):
+            context.annotations.invalid_quantile(float(q), argument)
     block = Block(windows.labels, out, present)
     if windows.histograms is not None:
         apply_histograms(context, node, argument, windows, block)
@@ -146,9 +150,7 @@ def _run(
         )
 
 
-def _check_parameters(
-    evaluator: Evaluator, node: Call, argument: Node, windows: Windows, parameters: list[Floats]
-) -> None:
+def _check_parameters(node: Call, windows: Windows, parameters: list[Floats]) -> None:
     if not windows.labels:
         return
     if node.function.name == "double_exponential_smoothing":
@@ -156,9 +158,6 @@ def _check_parameters(
             wrong = values[~((values > 0) & (values < 1))]
             if len(wrong):
                 raise EvaluationError(f"invalid {kind} factor. Expected: 0 < {short} < 1, got: {wrong[0]:f}")
-    elif node.function.name == "quantile_over_time":
-        for q in np.unique(parameters[0][~((parameters[0] >= 0) & (parameters[0] <= 1))]):
-            evaluator.context.annotations.invalid_quantile(float(q), argument)
 
 
 def _absent(argument: Node, block: Block) -> Block:
