@@ -19,7 +19,7 @@ from vedette.server.engine.formats import FORMATS, Format, by_name, fragments
 from vedette.server.engine.fragments import expand, split_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from vedette.server.engine.client import Engine
 
@@ -99,10 +99,12 @@ async def migrate(engine: Engine, *, cluster: str | None = None) -> None:
     migrations = load_migrations()
     _check(migrations, applied)
     statements = [text for migration in migrations for text in migration.statements]
-    await _drop_strangers(engine, {created_name(text) for text in statements}, cluster)
+    there = await _without_rows(engine)
+    for name in there - {created_name(text) for text in statements}:
+        await _drop(engine, name, cluster)  # it would go on filling tables
     for migration in migrations:
         if not _is_applied(migration, applied):
-            await _apply(engine, migration, cluster, stored_tables(statements))
+            await _apply(engine, migration, cluster, stored_tables(statements), there)
 
 
 async def prepare_format(engine: Engine, item: Format, *, cluster: str | None = None) -> None:
@@ -111,7 +113,7 @@ async def prepare_format(engine: Engine, item: Format, *, cluster: str | None = 
         await prepare_format(engine, by_name(item.through), cluster=cluster)
     migration = _of_format(item, fragments())
     if (await _applied(engine)).get((0, migration.name)) != migration.checksum:
-        await _apply(engine, migration, cluster, stored_tables(migration.statements))
+        await _apply(engine, migration, cluster, stored_tables(migration.statements), await _without_rows(engine))
 
 
 def _is_applied(migration: Migration, applied: Mapping[tuple[int, str], str]) -> bool:
@@ -153,15 +155,13 @@ def _check(migrations: list[Migration], applied: dict[tuple[int, str], str]) -> 
             )
 
 
-async def _drop_strangers(engine: Engine, ours: set[str | None], cluster: str | None) -> None:
-    """Drop views and Null tables that this version does not have: they would go on filling tables."""
+async def _without_rows(engine: Engine) -> set[str]:
+    """The views and Null tables that there are."""
     rows = await engine.rows(
         "SELECT concat(database, '.', name) AS name FROM system.tables "
         "WHERE database IN ('vedette', 'vedette_sql') AND engine IN ('Null', 'View', 'MaterializedView')"
     )
-    for row in rows:
-        if row["name"] not in ours:
-            await _drop(engine, row["name"], cluster)
+    return {str(row["name"]) for row in rows}
 
 
 async def _drop(engine: Engine, name: str, cluster: str | None) -> None:
@@ -169,10 +169,14 @@ async def _drop(engine: Engine, name: str, cluster: str | None) -> None:
     await engine.execute(f"DROP TABLE IF EXISTS {name}{on_cluster} SYNC")
 
 
-async def _apply(engine: Engine, migration: Migration, cluster: str | None, stored: frozenset[str]) -> None:
+async def _apply(
+    engine: Engine, migration: Migration, cluster: str | None, stored: frozenset[str], there: Collection[str]
+) -> None:
     if migration.number == 0:
         for statement in reversed(migration.statements):
-            if (name := created_name(statement)) is not None and name not in stored:
+            name = created_name(statement)
+            # Another node of a cluster may have what this one has not.
+            if name is not None and name not in stored and (cluster or name in there):
                 await _drop(engine, name, cluster)
     for statement in migration.statements:
         for text in render(statement, cluster, stored):
