@@ -177,6 +177,10 @@ async def _echo(_scope: object, receive: object, send: object) -> None:
     await send({"type": "http.response.body", "body": b"%d" % size})
 
 
+def _at_once(scope: dict[str, bytes], body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
+    return (200, [], scope["query_string"]) if len(body) % 2 else None
+
+
 WORDS = (
     b"GET / HTTP/1.1\r\n",
     b"POST /a?b HTTP/1.1\r\n",
@@ -196,7 +200,7 @@ WORDS = (
 
 async def _ask(data: bytes) -> None:
     """Words of HTTP in any order, in pieces of any size, and any bytes between them."""
-    rules = HttpRules(_echo, 1, lambda scope: scope["method"] == "GET")
+    rules = HttpRules(_echo, 1, {"/a": _at_once}, lambda scope: scope["method"] == "GET")
     words = [WORDS[one] if one < len(WORDS) else bytes([one]) for one in data]
     for size in (1, 3, len(words) or 1):
         wire, connection = Wire(), HttpConnection(rules)
