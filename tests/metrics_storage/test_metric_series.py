@@ -32,6 +32,7 @@ def _ours(message: Any, tenant: str, promoted: tuple[str, ...] = ()) -> set[int]
         ids = series.of(tuple(place))
         first = found.setdefault(key, ids)
         assert first <= ids or ids <= first  # a stream is its series, as far as its points can be kept
+        found[key] = first | ids
     return set().union(*found.values())
 
 
