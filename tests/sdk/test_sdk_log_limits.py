@@ -58,3 +58,19 @@ def test_the_standard_librarys_records_of_a_message_open_no_way_round_the_limit(
         """
     )
     assert len(result.stdout.splitlines()) < 10 + 50
+
+
+def test_records_of_thousands_of_fields_hold_nothing_up(programs):
+    result = programs.run(
+        """
+        import vedette
+        vedette.configure("shop", export=False, log_format="json")
+        wide = {f"field{number}": number for number in range(11_000)}
+        for _ in range(8): vedette.get_logger("x").info("wide", **wide)
+        vedette.get_logger("x").info("after")
+        vedette.shutdown()
+        """
+    )
+    lines = lines_of(result)
+    assert [line["message"] for line in lines] == ["wide"] * 8 + ["after"]
+    assert lines[-2]["field10999"] == 10_999

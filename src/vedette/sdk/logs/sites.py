@@ -30,6 +30,8 @@ _COMPILED_AT = 4
 _MOST_COMPILED = 256
 _MOST_COUNTED = 1024
 _MOST_MESSAGES = 512
+_MOST_VALUES = 256
+"""A record of more values goes the long way: a step of the export thread takes whole records, and bounded many values."""
 _ANY = SCALARS | {type(None)}
 _NOT_FIELDS = frozenset(("exc_info", "extra"))
 
@@ -52,7 +54,7 @@ class Sites:
         It is kept for the next call with this message.
         """
         messages = channel.captures(level)
-        if messages is None:
+        if messages is None or len(args) + len(fields) > _MOST_VALUES:
             return None
         key = (channel, level, len(args), *fields)
         found = self._seen.get(key, 0)
