@@ -31,7 +31,7 @@ _MOST_COMPILED = 256
 _MOST_COUNTED = 1024
 _MOST_MESSAGES = 512
 _MOST_VALUES = 256
-"""A record of more values goes the long way: a step of the export thread takes whole records, and bounded many values."""
+"""A record of more values goes the long way: a step of the export thread has room for a bounded number of them."""
 _ANY = SCALARS | {type(None)}
 _NOT_FIELDS = frozenset(("exc_info", "extra"))
 
