@@ -1,4 +1,4 @@
-import { memo, type ReactNode, useCallback, useMemo, useRef, useState } from "react";
+import { type CSSProperties, memo, type ReactNode, useCallback, useMemo, useRef, useState } from "react";
 import { useScheme } from "../../components/view/service-name";
 import { type Scheme, serviceColor } from "../../lib/color";
 import { durationNs, exactPlural } from "../../lib/format";
@@ -9,7 +9,6 @@ import { comparedPaths, differenceOf, type Path, type PathSide, visiblePaths } f
 
 const ROW_HEIGHT = 36;
 const OVERSCAN = 4;
-const INDENT = 13;
 const DEEPEST = 24;
 
 /** Two traces laid over each other: which calls only one of them has, and where the time went. */
@@ -95,7 +94,7 @@ const Row = memo(function Row({ path, index, longestNs, scheme, folded, onFold }
       aria-expanded={below > 0 ? !folded : undefined}
       data-difference={difference.kind}
     >
-      <div className={classes["name"]} role="gridcell" style={{ paddingLeft: 8 + Math.min(depth, DEEPEST) * INDENT }}>
+      <div className={classes["name"]} role="gridcell" style={{ "--depth": Math.min(depth, DEEPEST) } as CSSProperties}>
         {below > 0 ? (
           <button
             type="button"
