@@ -243,8 +243,10 @@ def assert_stops(running: Running, number: signal.Signals) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux'")
 def test_nothing_is_left_when_the_demo_is_killed(tmp_path: Path) -> None:
     running = start_demo(tmp_path, "--rate", "1")
-    wait_for(lambda: "gateway" in text_of(running), "the first snapshot")
-    family = psutil.Process(running.process.pid).children(recursive=True)
+    demo = psutil.Process(running.process.pid)
+    # The shop and its visitors, and the platform of four processes.
+    wait_for(lambda: len(demo.children(recursive=True)) >= len(SERVICES) + 5, "the processes")
+    family = demo.children(recursive=True)
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait()
     _, alive = psutil.wait_procs(family, timeout=60)
