@@ -20,7 +20,7 @@ def test_records_of_the_standard_library_have_all_that_they_had(programs):
             log.log(25, "mapped %(a)s", {"a": 1}); log.error("plain 100%")
             try: 1 / 0
             except ZeroDivisionError: log.exception("failed")
-        async def tell(): say()
+        async def tell(): asyncio.current_task().set_name("teller"); say()
         def round():
             say(); asyncio.run(tell())
             thread = threading.Thread(target=say, name="other"); thread.start(); thread.join()
