@@ -31,8 +31,9 @@ from vedette.sdk.export.logs import LogStage
 from vedette.sdk.export.spans import SpanStage
 from vedette.sdk.logs import stdlib_records
 from vedette.sdk.logs.lines import JsonLines
-from vedette.sdk.logs.logger import bounded, get_logger, set_levels
+from vedette.sdk.logs.logger import get_logger, set_levels
 from vedette.sdk.logs.stdlib import StdlibHandler
+from vedette.sdk.logs.waiting import WaitingRecords
 from vedette.sdk.metrics.exposition import exposition
 from vedette.sdk.metrics.registry import Registry
 from vedette.sdk.otlp.envelope import Envelope
@@ -309,9 +310,9 @@ def logs() -> None:
         theirs = orders(other, count)
         set_levels({"": 20}, write_line)
         compare("JSON line, written each", count, orders(log, count), theirs, "structlog + orjson", 0.2, 60)
-        set_levels({"": 20}, bounded(queue, count, lambda: None))
+        set_levels({"": 20}, WaitingRecords(queue, count, lambda: None))
         compare("JSON line, 64 at a time", count, buffered, theirs, "structlog + orjson", 0.12, 60)
-        _stdlib(count, stage, queue)
+        _stdlib(count, stage)
     set_levels({"": 20}, write_line)
     disabled = logging.getLogger("bench.disabled")
     disabled.setLevel(logging.WARNING)
@@ -344,12 +345,12 @@ class JsonFormatter(logging.Formatter):
         )
 
 
-def _stdlib(count: int, stage: LogStage, queue: list[Any]) -> None:
+def _stdlib(count: int, stage: LogStage) -> None:
     ours, theirs = logging.getLogger("bench.ours"), logging.getLogger("bench.theirs")
     for logger in (ours, theirs):
         logger.propagate = False
         logger.setLevel(logging.INFO)
-    ours.addHandler(StdlibHandler(bounded(queue, count, lambda: None)))
+    ours.addHandler(StdlibHandler())
     handler = logging.StreamHandler(open(os.devnull, "w"))  # noqa: PTH123, SIM115 - open to the end
     handler.setFormatter(JsonFormatter())
     theirs.addHandler(handler)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sdk_programs import STEADY
 
+from vedette.sdk import guard
 from vedette.sdk.context import fields as context_fields
+from vedette.sdk.export.logs import LogStage
+from vedette.sdk.logs.line_shapes import Renders
 from vedette.sdk.logs.lines import JsonLines
 from vedette.sdk.logs.records import Captured, Channel, Site
 from vedette.sdk.logs.sites import Sites
@@ -120,3 +124,81 @@ def test_values_that_never_come_again_are_written_and_sent_like_the_first():
             assert line == JsonLines("s", Redactor()).format(full)
             assert message == LogEncoder(Redactor(), 100).encode(full)
             assert json.loads(line)["note"] == f"password={MASK}"
+
+
+class _Kept:
+    """A writer that keeps the lines."""
+
+    def __init__(self):
+        self.lines = []
+
+    def write(self, text, lines):
+        assert text.count("\n") == lines
+        self.lines += text.splitlines(keepends=True)
+
+    def close(self):
+        pass
+
+
+@STEADY
+@given(st.data())
+def test_records_in_a_row_are_written_as_each_alone(data):
+    """Whatever the records of one site share, or do not: time, logger, context, names that meet, odd numbers."""
+    program, queue, wanted = _Program(), [], []
+    known = {"n": 1, "f": 0.5, "text": "x"}
+    for _ in range(6):
+        program.logs("m", (), known)
+    contexts, bounds = [None, "c-1", {"n": 2}, {"id": 7}], [None, {"user": 1}, {"text": "y"}]
+    at = 1_700_000_000_000_000_000
+    for _ in range(data.draw(st.integers(1, 12))):
+        at += data.draw(st.sampled_from([-1, 999, 400_000_000, 3_000_000_000]))
+        fields = {
+            "n": data.draw(st.sampled_from([0, 999, 1000, -1, 10**5000])),
+            "f": data.draw(st.floats()),
+            "text": data.draw(st.text(max_size=3)),
+        }
+        bound, context = data.draw(st.sampled_from(bounds)), data.draw(st.sampled_from(contexts))
+        record, full = program.logs("m", (), fields, bound, context)
+        if data.draw(st.booleans()):
+            record = full  # of another site, in between
+        queue.extend(
+            (
+                record[0],
+                at,
+                *record[2:5],
+                *(part._replace(time_ns=at) if part is full[5] else part for part in record[5:]),
+            )
+        )
+        wanted.append(JsonLines("s", Redactor()).format((full[0], at, *full[2:5], full[5]._replace(time_ns=at))))
+    writer = _Kept()
+    stage = LogStage(queue, JsonLines("s", Redactor()), writer, None, lambda: None, 1)
+    stage.step()
+    assert writer.lines == wanted
+    assert not queue
+
+
+def test_a_record_that_cannot_be_written_does_not_cost_the_others():
+    def one(record):
+        if record[5] == "odd":
+            raise RuntimeError("never mind")
+        return f"{record[5]}\n"
+
+    def run(records, put):
+        for record in records:
+            put(one(record))
+
+    channel = Channel("x", 0, Scope("x", None, None, None))
+    site, other = Site(channel, 20, 0, (), ()), Site(channel, 30, 0, (), ())
+    lines = SimpleNamespace(renders={site: Renders(one, run), other: Renders(one, run)}, format=one)
+    queue = []
+    said = ["odd", "a", "odd", "odd", "b", "c", "odd"]
+    for message in said:
+        queue.extend((site, 0, None, None, None, message))
+    for message in ("odd", "d"):
+        queue.extend((other, 0, None, None, None, message))
+    before, writer = guard.drops().get(("log lines", "they cannot be formatted"), 0), _Kept()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vedette.sdk.export.logs.fault", lambda *_: None)  # which raises in tests
+        LogStage(queue, lines, writer, None, lambda: None, 1).step()
+    assert writer.lines == ["a\n", "b\n", "c\n", "d\n"]
+    assert guard.drops()["log lines", "they cannot be formatted"] - before == 5

@@ -43,6 +43,27 @@ def test_records_of_the_standard_library_have_all_that_they_had(programs):
     assert result.stdout == "19\n"
 
 
+def test_a_forked_process_logs_under_its_own_number(programs):
+    result = programs.run(
+        """
+        import logging, os, vedette
+        seen = []
+        class Keeps(logging.Handler):
+            def emit(self, record): seen.append((record.process, record.threadName))
+        logging.getLogger().addHandler(Keeps())
+        vedette.configure("x", export=False, log_format="none")
+        for turn in range(2):
+            child = os.fork() if turn else 0
+            for _ in range(3): logging.getLogger("a").warning("m")
+            assert set(seen) == {(os.getpid(), "MainThread")}, seen
+            seen.clear()
+        if not child: os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """
+    )
+    assert result.stdout == "0\n"
+
+
 def test_our_records_reach_handlers_of_the_programs_own(programs):
     """Each handler sees each record once, whichever way it came, at its own level, with secrets masked."""
     result = programs.run(

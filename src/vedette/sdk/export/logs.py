@@ -68,33 +68,54 @@ class LogStage:
         waiting = queue[: _STEP * USUAL_SIZE]
         if not waiting:
             return False
-        renders = self._lines.renders if self._lines is not None and self._writer is not None else None
+        lines = self._lines if self._writer is not None else None
         encoder, more = self._encoder, self._more
         out: list[str] = []
         begin, size = 0, len(waiting)
         try:
             while begin < size:
                 site = waiting[begin]
-                end = begin + site.size
+                width = site.size
+                end = begin + width
+                while end < size and waiting[end] is site:  # those of one site in a row are written together
+                    end += width
                 if end > size:  # cut in two: the rest of it is not among what was taken
-                    break
-                record = waiting[begin:end]
+                    end -= width
+                    if end == begin:
+                        break
+                run = waiting[begin:end]
                 begin = end
-                if renders is not None:
-                    try:
-                        out.append(renders[site](record))
-                    except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
-                        dropped("log lines", "they cannot be formatted", 1)
-                        fault("formatting a log line", error)
-                if encoder is not None:
-                    self._encode(record, encoder)
-                if more is not None:
-                    more.take(record)
+                if lines is not None:
+                    self._write(lines, run, width, out)
+                if encoder is None and more is None:
+                    continue
+                for at in range(0, len(run), width):
+                    record = run[at : at + width]
+                    if encoder is not None:
+                        self._encode(record, encoder)
+                    if more is not None:
+                        more.take(record)
         finally:
             del queue[:begin]
             if out and self._writer is not None:
                 self._writer.write("".join(out), len(out))
         return size == _STEP * USUAL_SIZE
+
+    def _write(self, lines: Lines, run: list[Any], width: int, out: list[str]) -> None:
+        """Format records of one site, which lie end to end in `run`."""
+        renders, begun = lines.renders[run[0]], len(out)
+        lost = 0
+        while (done := (len(out) - begun + lost) * width) < len(run):
+            try:
+                if len(run) == width:
+                    out.append(renders.one(run))
+                else:
+                    rest = iter(run[done:] if done else run)
+                    renders.run(zip(*[rest] * width, strict=True), out.append)
+            except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
+                dropped("log lines", "they cannot be formatted", 1)
+                fault("formatting a log line", error)
+                lost += 1
 
     def _encode(self, record: Record, encoder: LogEncoder) -> None:
         try:

@@ -9,7 +9,7 @@ from time import gmtime, localtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vedette.sdk.context import CORRELATION_ID, named
-from vedette.sdk.logs.line_shapes import compiled
+from vedette.sdk.logs.line_shapes import Renders, compiled
 from vedette.sdk.logs.records import ids_of, level_name, message_of
 from vedette.sdk.logs.shapes import A_CORRELATION_ID, KEPT, NO_NAMES, NameSets
 from vedette.sdk.redaction import MASK
@@ -17,7 +17,7 @@ from vedette.sdk.traces.span import Span
 from vedette.sdk.values import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from vedette.sdk.logs.records import Captured, Channel, Record, Site
     from vedette.sdk.redaction import Redactor
@@ -40,7 +40,7 @@ _COLOURS = {"trace": "90", "debug": "36", "info": "32", "warning": "33", "error"
 class Lines(Protocol):
     """Formats one record as text that ends with a newline. `renders` has the functions that do so, by site."""
 
-    renders: Mapping[Site, Callable[[Record], str]]
+    renders: Mapping[Site, Renders]
 
     def format(self, record: Record) -> str:
         """The line, or lines, of `record`."""
@@ -87,12 +87,12 @@ class JsonLines:
     def __init__(self, service: str, redactor: Redactor) -> None:
         self._redactor = redactor
         self.redact = redactor.text
-        self.service = f',"service":{encode_basestring(service)}}}\n'
+        self._service = f',"service":{encode_basestring(service)}}}\n'
         self._heads: dict[tuple[Any, int], str] = {}
         self._keys: dict[Any, str] = {}
         self.quoted = _Quoted(redactor, self.other, _KEPT)
         self._quoted_of: dict[str, _Quoted] = {}
-        self.renders: Mapping[Site, Callable[[Record], str]] = _Renders(self._render_of)
+        self.renders: Mapping[Site, Renders] = _BySite(self._render_of)
         # What consecutive records share: the second, the logger's and the context's fields, the span.
         self.begin = 0
         self.time = ""
@@ -107,11 +107,11 @@ class JsonLines:
         self._shared: dict[Shared, tuple[str, tuple[Any, ...]]] = {}
         self._name_sets = NameSets()
         self.span: Any = None
-        self.ids = ""
+        self.end = self._service  # the ids of the span, and what ends every line
 
     def format(self, record: Record) -> str:
         """The JSON line of `record`."""
-        return self.renders[record[0]](record)
+        return self.renders[record[0]].one(record)
 
     def in_full(self, captured: Captured) -> str:
         """The line of any record. Of fields, exception and event the nearer one wins when names meet."""
@@ -129,7 +129,7 @@ class JsonLines:
             self.use_span(captured.span)
         head = self.head(captured.channel, captured.level)
         message = encode_basestring(self.redact(message_of(captured)))
-        return f"{self.time}{since // 1000:06d}{head}{message}{pairs}{self.ids}{self.service}"
+        return f"{self.time}{since // 1000:06d}{head}{message}{pairs}{self.end}"
 
     # -- what the compiled functions ask for
 
@@ -147,9 +147,8 @@ class JsonLines:
             trace_id, span_id = span._trace_id, span._span_id
         else:
             trace_id, span_id, _ = ids_of(span)
-        self.ids = (
-            f',"trace_id":"{trace_id.to_bytes(16).hex()}","span_id":"{span_id.to_bytes(8).hex()}"' if trace_id else ""
-        )
+        ids = f',"trace_id":"{trace_id.to_bytes(16).hex()}","span_id":"{span_id.to_bytes(8).hex()}"' if trace_id else ""
+        self.end = ids + self._service
 
     def use_context(self, context: Any) -> None:
         """Take over the fields of a request, which its records share. They do not change once made."""
@@ -211,12 +210,12 @@ class JsonLines:
             return encode_basestring(value.decode("utf-8", "backslashreplace"))
         return json.dumps(self._redactor.value("", value), default=str, ensure_ascii=False)
 
-    def _render_of(self, site: Site) -> Callable[[Record], str]:
+    def _render_of(self, site: Site) -> Renders:
         def full(record: Record) -> str:
             return in_full(site.captured(record))
 
         in_full = self.in_full
-        return full if site.names is None else compiled(self, site, full)
+        return _each(full) if site.names is None else compiled(self, site, full)
 
     # -- texts that stay the same
 
@@ -266,16 +265,26 @@ def _digits(number: int) -> str:
         return f'"{number:#x}"'
 
 
-class _Renders(dict[Any, Any]):
+def _each(one: Callable[[Record], str]) -> Renders:
+    """Functions that know nothing of what records in a row share."""
+
+    def run(records: Iterable[Record], put: Callable[[str], None]) -> None:
+        for record in records:
+            put(one(record))
+
+    return Renders(one, run)
+
+
+class _BySite(dict[Any, Any]):
     """The functions that give the lines of a site's records, made when they are first asked for."""
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable[[Site], Callable[[Record], str]]) -> None:
+    def __init__(self, make: Callable[[Site], Renders]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, site: Site) -> Callable[[Record], str]:
+    def __missing__(self, site: Site) -> Renders:
         render = self[site] = self._make(site)
         return render
 
@@ -286,7 +295,8 @@ class ConsoleLines:
     def __init__(self, redactor: Redactor, *, colour: bool) -> None:
         self._redactor = redactor
         self._colour = colour
-        self.renders: Mapping[Site, Callable[[Record], str]] = _Renders(lambda _: self.format)
+        alike = _each(self.format)
+        self.renders: Mapping[Site, Renders] = _BySite(lambda _: alike)
 
     def format(self, record: Record) -> str:
         """The line of `record`, followed by the stack of its exception."""

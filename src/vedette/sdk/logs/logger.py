@@ -15,8 +15,8 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.context import named
-from vedette.sdk.guard import dropped, fault
-from vedette.sdk.logs.records import USUAL_SIZE, Captured, Channel, Record, message_of
+from vedette.sdk.guard import fault
+from vedette.sdk.logs.records import Captured, Channel, Record, message_of
 from vedette.sdk.logs.sites import Sites
 from vedette.sdk.resource import Scope
 from vedette.sdk.traces.span import current_context, format_exception
@@ -26,13 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from vedette.sdk.logs.gate import Gate
-    from vedette.sdk.logs.sites import Sink
 
 __all__ = ["LogDesk", "Logger", "describe", "desk", "get_logger", "log_failure", "set_level"]
 
 _DEBUG, _INFO, _WARNING, _ERROR, _CRITICAL = 10, 20, 30, 40, 50
 _OFF = 1 << 30
-_WAKE_AT = 2048
 _is_scalar = SCALARS.issuperset
 
 
@@ -79,6 +77,7 @@ class LogDesk:
     def redirect(self, sink: Callable[[Any], None] | None) -> None:
         """Hand records to another sink from now on, also those that the standard library's handler brings."""
         self.sink = sink
+        self.sites = Sites(sink)
         self.refresh()
 
     def after_fork(self) -> None:
@@ -289,27 +288,7 @@ def put_level(name: str, level: int | None) -> None:
 def set_levels(levels: Mapping[str, int], sink: Callable[[Any], None] | None) -> None:
     """Take over the levels of a configuration and its sink."""
     desk.levels = dict(levels)
-    desk.sink = sink
-    desk.refresh()
-
-
-def bounded(queue: list[Any], limit: int, wake: Callable[[], None]) -> Sink:
-    """A sink that lays records end to end in `queue`; errors, and many records, wake the background thread.
-
-    `limit` records of the usual size may wait, and wait in one list: nothing of them is the garbage collector's.
-    """
-    extend, most, many = queue.extend, limit * USUAL_SIZE, _WAKE_AT * USUAL_SIZE
-
-    def sink(record: Record) -> None:
-        waiting = len(queue)
-        if waiting < most:
-            extend(record)
-            if waiting > many or record[0].level >= _ERROR:
-                wake()
-        else:
-            dropped("logs", "the queue is full", 1)
-
-    return sink
+    desk.redirect(sink)
 
 
 def retroactive(

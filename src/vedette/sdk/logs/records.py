@@ -62,10 +62,10 @@ class Channel:
 
     Records from `level` on are captured, those from `threshold` on are logged in any case. `sites` has, for each of
     the usual levels (a tenth of it is the place) and by message, the function that takes such records (`logs.sites`);
-    none while records go elsewhere than to a sink, or are limited.
+    none while records go elsewhere than to a sink, or are limited. `captures` has the same by level.
     """
 
-    __slots__ = ("gate", "level", "name", "scope", "sites", "threshold", "whole")
+    __slots__ = ("captures", "gate", "level", "name", "scope", "sites", "threshold", "whole")
 
     def __init__(self, name: str, level: int, scope: Scope) -> None:
         self.name = name
@@ -73,17 +73,14 @@ class Channel:
         self.scope = scope
         self.gate: Any = None
         self.sites: tuple[dict[str, Any], ...] = ()
+        self.captures: dict[int, dict[str, Any]] = {}
         self.whole: dict[int, Site] = {}
         self.forget()
 
     def forget(self) -> None:
         """Let records go the long way until their sites are found again."""
         self.sites = tuple([{} for _ in range(_MOST_LEVELS)])
-
-    def captures(self, level: int) -> dict[str, Any] | None:
-        """What `sites` has for a level; `None` for a level in between."""
-        place, rest = divmod(level, 10)
-        return self.sites[place] if not rest and 0 <= place < _MOST_LEVELS else None
+        self.captures = {place * 10: by_message for place, by_message in enumerate(self.sites)}
 
 
 class Site:

@@ -13,8 +13,9 @@ from vedette.sdk.logs import stdlib
 from vedette.sdk.logs.files import LogFile, LogStream, Writer
 from vedette.sdk.logs.gate import Gate
 from vedette.sdk.logs.lines import ConsoleLines, JsonLines, Lines
-from vedette.sdk.logs.logger import bounded, desk, retroactive, safely, set_levels
+from vedette.sdk.logs.logger import desk, retroactive, safely, set_levels
 from vedette.sdk.logs.provider import LoggerProvider
+from vedette.sdk.logs.waiting import WaitingRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ def open_desk(
 
     With `tail_keep_debug`, `tail` keeps debug records until their traces are decided on.
     """
-    sink = bounded(queue, settings.queue_size, wake)
+    sink: Callable[[Any], None] = WaitingRecords(queue, settings.queue_size, wake)
     if lines is not None and writer is not None and not settings.log_buffer:
         sink = _at_once(sink, lines, writer)
     if settings.log_to_stdlib:

@@ -12,6 +12,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.logs.records import Site
+from vedette.sdk.logs.waiting import WaitingRecords
 from vedette.sdk.traces.span import current_context
 from vedette.sdk.values import SCALARS
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sites"]
 
+_ERROR = 40
 _COMPILED_AT = 4
 _MOST_COMPILED = 256
 _MOST_COUNTED = 1024
@@ -37,11 +39,15 @@ _NOT_FIELDS = frozenset(("exc_info", "extra"))
 
 
 class Sites:
-    """The sites that were met, bounded: functions that are compiled, and calls that are counted."""
+    """The sites that were met, bounded: functions that are compiled, and calls that are counted.
 
-    __slots__ = ("_compiled", "_seen")
+    What is compiled hands records to any sink, and lays them where `sink` would itself.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_compiled", "_seen", "_sink")
+
+    def __init__(self, sink: Sink | None = None) -> None:
+        self._sink = sink
         self._compiled = 0
         # By channel, level, number of arguments and names: how often it came, or the types and the function.
         self._seen: dict[Hashable, Any] = {}
@@ -53,7 +59,7 @@ class Sites:
 
         It is kept for the next call with this message.
         """
-        messages = channel.captures(level)
+        messages = channel.captures.get(level)
         if messages is None or len(args) + len(fields) > _MOST_VALUES:
             return None
         key = (channel, level, len(args), *fields)
@@ -86,12 +92,12 @@ class Sites:
     def _make(self, key: tuple[Any, ...], kinds: tuple[type | None, ...]) -> tuple[Any, Capture]:
         channel, level, arguments, *names = key
         self._compiled += 1
-        made = kinds, _compiled(Site(channel, level, arguments, tuple(names), kinds))
+        made = kinds, _compiled(Site(channel, level, arguments, tuple(names), kinds), self._sink)
         self._seen[key] = made
         return made
 
 
-def _compiled(site: Site) -> Capture:
+def _compiled(site: Site, sink: Sink | None) -> Capture:
     made: dict[str, Any] = {"SITE": site, "ANY": _ANY, "KEY": _SPAN_KEY}
     made |= {"context_fields": context_fields.get, "current_context": current_context}
     names = site.names or ()
@@ -112,8 +118,11 @@ def _compiled(site: Site) -> Capture:
         right = f"type({value}) in ANY" if kind is None else f"type({value}) is {kind.__name__}"
         lines.append(f"    if not {right}:\n        return False")
     shown = "".join([f", {value}" for value in values])
-    lines.append(f"    sink((SITE, at, bound, context_fields(), current_context().get(KEY), message{shown}))")
-    lines.append("    return True\n")
+    record = f"(SITE, at, bound, context_fields(), current_context().get(KEY), message{shown})"
+    if isinstance(sink, WaitingRecords) and site.level < _ERROR:
+        made |= {"SINK": sink, "QUEUE": sink.queue, "CALM": sink.calm, "extend": sink.queue.extend}
+        lines.append(f"    if sink is SINK and len(QUEUE) < CALM:\n        extend({record})\n        return True")
+    lines.append(f"    sink({record})\n    return True\n")
     # A frame of this package: handlers of the standard library are shown the program's line.
     exec(compile("\n".join(lines), __file__, "exec"), made)  # noqa: S102 - names are in it as escaped text alone
     capture: Capture = made["capture"]

@@ -61,6 +61,16 @@ class StdlibHandler(logging.Handler):
         if self.filters and not self.filter(record):
             return False
         try:
+            held = record.__dict__
+            if len(held) == _PLAIN and not self._marked and not held["exc_info"]:
+                channel = desk.channels[held["name"]]
+                capture = channel.captures[held["levelno"]][held["msg"]]
+                sink = self._sink or desk.sink
+                if capture(sink, int(held["created"] * 1e9), None, held["msg"], held["args"] or (), {}):
+                    return True
+        except (KeyError, TypeError):  # as with our loggers: it has not come often enough, or is nothing to look up
+            pass
+        try:
             self.emit(record)
         except Exception as error:  # noqa: BLE001 - never raised into the host
             fault("taking a record of the standard library", error)
@@ -80,11 +90,6 @@ class StdlibHandler(logging.Handler):
         channel = desk.channels.get(record.name) or desk.channel(record.name)
         at, level = int(record.created * 1e9), record.levelno
         plain = type(message) is str and type(args) is tuple and not record.exc_info and not self._marked
-        if plain:
-            captures = channel.captures(level)
-            capture = captures.get(message) if captures else None
-            if capture is not None and capture(sink, at, None, message, args, extra):
-                return
         if type(message) is not str or type(args) is not tuple or not _is_scalar(map(type, args)):
             message, args, plain = _message(record), (), False
         # What is found is found by our loggers of this name as well, which a limit on messages holds back.

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
+import threading
 from collections.abc import Mapping
 from logging import LogRecord, getLevelName
 from threading import current_thread, get_ident
+from time import time, time_ns
 from typing import Any
 
 __all__ = ["install", "remove"]
@@ -28,6 +29,9 @@ _KEPT = frozenset(("name", "levelno", "pathname", "filename", "module", "lineno"
 _NANOSECONDS = sys.version_info >= (3, 13)  # what `logging` counts the time in
 _start: Any = getattr(logging, "_startTime", None)
 _blank = LogRecord.__new__
+_level_names: dict[int, str] = getattr(logging, "_levelToName", {})
+_threads: dict[int, threading.Thread] = getattr(threading, "_active", {})
+_process = [0]
 _places: dict[tuple[Any, ...], dict[str, Any]] = {}
 
 
@@ -49,34 +53,34 @@ def _record(
         made = LogRecord(name, level, pathname, lineno, msg, args, exc_info, func, sinfo)
         if len(_places) >= _MOST_PLACES:
             _places.clear()
-        _places[name, level, pathname, lineno, func] = made.__dict__.copy()
+        _places[name, level, pathname, lineno, func] = {**made.__dict__, "exc_text": None}
         return made
-    record = _blank(LogRecord)
-    record.__dict__ = place.copy()
-    record.msg = msg
-    record.args = args[0] if args and len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
-    record.exc_info = exc_info
-    record.exc_text = None
-    record.stack_info = sinfo
-    record.levelname = getLevelName(level)
+    held = place.copy()
+    held["msg"] = msg
+    held["args"] = args[0] if args and len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
+    held["exc_info"] = exc_info
+    held["stack_info"] = sinfo
+    held["levelname"] = _level_names.get(level) or getLevelName(level)
     if _NANOSECONDS:
-        now = time.time_ns()
-        record.created = now / 1e9
-        record.msecs = (now % 1_000_000_000) // 1_000_000 + 0.0
-        record.relativeCreated = (now - _start) / 1e6
+        now = time_ns()
+        held["created"] = now / 1e9
+        held["msecs"] = (now % 1_000_000_000) // 1_000_000 + 0.0
+        held["relativeCreated"] = (now - _start) / 1e6
     else:
-        at = time.time()
-        record.created = at
-        record.msecs = int((at - int(at)) * 1000) + 0.0
-        record.relativeCreated = (at - _start) * 1000
-    record.thread = get_ident()
-    record.threadName = current_thread().name
-    record.process = os.getpid()
+        held["created"] = at = time()
+        held["msecs"] = int((at - int(at)) * 1000) + 0.0
+        held["relativeCreated"] = (at - _start) * 1000
+    held["thread"] = ident = get_ident()
+    thread = _threads.get(ident)
+    held["threadName"] = thread.name if thread is not None else current_thread().name
+    held["process"] = _process[0]
     modules = sys.modules
     if "multiprocessing" in modules:
-        record.processName = _process_name(modules["multiprocessing"])
+        held["processName"] = _process_name(modules["multiprocessing"])
     if "taskName" in place:
-        record.taskName = _task_name(modules["asyncio"]) if "asyncio" in modules else None
+        held["taskName"] = _task_name(modules["asyncio"]) if "asyncio" in modules else None
+    record = _blank(LogRecord)
+    record.__dict__ = held
     return record
 
 
@@ -94,11 +98,18 @@ def _task_name(library: Any) -> str | None:
         return None
 
 
+def _remember_process() -> None:
+    if not _process[0] and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_remember_process)
+    _process[0] = os.getpid()
+
+
 def install() -> None:
     """Let the standard library make its records here, unless the program has a factory of its own."""
     known = logging.makeLogRecord({}).__dict__.keys()
     if logging.getLogRecordFactory() is LogRecord and _start is not None and known <= _CHANGING | _KEPT:
         _places.clear()
+        _remember_process()
         logging.setLogRecordFactory(_record)
 
 
