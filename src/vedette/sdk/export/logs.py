@@ -86,7 +86,14 @@ class LogStage:
                 run = waiting[begin:end]
                 begin = end
                 if lines is not None:
-                    self._write(lines, run, width, out)
+                    renders, begun = lines.renders[site], len(out)
+                    try:
+                        if len(run) == width:
+                            out.append(renders.one(run))
+                        else:
+                            renders.run(zip(*[iter(run)] * width, strict=True), out.append)
+                    except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
+                        self._singly(renders.one, run[(len(out) - begun) * width :], width, out, error)
                 if encoder is None and more is None:
                     continue
                 for at in range(0, len(run), width):
@@ -101,21 +108,18 @@ class LogStage:
                 self._writer.write("".join(out), len(out))
         return size == _STEP * USUAL_SIZE
 
-    def _write(self, lines: Lines, run: list[Any], width: int, out: list[str]) -> None:
-        """Format records of one site, which lie end to end in `run`."""
-        renders, begun = lines.renders[run[0]], len(out)
-        lost = 0
-        while (done := (len(out) - begun + lost) * width) < len(run):
+    @staticmethod
+    def _singly(one: Callable[[Record], str], rest: list[Any], width: int, out: list[str], error: Exception) -> None:
+        """Format `rest`, whose first record failed with `error`."""
+        for at in range(0, len(rest), width):
             try:
-                if len(run) == width:
-                    out.append(renders.one(run))
-                else:
-                    rest = iter(run[done:] if done else run)
-                    renders.run(zip(*[rest] * width, strict=True), out.append)
-            except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
-                dropped("log lines", "they cannot be formatted", 1)
-                fault("formatting a log line", error)
-                lost += 1
+                if at:
+                    out.append(one(rest[at : at + width]))
+                    continue
+            except Exception as other:  # noqa: BLE001 - one odd record must not cost the others
+                error = other
+            dropped("log lines", "they cannot be formatted", 1)
+            fault("formatting a log line", error)
 
     def _encode(self, record: Record, encoder: LogEncoder) -> None:
         try:

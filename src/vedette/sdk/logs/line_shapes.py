@@ -26,10 +26,8 @@ _SMALL = [str(number) for number in range(1000)]
 _BEGIN = """
 def render(record, lines=lines, digits=digits, small=small):
     _, at, bound, context, span, message{values} = record
-    if context is not lines.context:
-        lines.use_context(context)
-    if bound is not lines.bound:
-        lines.use_bound(bound)
+    if context is not lines.context or bound is not lines.bound:
+        lines.share(context, bound)
     if lines.names is not agreed[0] and not agrees(lines.names):
         return full(record)
     if span is not lines.span:
@@ -37,7 +35,7 @@ def render(record, lines=lines, digits=digits, small=small):
     since = at - lines.begin
     if not 0 <= since < 1000000000:
         since = lines.new_second(at)
-    time, shared, end = lines.time, lines.shared_text, lines.end
+    time, shared, end = lines.time, lines.made, lines.end
     try:
 {line}        return line
     except (TypeError, ValueError):
@@ -50,14 +48,12 @@ def render_run(records, put, lines=lines, digits=digits, small=small):
     for record in records:
         _, at, bound, context, span, message{values} = record
         if context is not held_context or bound is not held_bound or span is not held_span:
-            if context is not lines.context:
-                lines.use_context(context)
-            if bound is not lines.bound:
-                lines.use_bound(bound)
+            if context is not lines.context or bound is not lines.bound:
+                lines.share(context, bound)
             if span is not lines.span:
                 lines.use_span(span)
             held_context, held_bound, held_span = context, bound, span
-            shared, end = lines.shared_text, lines.end
+            shared, end = lines.made, lines.end
             apart = lines.names is agreed[0] or agrees(lines.names)
         if not apart:
             put(full(record))

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vedette.sdk.context import CORRELATION_ID, named
 from vedette.sdk.logs.line_shapes import Renders, compiled
 from vedette.sdk.logs.records import ids_of, level_name, message_of
-from vedette.sdk.logs.shapes import A_CORRELATION_ID, KEPT, NO_NAMES, NameSets
+from vedette.sdk.logs.shapes import SharedFields
 from vedette.sdk.redaction import MASK
 from vedette.sdk.traces.span import Span
-from vedette.sdk.values import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -74,7 +73,7 @@ class _Quoted(dict[str, str]):
         return quoted
 
 
-class JsonLines:
+class JsonLines(SharedFields[str]):
     """One JSON object a line, UTC time with microseconds.
 
     `timestamp`, `level`, `logger`, `message`, the fields, `exception`, `service`, `trace_id`, `span_id`. A field of
@@ -85,6 +84,7 @@ class JsonLines:
     """
 
     def __init__(self, service: str, redactor: Redactor) -> None:
+        super().__init__("")
         self._redactor = redactor
         self.redact = redactor.text
         self._service = f',"service":{encode_basestring(service)}}}\n'
@@ -93,19 +93,9 @@ class JsonLines:
         self.quoted = _Quoted(redactor, self.other, _KEPT)
         self._quoted_of: dict[str, _Quoted] = {}
         self.renders: Mapping[Site, Renders] = _BySite(self._render_of)
-        # What consecutive records share: the second, the logger's and the context's fields, the span.
+        # What consecutive records share besides fields: the second, and the span.
         self.begin = 0
         self.time = ""
-        self.bound: Any = None
-        self._bound_text = ""
-        self._bound_names: tuple[Any, ...] = ()
-        self.context: Any = None
-        self._context_text = ""
-        self._context_names: tuple[Any, ...] = ()
-        self.shared_text = ""  # of both
-        self.names = NO_NAMES
-        self._shared: dict[Shared, tuple[str, tuple[Any, ...]]] = {}
-        self._name_sets = NameSets()
         self.span: Any = None
         self.end = self._service  # the ids of the span, and what ends every line
 
@@ -150,40 +140,17 @@ class JsonLines:
         ids = f',"trace_id":"{trace_id.to_bytes(16).hex()}","span_id":"{span_id.to_bytes(8).hex()}"' if trace_id else ""
         self.end = ids + self._service
 
-    def use_context(self, context: Any) -> None:
-        """Take over the fields of a request, which its records share. They do not change once made."""
-        self.context = context
+    def make_context(self, context: dict[str, Any] | str) -> str:
+        """The fields of a request as JSON."""
         if type(context) is str:
-            self._context_names = A_CORRELATION_ID
             name = self.name(CORRELATION_ID)
-            self._context_text = name if name[-1] == '"' else name + encode_basestring(self.redact(context))
-        else:
-            self._context_names = tuple(context) if context else ()
-            self._context_text = self._pairs(context) if context else ""
-        self.shared_text = self._context_text + self._bound_text
-        self.names = self._name_sets[self._context_names, self._bound_names]
+            return name if name[-1] == '"' else name + encode_basestring(self.redact(context))
+        return self.make_bound(context)  # type: ignore[arg-type]  # a context is a dictionary otherwise
 
-    def use_bound(self, bound: dict[str, Any] | None) -> None:
-        """Take over the fields of a logger, likewise."""
-        self.bound = bound
-        if not bound:
-            self._bound_text, self._bound_names = "", ()
-        elif type(bound) is not Shared:
-            self._bound_text, self._bound_names = self._pairs(bound), tuple(bound)
-        else:
-            known = self._shared.get(bound)
-            if known is None:
-                if len(self._shared) >= KEPT:
-                    self._shared.clear()
-                known = self._shared[bound] = (self._pairs(bound), tuple(bound))
-            self._bound_text, self._bound_names = known
-        self.shared_text = self._context_text + self._bound_text
-        self.names = self._name_sets[self._context_names, self._bound_names]
-
-    def _pairs(self, fields: dict[str, Any]) -> str:
-        """Fields as JSON."""
+    def make_bound(self, bound: dict[str, Any]) -> str:
+        """The fields of a logger as JSON."""
         text, keys, redact = "", self._keys, self.redact
-        for field, value in fields.items():
+        for field, value in bound.items():
             name = keys.get(field) or self._key(field)
             if type(value) is str and name[-1] != '"':  # not looked up: those of a request hardly come again
                 text += name + encode_basestring(redact(value))

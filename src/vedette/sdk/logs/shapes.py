@@ -1,17 +1,19 @@
-"""Names of fields that meet: what the functions compiled for sites ask before they put texts together."""
+"""Fields that records share, and names of fields that meet: what the functions compiled for sites ask."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from vedette.sdk.context import CORRELATION_ID
+from vedette.sdk.values import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["A_CORRELATION_ID", "KEPT", "NO_NAMES", "NameSets", "Names", "agreement"]
+__all__ = ["A_CORRELATION_ID", "NameSets", "Names", "SharedFields", "agreement"]
 
-KEPT = 1024
+_KEPT = 1024
+_Made = TypeVar("_Made", str, bytes)
 A_CORRELATION_ID = (CORRELATION_ID,)
 """The names of a context that is a correlation id alone."""
 
@@ -23,7 +25,7 @@ class Names(NamedTuple):
     apart: bool  # whether no name is in both
 
 
-NO_NAMES = Names(frozenset(), apart=True)
+_NO_NAMES = Names(frozenset(), apart=True)
 
 
 class NameSets(dict[tuple[tuple[Any, ...], tuple[Any, ...]], Names]):
@@ -32,11 +34,80 @@ class NameSets(dict[tuple[tuple[Any, ...], tuple[Any, ...]], Names]):
     __slots__ = ()
 
     def __missing__(self, key: tuple[tuple[Any, ...], tuple[Any, ...]]) -> Names:
-        if len(self) >= KEPT:
+        if len(self) >= _KEPT:
             self.clear()
         one, other = frozenset(key[0]), frozenset(key[1])
         found = self[key] = Names(one | other, one.isdisjoint(other))
         return found
+
+
+class _Bound(Generic[_Made]):
+    """What was made of a logger's fields, and their names together with those of the context beside them last."""
+
+    __slots__ = ("beside", "made", "names", "together")
+
+    def __init__(self, made: _Made, names: tuple[Any, ...]) -> None:
+        self.made: _Made = made
+        self.names = names
+        self.beside: tuple[Any, ...] | None = None
+        self.together = _NO_NAMES
+
+
+class SharedFields(Generic[_Made]):
+    """What consecutive records share: the fields of a request and of a logger, which do not change once made.
+
+    `made` is what was made of both, `names` are their names.
+    """
+
+    def __init__(self, nothing: _Made) -> None:
+        self.context: Any = None
+        self.bound: Any = None
+        self.made: _Made = nothing
+        self.names = _NO_NAMES
+        self._of_context: _Made = nothing
+        self._context_names: tuple[Any, ...] = ()
+        self._unbound: _Bound[_Made] = _Bound(nothing, ())
+        self._of_bound: _Bound[_Made] = self._unbound
+        self._shared: dict[Shared, _Bound[_Made]] = {}
+        self._name_sets = NameSets()
+
+    def make_context(self, context: dict[str, Any] | str) -> _Made:
+        """What is made of the fields of a context."""
+        raise NotImplementedError
+
+    def make_bound(self, bound: dict[str, Any]) -> _Made:
+        """What is made of the fields of a logger."""
+        raise NotImplementedError
+
+    def share(self, context: Any, bound: dict[str, Any] | None) -> None:
+        """Take over a context's and a logger's fields, for the next record of the same as well."""
+        if context is not self.context:
+            self.context = context
+            if type(context) is str:
+                self._of_context, self._context_names = self.make_context(context), A_CORRELATION_ID
+            elif context:
+                self._of_context, self._context_names = self.make_context(context), tuple(context)
+            else:
+                self._of_context, self._context_names = self._unbound.made, ()
+        if bound is not self.bound:
+            self.bound = bound
+            self._of_bound = self._bind(bound) if bound else self._unbound
+        held = self._of_bound
+        if held.beside is not self._context_names:
+            held.beside = self._context_names
+            held.together = self._name_sets[self._context_names, held.names]
+        self.names = held.together
+        self.made = self._of_context + held.made
+
+    def _bind(self, bound: dict[str, Any]) -> _Bound[_Made]:
+        if type(bound) is not Shared:
+            return _Bound(self.make_bound(bound), tuple(bound))
+        known = self._shared.get(bound)
+        if known is None:
+            if len(self._shared) >= _KEPT:
+                self._shared.clear()
+            known = self._shared[bound] = _Bound(self.make_bound(bound), tuple(bound))
+        return known
 
 
 def agreement(names: frozenset[str]) -> tuple[list[Any], Callable[[Names], bool]]:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.context import CORRELATION_ID, named
 from vedette.sdk.logs.records import filled, ids_of, message_of, severity_of
-from vedette.sdk.logs.shapes import A_CORRELATION_ID, KEPT, NO_NAMES, NameSets
-from vedette.sdk.otlp.attributes import AttributeEncoder, SharedBytes
+from vedette.sdk.logs.shapes import SharedFields
+from vedette.sdk.otlp.attributes import AttributeEncoder
 from vedette.sdk.otlp.record_shapes import compiled
 from vedette.sdk.otlp.wire import any_value, delimited, utf8, varint
 from vedette.sdk.traces.span import Span
-from vedette.sdk.values import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +29,7 @@ _times = struct.Struct("<cQcQ").pack
 _span_ids = struct.Struct(">2sQQ2sQcB3x").pack  # flags are a little-endian fixed32 below 256
 
 
-class LogEncoder:
+class LogEncoder(SharedFields[bytes]):
     """Encodes records as the field `log_records` (2) of ScopeLogs.
 
     A function is compiled for each site, as for JSON lines. What those were not made for (exceptions, events, names
@@ -38,23 +37,14 @@ class LogEncoder:
     """
 
     def __init__(self, redactor: Redactor, longest: int) -> None:
+        super().__init__(b"")
         self._redactor = redactor
         self._longest = longest
         self.attributes = AttributeEncoder(b"\x32", redactor, longest)
         self.heads: dict[int, dict[str, bytes]] = {}  # severity and body by level and message
         self._severities: dict[Any, bytes] = {}
-        self._shared = SharedBytes(self.attributes)
         self.encoders: dict[Site, Callable[[Record], bytes]] = _Encoders(self)
-        # What consecutive records have in common: the fields of a logger and of a request, the span.
-        self.bound: Any = None
-        self.bound_fields = b""
-        self.context: Any = None
-        self.context_fields = b""
-        self.names = NO_NAMES
-        self._context_names: tuple[Any, ...] = ()
-        self._bound_names: tuple[Any, ...] = ()
-        self._names_of: dict[Shared, tuple[str, ...]] = {}
-        self._name_sets = NameSets()
+        # What consecutive records have in common besides fields.
         self.span: Any = None
         self.ids = b""
 
@@ -85,34 +75,16 @@ class LogEncoder:
 
     # -- what the compiled functions ask for
 
-    def use_context(self, context: Any) -> None:
-        """Take over the fields of a request, which its records share. They do not change once made."""
-        self.context = context
+    def make_context(self, context: dict[str, Any] | str) -> bytes:
+        """The fields of a request as attributes."""
         if type(context) is str:
-            self._context_names = A_CORRELATION_ID
-            self.context_fields = self.attributes.kinds[str][CORRELATION_ID].make(context)
-        else:
-            self._context_names = tuple(context) if context else ()
-            self.context_fields = self.attributes.encode_once(context) if context else b""
-        self.names = self._name_sets[self._context_names, self._bound_names]
+            made: bytes = self.attributes.kinds[str][CORRELATION_ID].make(context)
+            return made
+        return self.attributes.encode_once(context)  # type: ignore[arg-type]  # a context is a dictionary otherwise
 
-    def use_bound(self, bound: dict[str, Any] | None) -> None:
-        """Take over the fields of a logger, likewise."""
-        self.bound = bound
-        if not bound:
-            self.bound_fields, self._bound_names = b"", ()
-        elif type(bound) is not Shared:
-            self.bound_fields, self._bound_names = self.attributes.encode(bound), tuple(bound)
-        else:
-            self.bound_fields = self._shared[bound]
-            self._bound_names = self._names_of.get(bound) or self._remembered(bound)
-        self.names = self._name_sets[self._context_names, self._bound_names]
-
-    def _remembered(self, bound: Shared) -> tuple[str, ...]:
-        if len(self._names_of) >= KEPT:
-            self._names_of.clear()
-        names = self._names_of[bound] = tuple(bound)
-        return names
+    def make_bound(self, bound: dict[str, Any]) -> bytes:
+        """The fields of a logger as attributes."""
+        return self.attributes.encode(bound)
 
     def use_span(self, span: Any) -> None:
         """Take over a span's ids, for the next record of the same span as well."""

@@ -18,15 +18,13 @@ __all__ = ["compiled"]
 _SOURCE = """
 def encode(record):
     _, at, bound, context, span, message{values} = record
-    if context is not log.context:
-        log.use_context(context)
-    if bound is not log.bound:
-        log.use_bound(bound)
+    if context is not log.context or bound is not log.bound:
+        log.share(context, bound)
     if log.names is not agreed[0] and not agrees(log.names):
         return full(record)
     if span is not log.span:
         log.use_span(span)
-    body = b"".join((times(b"\\x09", at, b"\\x59", at), {head}, log.context_fields, log.bound_fields, {pairs}log.ids))
+    body = b"".join((times(b"\\x09", at, b"\\x59", at), {head}, log.made, {pairs}log.ids))
     size = len(body)
     return b"\\x12" + (VARINTS[size] if size < {kept} else varint(size)) + body
 """
