@@ -8,6 +8,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from real_platform import wait_for
 from write_requests import ONE, PATH, STALE, histogram, packed, sample, series_one
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def _samples(begin: int, hours: int, step: int, value: Any, shift_ms: int = 0) -
 def _ask(platform: Platform, path: str, tenant: str, **parameters: object) -> dict[str, Any]:
     headers = {"X-Scope-OrgID": tenant}
     answer = platform.request(f"/prometheus/api/v1/{path}?{urllib.parse.urlencode(parameters)}", headers=headers)
-    assert answer.status == 200, answer.body
+    if answer.status != 200:
+        pytest.fail(f"{parameters}: {answer.body!r}")  # also within what is asked again and again
     return answer.json()
 
 
@@ -187,6 +189,9 @@ def gone(written, before):
     assert before  # asked while there were samples
     begin, now = _begin(), int(time.time())
     _write(written, series_one([("__name__", "c")], *_samples(begin, 1, 60, float)), tenant="late")
+    _write(written, series_one([("__name__", "again")], *_samples(begin, 1, 60, float)), tenant="late")
+    _write(written, series_one([("__name__", "one")], (2, sample(3.0, (begin + 31) * 1000))), tenant="late")
+    _write(written, series_one([("__name__", "native")], *_natives(begin, 1)[1:]), tenant="late")
     at_minutes = [(at, {"schema": 0, "count": at * 3.0, "sum": 5.0, "positive": {1: at * 3.0}}) for at in range(60)]
     parts = [(4, histogram(found, (begin + at * 60) * 1000)) for at, found in at_minutes]
     parts.append((4, histogram(at_minutes[-1][1], now * 1000)))
@@ -294,14 +299,54 @@ def test_what_sums_cannot_give_is_answered_from_what_is_there_and_said(gone):
         assert found[key] == pytest.approx(value * 61 / 60)
 
 
-def test_a_late_sample_does_not_replace_what_was_made_of_more(gone):
-    begin, tenant = _begin(), "late"
-    _write(gone, series_one([("__name__", "c")], (2, sample(5000.0, (begin + 91) * 1000))), tenant=tenant)
-    _write(gone, series_one([("__name__", "new")], (2, sample(7.0, (begin + 91) * 1000))), tenant=tenant)
-    ids = "series IN (SELECT id FROM series WHERE name = 'new')"
-    gone.eventually(f"SELECT sum(sum) FROM samples_1h WHERE {ids}", 7, tenant)
-    found, _ = _range(gone, "sum_over_time(c[1h])", begin + HOUR, begin + HOUR, HOUR, tenant)
-    assert found == {("[]", begin + HOUR): sum(range(60, HOUR + 1, 60))}
+def _one(platform: Platform, query: str, at: int) -> float:
+    """The single value of a query of the tenant `late` at the end of a bucket."""
+    found, _ = _range(platform, query, at, at, HOUR, "late")
+    assert len(found) == 1, (query, found)
+    return next(iter(found.values()))
+
+
+def _counted(platform: Platform, name: str, count: int) -> None:
+    """Wait until the buckets of a metric have so many samples."""
+    ids = f"series IN (SELECT id FROM series WHERE name = '{name}')"
+    table = "histograms_1h" if name == "native" else "samples_1h"
+    platform.eventually(f"SELECT sum(count) FROM {table} WHERE {ids}", count, "late")
+
+
+def test_late_samples_are_added_to_the_sums_of_samples_that_are_gone(gone):
+    begin, end = _begin(), _begin() + HOUR
+    functions = ("increase", "resets", "max_over_time", "last_over_time")
+    queries = [f"{name}(c[{width}])" for name in functions for width in ("5m", "1h")]
+    queries.append("histogram_count(increase(native[1h]))")
+    before = [_one(gone, query, end) for query in queries]
+    late = (("c", 2, float(at), at) for at in (91, 1501, 3330))
+    for name, kind, value, at in (*late, ("one", 2, 5.0, 91), ("new", 2, 7.0, 91), ("native", 4, _native(1), 91)):
+        made = histogram(value, (begin + at) * 1000) if kind == 4 else sample(value, (begin + at) * 1000)
+        _write(gone, series_one([("__name__", name)], (kind, made)), tenant="late")
+    # From samples that are summed up by the question, or have been by then.
+    total = sum(range(60, HOUR + 1, 60)) + 91 + 1501 + 3330
+    wait_for(lambda: _one(gone, "sum_over_time(c[1h])", end), total, "the late samples")
+    wait_for(lambda: _one(gone, "count_over_time(native[1h])", end), 61, "the late histogram")
+    for name, count in (("c", 61 + 3), ("one", 2), ("new", 1), ("native", 61)):
+        _counted(gone, name, count)
+    assert [_one(gone, query, end) for query in queries] == pytest.approx(before)
+    assert _one(gone, "sum_over_time(c[1h])", end) == total
+    assert _one(gone, "count_over_time(c[5m])", begin + 300) == 6
+    assert _one(gone, "count_over_time(native[1h])", end) == 61
+    of_both = [_one(gone, f"{name}_over_time(one[5m])", begin + 300) for name in ("sum", "first", "last", "count")]
+    assert of_both == [8, 3, 5, 2]
+
+
+def test_samples_that_are_sent_again_when_they_are_gone_count_once(gone):
+    begin = _begin()
+    _counted(gone, "again", 61)
+    total = sum(range(60, HOUR + 1, 60))
+    assert _one(gone, "sum_over_time(again[1h])", begin + HOUR) == total
+    _write(gone, series_one([("__name__", "again")], *_samples(begin, 1, 60, lambda at: at + 1.0)), tenant="late")
+    once_more = "SELECT max(sum) FROM samples_1h WHERE series IN (SELECT id FROM series WHERE name = 'again')"
+    gone.eventually(once_more, total + 60, "late")
+    assert _one(gone, "sum_over_time(again[1h])", begin + HOUR) == total + 60
+    assert _one(gone, "count_over_time(again[1h])", begin + HOUR) == 60
 
 
 def test_rates_of_histograms_that_are_gauges_are_said_to_be_of_the_ends(gone):

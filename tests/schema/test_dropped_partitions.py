@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from vedette.errors import EngineError
 from vedette.server.engine.rollups.tiers import TierRoller
 from vedette.server.settings import Settings
 from vedette.server.upkeep.budgets import Budgets
@@ -45,3 +47,31 @@ async def test_samples_that_arrive_while_their_day_goes_are_summed_up_and_told_o
     assert len({token for token, _ in told}) == 2
     [sums] = await engine.rows("SELECT sum(sum) AS sums FROM vedette.samples_5m FINAL WHERE time < now() - 86400")
     assert sums["sums"] == 1 + 2 + 5
+
+
+async def test_rows_that_a_merge_puts_together_with_later_ones_are_told_of_once(database: EngineProcess) -> None:
+    engine, told = database.engine, []
+    today = int(time.time()) // DAY * DAY
+
+    async def insert(begin: int, lines: int) -> None:
+        await engine.execute(
+            "INSERT INTO vedette.logs (tenant, day, time) "
+            f"SELECT 'acme', toDate({begin // DAY}), toDateTime64({begin} + number, 9, 'UTC') FROM numbers({lines})"
+        )
+
+    async def record(lines: Sequence[Any], token: str) -> None:
+        if not told:
+            await insert(today - 6 * DAY, 5)
+            with suppress(EngineError):  # the engine may refuse to merge, or put everything of the day together
+                await engine.execute("OPTIMIZE TABLE vedette.logs FINAL")
+        told.append((token, sum(line["count"] for line in lines)))
+
+    await insert(today - 6 * DAY, 20)
+    await insert(today - 6 * DAY, 7)
+    await insert(today, 1)
+    budgets = {f"{signal}_budget": PLENTY for signal in ("traces", "metrics", "metrics_5m", "metrics_1h")}
+    keeper = Budgets(engine, Settings(logs_budget=0, **budgets), record, TierRoller(engine, 0))
+    await keeper.enforce()
+    assert [count for _, count in told] == [27, 5]
+    await engine.execute("OPTIMIZE TABLE vedette.logs FINAL")  # merges go on afterwards
+    assert (await engine.rows("SELECT count() AS n FROM vedette.logs"))[0]["n"] == 1

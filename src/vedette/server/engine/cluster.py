@@ -20,6 +20,7 @@ _CREATE = re.compile(
 )
 _ALTER = re.compile(r"\bALTER TABLE (?P<name>[\w.]+)")
 _MERGE_TREE = re.compile(r"\bENGINE = (?P<engine>\w*MergeTree)(?:\((?P<arguments>[^)]*)\))?")
+_SORTING = re.compile(r", MODIFY ORDER BY \([^)]*\)")
 _SOURCE = re.compile(r"\b(?P<word>FROM|TO|JOIN) (?P<name>vedette\.\w+)")
 
 
@@ -53,7 +54,8 @@ def render(statement: str, cluster: str | None, stored: Collection[str] = ()) ->
         local = f"{altered['name']}_local"
         both = [f"{statement[: altered.start()]}ALTER TABLE {local}{on_cluster}{statement[altered.end() :]}"]
         if re.search(r"\b(ADD|DROP|MODIFY|RENAME) COLUMN\b", statement):
-            both.append(_ALTER.sub(rf"ALTER TABLE \g<name>{on_cluster}", statement))
+            columns = _SORTING.sub("", statement)
+            both.append(_ALTER.sub(rf"ALTER TABLE \g<name>{on_cluster}", columns))
         return both
     created = _CREATE.search(statement)
     if not created:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from vedette.errors import EngineError, QueryLimit
+from vedette.server.engine.rollups.tiers import Leaving
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from vedette.server.engine.client import Engine
     from vedette.server.engine.rollups.tiers import TierRoller
@@ -29,10 +32,13 @@ _OLDEST_PART = (_HERE / "oldest_part.sql").read_text(encoding="utf-8")
 _GONE = (_HERE / "gone.sql").read_text(encoding="utf-8")
 _LAST_BLOCK = (_HERE / "last_block.sql").read_text(encoding="utf-8")
 _PARTS_UNTIL = (_HERE / "parts_until.sql").read_text(encoding="utf-8")
+_MERGING = (_HERE / "merging.sql").read_text(encoding="utf-8")
+_DROPPED = (_HERE / "dropped.sql").read_text(encoding="utf-8")
 _ROWS = (_HERE / "rows_in_partition.sql").read_text(encoding="utf-8")
 
 _NO_SUCH_PART = 232
 _ANY_BLOCK = (1 << 64) - 1
+_MERGE_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +102,15 @@ class Budgets:
             "metrics_1h": settings.metrics_1h_budget,
         }
         self._stuck: set[str] = set()  # said once, not at every look
+        self._begun = False
 
     async def enforce(self) -> None:
         """Bring every signal under its budget."""
+        if not self._begun:
+            # Who dropped something before may have been killed in the middle.
+            for table in (table for stored in SIGNALS.values() for table in stored.raw):
+                await self._engine.execute(f"SYSTEM START MERGES vedette.{table}")
+            self._begun = True
         for signal, limit in self._limits.items():
             while (excess := await self._excess(signal, limit)) > 0:
                 if not await self._drop_oldest(signal, excess):
@@ -145,15 +157,37 @@ class Budgets:
     ) -> None:
         """Drop what a partition holds now. What arrives meanwhile is neither counted nor dropped, but the next time."""
         size = sum(sizes[table].get(partition, 0) for table in tables)
-        rows = await self._engine.rows(_LAST_BLOCK, params={"tables": list(tables), "partition": partition})
-        blocks = {row["table"]: int(row["block"]) for row in rows}
-        present = [table for table in tables[: SIGNALS[signal].counted] if table in blocks]
-        for table in present or tables[:1]:
-            await self._note(signal, table, (partition, "", blocks.get(table, 0)), size if table == present[0] else 0)
-        for table in tables:
-            if table in blocks:
-                await self._drop_until(table, partition, blocks[table])
+        async with self._unmerged(tables):
+            rows = await self._engine.rows(_LAST_BLOCK, params={"tables": list(tables), "partition": partition})
+            blocks = {row["table"]: int(row["block"]) for row in rows}
+            leaving = Leaving(partition, blocks, min((int(row["now"]) for row in rows), default=0))
+            present = [table for table in tables[: SIGNALS[signal].counted] if table in blocks]
+            for table in present:
+                await self._note(signal, table, "", leaving, size if table == present[0] else 0)
+            for table, block in blocks.items():
+                await self._drop_until(table, partition, block)
+            await self._settle(signal, leaving)
         log.info("The %s are over their budget: dropped %s, %d bytes.", signal, partition, size)
+
+    @asynccontextmanager
+    async def _unmerged(self, tables: Sequence[str]) -> AsyncIterator[None]:
+        """Parts stay as they are, and sums: what is merged with later rows would be told of and not dropped."""
+        async with self._tiers.turn:
+            try:
+                for table in tables:
+                    await self._engine.execute(f"SYSTEM STOP MERGES vedette.{table}")
+                while await self._engine.rows(_MERGING, params={"tables": list(tables)}):  # noqa: ASYNC110 - not told
+                    await asyncio.sleep(_MERGE_PAUSE_SECONDS)
+                yield
+            finally:
+                for table in tables:
+                    await self._engine.execute(f"SYSTEM START MERGES vedette.{table}")
+
+    async def _settle(self, signal: str, leaving: Leaving) -> None:
+        """What arrives from now on for hours of samples that have gone is summed up by itself."""
+        if signal == "metrics":
+            blocks = {f"block_of_{table}": leaving.blocks.get(table, 0) for table in SIGNALS[signal].raw[:2]}
+            await self._engine.execute(_DROPPED, params={"partition": leaving.partition, **blocks})
 
     async def _drop_until(self, table: str, partition: str, block: int) -> None:
         """Drop the parts of a partition that hold nothing behind an insert."""
@@ -167,30 +201,37 @@ class Budgets:
                         raise
 
     async def _drop_part(self, signal: str, table: str, partition: str, part: str) -> None:
-        await self._note(signal, table, (partition, part, _ANY_BLOCK), 0)
-        await self._engine.execute(f"ALTER TABLE vedette.{table} DROP PART '{part}'")
+        async with self._unmerged((table,)):
+            present = await self._engine.rows(_LAST_BLOCK, params={"tables": [table], "partition": partition})
+            asked_ms = int(present[0]["now"]) if present else 0
+            leaving = Leaving(partition, dict.fromkeys(SIGNALS[signal].raw, _ANY_BLOCK), asked_ms)
+            await self._note(signal, table, part, leaving, 0)
+            await self._engine.execute(f"ALTER TABLE vedette.{table} DROP PART '{part}'")
+            await self._settle(signal, leaving)
         log.info("The %s are over their budget within one day: dropped part %s of %s.", signal, part, table)
 
-    async def _mark(self, signal: str, table: str, params: dict[str, object]) -> None:
+    async def _mark(self, signal: str, table: str, leaving: Leaving, params: dict[str, object]) -> None:
         """Of metrics, sum up what goes, and mark the hours whose samples are not whole any more."""
         stored = SIGNALS[signal]
         if table not in stored.raw[: stored.counted] or not (gone := stored.gone):
             return
         if signal == "metrics":
             try:
-                await self._tiers.roll(str(params["partition"]))
+                await self._tiers.roll_leaving(leaving)
             except (EngineError, QueryLimit) as error:  # the budget holds nevertheless
-                log.warning("Samples of %s go without having been summed up: %s", params["partition"], error)
-        sql = _GONE.replace("/*gone*/", gone).replace(
-            "/*hour*/", "hour" if signal == "metrics" else "toStartOfHour(time - 1)"
-        )
+                log.warning("Samples of %s go without having been summed up: %s", leaving.partition, error)
+            sql = _GONE.replace("/*gone*/", f"{gone}, leaving").replace("/*hour*/", "hour")
+            sql = sql.replace("/*since*/", "1, now('UTC')")
+        else:
+            sql = _GONE.replace("/*gone*/", gone).replace("/*hour*/", "toStartOfHour(time - 1)")
+            sql = sql.replace("/*since*/", "1")
         await self._engine.execute(sql, params=params)
 
-    async def _note(self, signal: str, table: str, what: tuple[str, str, int], size: int) -> None:
-        """Tell of a partition, a part of it or an empty name, up to an insert."""
-        partition, part, block = what
+    async def _note(self, signal: str, table: str, part: str, leaving: Leaving, size: int) -> None:
+        """Tell of what leaves a table, or of one part of it."""
+        partition, block = leaving.partition, leaving.blocks[table]
         params: dict[str, object] = {"table": table, "partition": partition, "part": part, "block": block}
-        await self._mark(signal, table, params)
+        await self._mark(signal, table, leaving, params)
         rows = await self._engine.rows(_ROWS, params=params)
         total = sum(int(row["rows"]) for row in rows) or 1
         where = f"{table}, partition {partition}" + (f", part {part}" if part else "")

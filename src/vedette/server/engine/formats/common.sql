@@ -191,6 +191,41 @@ SELECT
     arrayMap(point -> point.2, points) AS numbers,
     max(toUnixTimestamp64Milli(time)) AS latest,
     argMax(${Stale}, time) AS ends_stale
+-- Of hours whose samples have gone, what arrives later is summed up by itself (schema/0012). `LateHours` are those among
+-- {hours:Array(UInt32)} and the hours behind them; `IsCounted` is false for a sample at the very start of an hour that was
+-- counted in the bucket before it when that one's hour went, with its own hour still there. Behind a table `made` of buckets,
+-- `LateBuckets` gives the one for `Since`, the column of that name: a bucket that begins and ends at the same times as one of
+-- /*table*/ takes that one's place, as the same samples sent again do.
+-- fragment: LateHours
+(
+    SELECT tenant, hour, max(dropped) AS since
+    FROM vedette.metric_hours
+    WHERE hour IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}) + arrayJoin([0, 3600]), 'UTC'))
+    GROUP BY tenant, hour
+    HAVING since > toDateTime(0, 'UTC')
+)
+-- fragment: IsCounted
+NOT (time = hour AND (tenant, hour - INTERVAL 1 HOUR) IN (SELECT tenant, hour FROM ${LateHours})
+    AND (tenant, hour) NOT IN (SELECT tenant, hour FROM ${LateHours}))
+-- fragment: Since
+if(is_again AND again_since < late_since, again_since, late_since) AS since
+-- fragment: LateBuckets
+LEFT ANY JOIN
+(
+    SELECT tenant AS late_tenant, hour AS late_hour, since AS late_since
+    FROM ${LateHours}
+) AS late ON late_tenant = made.tenant AND late_hour = toStartOfHour(made.time - INTERVAL 1 SECOND)
+LEFT ANY JOIN
+(
+    SELECT
+        tenant AS again_tenant, series AS again_series, time AS again_time, /*first_before*/ AS again_first,
+        last_before AS again_last, min(since) AS again_since, true AS is_again
+    FROM vedette./*table*/
+    WHERE span IN (SELECT arrayJoin([toStartOfHour(hour), toStartOfDay(hour)]) FROM ${LateHours})
+        AND (tenant, toStartOfHour(time - INTERVAL 1 SECOND)) IN (SELECT tenant, hour FROM ${LateHours})
+    GROUP BY tenant, series, time, again_first, last_before
+) AS again ON again_tenant = made.tenant AND again_series = made.series AND again_time = made.time
+    AND again_first = made./*first_before*/ AND again_last = made.last_before
 -- Native histograms summed up, as schema/0008 has them. What is read of them stands between `HistogramBucketsOf` and
 -- `HistogramBucketsBy`, as a table of tenant, series, at (milliseconds) and point (`HistogramPointOf`) with every one once;
 -- `HistogramBuckets` are the columns from `tenant` on that both tables have. Of two histograms side by side, `HistogramStep`
@@ -263,6 +298,7 @@ GROUP BY tenant, series, bucket
             AND hour IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}) + arrayJoin([0, 3600]), 'UTC'))
             AND series BETWEEN {low:UInt64} AND {high:UInt64}
             AND has({hours:Array(UInt32)}, toUnixTimestamp(toStartOfHour(time - INTERVAL 1 MILLISECOND)))
+            AND ${IsCounted}/*until*/
     )
 -- What a moment sees of a bucket: its last histogram, or the stale marker behind that.
 -- fragment: HistogramLast

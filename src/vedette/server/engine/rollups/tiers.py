@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -16,11 +17,11 @@ from vedette.server.engine.formats import fragments
 from vedette.server.engine.fragments import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vedette.server.engine.client import Engine
 
-__all__ = ["HISTOGRAM_TABLES", "HOUR_MS", "RESOLUTIONS_MS", "TierRoller"]
+__all__ = ["HISTOGRAM_TABLES", "HOUR_MS", "RESOLUTIONS_MS", "Leaving", "TierRoller"]
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,22 @@ _SHARE_OF_5M: Final = 8
 _MOST_TENANTS: Final = 100
 _OVERLAP_MS: Final = 600_000
 _IDS: Final = 1 << 64
+_FIRST_BEFORE: Final = {"samples": "first_before", "histograms": "kept[1].before"}
+_UNTIL: Final = (
+    " AND (_partition_id != {partition:String} OR toUInt64(splitByChar('_', _part)[3]) <= {block_of_/*kind*/:UInt64})"
+)
+"""Only what is about to go, of the partition that goes."""
 _SETTINGS: Final = {"max_threads": 1, "max_insert_threads": 1, "max_partitions_per_insert_block": 0}
 """One thread: there is time, and ingest and questions have their own need of the processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What of a partition of the samples is about to go: of each table, all up to an insert, as of a moment."""
+
+    partition: str
+    blocks: Mapping[str, int]
+    asked_ms: int
 
 
 class TierRoller:
@@ -50,42 +65,53 @@ class TierRoller:
     Args:
         engine: Where the tables are.
         delay_seconds: How long nothing may have arrived for an hour before its buckets are made.
+
+    While somebody has its `turn`, nothing is summed up but what they ask for.
     """
 
     def __init__(self, engine: Engine, delay_seconds: float) -> None:
         self._engine = engine
         self._delay_ms = int(delay_seconds * 1000)
         self._noted_ms = 0
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
         shared = fragments()
         self._sql = {
-            path.name.removesuffix(".sql"): expand(path.read_text(encoding="utf-8"), shared)
+            name: _for_table(name, expand(path.read_text(encoding="utf-8"), shared))
             for path in _HERE.iterdir()
-            if path.name.endswith(".sql")
+            if (name := path.name.removesuffix(".sql")) != path.name
         }
 
-    async def roll(self, partition: str = "") -> int:
-        """Make the buckets of every hour that is due; of those of a partition of the samples, due or not.
-
-        Returns how many hours there were.
+    async def roll(self) -> int:
+        """Make the buckets of every hour that is due. Returns how many hours there were.
 
         Raises:
             EngineUnavailable, EngineError, QueryLimit: The engine refused; what is left is made the next time.
         """
-        async with self._turn:
-            await self._note()
+        async with self.turn:
             count = 0
-            # An insert has its time from when it began: what began a little before may not have been there to be seen.
-            margin = 0 if partition else self._delay_ms * 4 // 5
-            params = {"delay": self._delay_ms, "partition": partition}
-            while rows := await self._engine.rows(self._sql["due_hours"], params=params):
-                for row in rows:
-                    for at in range(0, len(row["tenants"]), _MOST_TENANTS):
-                        await self._make(row["hours"], row["tenants"][at : at + _MOST_TENANTS], margin)
-                    count += len(row["hours"])
+            while found := await self._make_due(None):
+                count += found
             if count:
                 log.debug("Summed up the samples of %d hours.", count)
             return count
+
+    async def roll_leaving(self, leaving: Leaving) -> None:
+        """Make the buckets of the hours that lose samples, due or not, of these samples; it is the caller's `turn`.
+
+        Raises:
+            EngineUnavailable, EngineError, QueryLimit: The engine refused.
+        """
+        await self._make_due(leaving)
+
+    async def _make_due(self, leaving: Leaving | None) -> int:
+        await self._note()
+        params = {"delay": self._delay_ms, "partition": leaving.partition if leaving else ""}
+        count = 0
+        for row in await self._engine.rows(self._sql["due_hours"], params=params):
+            for at in range(0, len(row["tenants"]), _MOST_TENANTS):
+                await self._make(row["hours"], row["tenants"][at : at + _MOST_TENANTS], leaving)
+            count += len(row["hours"])
+        return count
 
     async def _note(self) -> None:
         """Keep which hours changed: what says so of arrivals is kept for a day only."""
@@ -95,19 +121,32 @@ class TierRoller:
         await self._engine.execute(self._sql["note_hours"], params=params, settings=_SETTINGS)
         self._noted_ms = int(now)
 
-    async def _make(self, hours: Sequence[int], tenants: Sequence[str], margin_ms: int) -> None:
+    async def _make(self, hours: Sequence[int], tenants: Sequence[str], leaving: Leaving | None) -> None:
         params: dict[str, object] = {"hours": hours, "tenants": tenants}
         found = (await self._engine.rows(self._sql["hour_size"], params=params))[0]
         samples, now = int(found["samples"]), int(found["now"])
+        if leaving:
+            now = leaving.asked_ms
+            params["partition"] = leaving.partition
+            params |= {f"block_of_{table}": leaving.blocks.get(table, 0) for table in _FIRST_BEFORE}
         for low, high in _ranges(samples, _MOST_SAMPLES):
             part = {**params, "low": low, "high": high, "resolution": RESOLUTIONS_MS["samples_5m"]}
-            await self._engine.execute(self._sql["roll_5m"], params=part, settings=_SETTINGS)
+            await self._run("roll_5m", part)
         for low, high in _ranges(samples // _SHARE_OF_5M, _MOST_SAMPLES):
             part = {**params, "low": low, "high": high}
-            await self._engine.execute(self._sql["roll_1h"], params=part, settings=_SETTINGS)
+            await self._run("roll_1h", part)
         await self._make_of_histograms(params)
-        params["rolled"] = now - margin_ms
-        await self._engine.execute(self._sql["mark_rolled"], params=params, settings=_SETTINGS)
+        # An insert has its time from when it began: what began a little before may not have been there to be seen.
+        params["rolled"] = now - self._delay_ms * 4 // 5
+        await self._run("mark_rolled", params)
+
+    async def _run(self, name: str, params: Mapping[str, object]) -> None:
+        sql = (
+            self._sql[name]
+            .replace("/*until*/", _UNTIL if "partition" in params else "")
+            .replace("/*kind*/", _kind(name))
+        )
+        await self._engine.execute(sql, params=params, settings=_SETTINGS)
 
     async def _make_of_histograms(self, params: dict[str, object]) -> None:
         found = (await self._engine.rows(self._sql["histogram_size"], params=params))[0]
@@ -115,9 +154,21 @@ class TierRoller:
             return
         for low, high in _ranges(int(found["numbers"]), _MOST_NUMBERS):
             for table, resolution in RESOLUTIONS_MS.items():
-                statement = self._sql[f"roll_{HISTOGRAM_TABLES[table]}"]
                 part = {**params, "low": low, "high": high, "resolution": resolution}
-                await self._engine.execute(statement, params=part, settings=_SETTINGS)
+                await self._run(f"roll_{HISTOGRAM_TABLES[table]}", part)
+
+
+def _for_table(name: str, sql: str) -> str:
+    """A statement with the table that it fills, and where its source is bounded."""
+    if not name.startswith("roll_"):
+        return sql
+    kind = _kind(name)
+    table = f"{kind}_{name.rpartition('_')[2]}"
+    return sql.replace("/*table*/", table).replace("/*first_before*/", _FIRST_BEFORE[kind])
+
+
+def _kind(name: str) -> str:
+    return "histograms" if "histograms" in name else "samples"
 
 
 def _ranges(rows: int, most: int) -> list[tuple[int, int]]:

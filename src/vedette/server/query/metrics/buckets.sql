@@ -4,7 +4,7 @@ SELECT
     toUnixTimestamp(span) AS span_seconds,
     groupArray(toUInt32(toUnixTimestamp64Milli(time) - toUnixTimestamp(span) * 1000)) AS offsets,
     groupArray(version) AS versions,
-    groupArray(count) AS counts/*columns*/
+    groupArray(count) AS counts/*columns*//*sinces*/
 FROM
 (
     /*rows*/

@@ -1,8 +1,8 @@
 SELECT
         /*start_of*/(fromUnixTimestamp64Milli(toUnixTimestamp64Milli(time) - {resolution:Int64}, 'UTC'))::DateTime('UTC') AS span,
-        series, time, version, count::UInt32 AS count/*names*/
+        series, time, version, count::UInt32 AS count/*names*//*since*/
     FROM
-    (
+    /*late_begins*/(
         SELECT
             ${SampleBuckets}
         FROM
@@ -15,9 +15,9 @@ SELECT
                 WHERE hour IN (/*raw_hours*/) AND toUnixTimestamp(toStartOfHour(time - INTERVAL 1 MILLISECOND)) IN (/*hours*/)
                     AND time > fromUnixTimestamp64Milli({start:Int64} - {resolution:Int64}, 'UTC')
                     AND time <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-                    AND /*series*/
+                    AND /*series*//*counted*/
             )
             GROUP BY tenant, series, bucket
         )
-    )
+    ) AS made/*late*/
     WHERE time >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND time <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')

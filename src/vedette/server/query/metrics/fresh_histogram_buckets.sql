@@ -1,6 +1,6 @@
-SELECT series, time, version, last_before, stale, kept, sums
+SELECT series, time, version, last_before, stale, kept, sums/*since*/
     FROM
-    (
+    /*late_begins*/(
         SELECT
             ${HistogramBuckets}
         FROM
@@ -12,9 +12,9 @@ SELECT series, time, version, last_before, stale, kept, sums
                 WHERE hour IN (/*raw_hours*/) AND toUnixTimestamp(toStartOfHour(time - INTERVAL 1 MILLISECOND)) IN (/*hours*/)
                     AND time > fromUnixTimestamp64Milli({start:Int64} - {resolution:Int64}, 'UTC')
                     AND time <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')
-                    AND /*series*/
+                    AND /*series*//*counted*/
             )
             ${HistogramBucketsBy}
         )
-    )
+    ) AS made/*late*/
     WHERE time >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND time <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')

@@ -16,6 +16,7 @@ from vedette.server.engine.formats import fragments
 from vedette.server.engine.fragments import expand
 from vedette.server.engine.rollups.tiers import HISTOGRAM_TABLES, HOUR_MS, RESOLUTIONS_MS
 from vedette.server.query.metrics.histogram_rows import HistogramRows
+from vedette.server.query.metrics.late_buckets import with_late
 from vedette.server.query.metrics.native import blocks
 from vedette.server.query.metrics.samples import read_chunks, too_many
 from vedette.server.query.promql.block import HistogramPool
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from vedette.server.query.metrics.samples import Stretch
+    from vedette.server.query.metrics.tiers import Choice
     from vedette.server.query.reader import Reader
 
     Ints = npt.NDArray[np.int64]
@@ -58,13 +60,15 @@ class HistogramBuckets:
     """Some histograms of every bucket, in no certain order.
 
     `ends_ms` are the buckets' ends. `places` count the histograms of a bucket from its first to this one, and `changes`
-    how often it was another than before; of a sum, the place is how many were added up.
+    how often it was another than before; of a sum, the place is how many were added up. Where
+    `sinces` differ within a bucket, they were counted apart.
     """
 
     rows: HistogramRows
     ends_ms: Ints
     places: Ints
     changes: Ints
+    sinces: Ints
 
     def has_gauges(self) -> bool:
         """Whether some of them are no counters."""
@@ -86,10 +90,15 @@ class HistogramBuckets:
             return pool
         for low, high in zip(first.tolist(), last.tolist(), strict=True):
             samples[low:high] = [one for one in with_reset_hints(samples[low:high]) if one is not None]
+        sinces = self.sinces[order]
+        counted = np.lexsort((sinces, ends, owners))
+        owners, ends, places, sinces = owners[counted], ends[counted], places[counted], sinces[counted]
         begins = np.ones(len(order), np.bool_)
-        begins[1:] = (owners[1:] != owners[:-1]) | (ends[1:] != ends[:-1])
-        pool.counts = _since_before(places, begins, places)
-        pool.changes = _since_before(self.changes[order], begins, np.full(len(order), -1, np.int64))
+        begins[1:] = (owners[1:] != owners[:-1]) | (ends[1:] != ends[:-1]) | (sinces[1:] != sinces[:-1])
+        pool.counts, pool.changes = np.empty((2, len(order)), np.int64)
+        pool.counts[counted] = _since_before(places, begins, places)
+        changes = self.changes[order][counted]
+        pool.changes[counted] = _since_before(changes, begins, np.full(len(order), -1, np.int64))
         return pool
 
 
@@ -98,19 +107,16 @@ def _since_before(values: Ints, begins: npt.NDArray[np.bool_], firsts: Ints) -> 
     return np.where(begins, firsts, np.diff(values, prepend=0))
 
 
-async def read_histogram_buckets(  # noqa: PLR0917 - what a statement is made of
-    reader: Reader, tenant: str, stretch: Stretch, table: str, fresh_hours: tuple[int, ...], part: str
+async def read_histogram_buckets(
+    reader: Reader, tenant: str, stretch: Stretch, choice: Choice, part: str
 ) -> HistogramBuckets:
-    """What was kept of the buckets of a stretch; `fresh_hours` are summed up by the statement itself.
-
-    `table` is the one of floats, and `part` one of `KEPT`, `SUMS` and `LAST`.
+    """What was kept of the buckets of a stretch; `part` is one of `KEPT`, `SUMS` and `LAST`.
 
     Raises:
         QueryLimit: more than `max_samples`.
     """
-    resolution_ms = RESOLUTIONS_MS[table]
-    sql = _text(table, fresh_hours, part)
-    data = await read_chunks(reader, tenant, sql, stretch, _BYTES_PER_HISTOGRAM, resolution=resolution_ms)
+    more = {"resolution": choice.resolution_ms, "hours": list(choice.fresh_hours)}
+    data = await read_chunks(reader, tenant, _text(choice, part), stretch, _BYTES_PER_HISTOGRAM, **more)
     found = [*blocks(data)]
     rows = HistogramRows()
     nothing = np.empty(0, np.int64)
@@ -118,33 +124,38 @@ async def read_histogram_buckets(  # noqa: PLR0917 - what a statement is made of
     if sum(map(len, owners)) > stretch.max_samples:
         raise too_many(stretch.max_samples)
     every = np.concatenate([nothing, *owners])
-    ends, places, changes, versions = (
+    ends, places, changes, versions, sinces, times = (
         np.concatenate([nothing, *(block[name].astype(np.int64) for block in found)])
-        for name in ("end_ms", "place", "changes", "version")
+        for name in ("end_ms", "place", "changes", "version", "since", "time_ms")
     )
-    wanted = _newest(every, ends, versions) & np.isin(every, stretch.ordinals)
+    wanted = _newest((versions, sinces, ends, every)) & np.isin(every, stretch.ordinals)
+    if part == LAST and choice.late:
+        wanted[wanted] = _newest((times[wanted], ends[wanted], every[wanted]))
     before = 0
     for block, some in zip(found, owners, strict=True):
         rows.add(block, some, np.flatnonzero(wanted[before : before + len(some)]))
         before += len(some)
-    return HistogramBuckets(rows, ends[wanted], places[wanted], changes[wanted])
+    return HistogramBuckets(rows, ends[wanted], places[wanted], changes[wanted], sinces[wanted])
 
 
-def _newest(owners: Ints, ends: Ints, versions: Ints) -> npt.NDArray[np.bool_]:
-    """Which rows are of the highest version of their bucket."""
-    order = np.lexsort((versions, ends, owners))
-    owner, end, version = owners[order], ends[order], versions[order]
-    final = np.append((owner[1:] != owner[:-1]) | (end[1:] != end[:-1]), True)[: len(order)]
-    places = np.flatnonzero(final)
+def _newest(keys: tuple[Ints, ...]) -> npt.NDArray[np.bool_]:
+    """Which rows have the highest of the first key among those with the same other keys."""
+    order = np.lexsort(keys)
+    differ = np.zeros(max(0, len(order) - 1), np.bool_)
+    for key in keys[1:]:
+        differ |= key[order][1:] != key[order][:-1]
+    places = np.flatnonzero(np.append(differ, True)[: len(order)])
+    highest = keys[0][order]
     found = np.empty(len(order), np.bool_)
-    found[order] = version == np.repeat(version[places], np.diff(places, prepend=-1))
+    found[order] = highest == np.repeat(highest[places], np.diff(places, prepend=-1))
     return found
 
 
-def _text(table: str, fresh_hours: tuple[int, ...], part: str) -> str:
+def _text(choice: Choice, part: str) -> str:
+    table, fresh_hours = choice.table, choice.fresh_hours
     rows = _KEPT + ("    UNION ALL\n    " + _FRESH if fresh_hours else "")
     raw_hours = sorted({hour + more for hour in fresh_hours for more in (0, 3600)})
-    return (
+    sql = (
         _BUCKETS.replace("/*rows*/", rows)
         .replace("/*points*/", expand(_PARTS[part], _FRAGMENTS))
         .replace("/*table*/", HISTOGRAM_TABLES[table])
@@ -152,3 +163,4 @@ def _text(table: str, fresh_hours: tuple[int, ...], part: str) -> str:
         .replace("/*raw_hours*/", ",".join(map(str, raw_hours)))
         .replace("/*hours*/", ",".join(map(str, fresh_hours)))
     )
+    return with_late(sql, late=choice.late, table=HISTOGRAM_TABLES[table])

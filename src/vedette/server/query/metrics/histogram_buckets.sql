@@ -3,6 +3,7 @@ SELECT
     series,
     end_ms,
     version,
+    since,
     end_ms - point.before AS time_ms,
     0::Int64 AS start_ms,
     point.place AS place,
@@ -20,7 +21,7 @@ SELECT
     point.hint AS hint
 FROM
 (
-    SELECT series, toInt64(toUnixTimestamp64Milli(time)) AS end_ms, version, /*points*/ AS points
+    SELECT series, toInt64(toUnixTimestamp64Milli(time)) AS end_ms, version, /*late_since*/ AS since, /*points*/ AS points
     FROM
     (
     /*rows*/

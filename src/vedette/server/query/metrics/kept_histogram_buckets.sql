@@ -1,4 +1,4 @@
-SELECT series, time, version, last_before, stale, kept, sums
+SELECT series, time, version, last_before, stale, kept, sums/*kept_since*/
     FROM vedette./*table*/
     WHERE span >= /*start_of*/(fromUnixTimestamp64Milli({start:Int64} - {resolution:Int64}, 'UTC'))
         AND span <= fromUnixTimestamp64Milli({end:Int64}, 'UTC')

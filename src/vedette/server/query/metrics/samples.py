@@ -85,7 +85,7 @@ async def read_samples(reader: Reader, tenant: str, stretch: Stretch) -> Samples
 
 
 async def read_chunks(
-    reader: Reader, tenant: str, sql: str, stretch: Stretch, bytes_per_sample: int = _BYTES_PER_SAMPLE, **more: int
+    reader: Reader, tenant: str, sql: str, stretch: Stretch, bytes_per_sample: int = _BYTES_PER_SAMPLE, **more: object
 ) -> bytes:
     """What a statement gives for a stretch, in the engine's format; `more` are parameters of its own.
 

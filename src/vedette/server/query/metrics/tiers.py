@@ -19,6 +19,7 @@ from vedette.server.engine.rollups.tiers import HOUR_MS, RESOLUTIONS_MS
 from vedette.server.query.metrics.histogram_buckets import LAST, part_for, read_histogram_buckets
 from vedette.server.query.metrics.histogram_rows import merged
 from vedette.server.query.metrics.index import ranges
+from vedette.server.query.metrics.late_buckets import ENDS, put_together, with_late
 from vedette.server.query.metrics.native import blocks
 from vedette.server.query.metrics.samples import Stretch, read_chunks, too_many
 from vedette.server.query.promql.bucket_functions import COLUMNS, whole_width
@@ -82,6 +83,8 @@ class Choice:
     columns: tuple[str, ...] = ()
     fresh_hours: tuple[int, ...] = ()
     info: str = ""
+    late: bool = False
+    """Whether some may have come when others of their hour were gone."""
 
     @property
     def resolution_ms(self) -> int:
@@ -99,6 +102,7 @@ class _Hours:
     due: tuple[int, ...]
     gone: dict[str, Ints]
     gone_ms: int
+    late: bool
 
     def is_whole(self, table: str) -> bool:
         return not len(self.gone[table])
@@ -149,10 +153,11 @@ class Tiers:
         if hours.is_whole("raw"):
             fit = [one for one in exact if request.step_ms >= RESOLUTIONS_MS[one] and hours.is_whole(one)]
             if wide and fit and len(hours.due) <= _MOST_FRESH_HOURS:
-                return Choice(fit[0], _columns(request), hours.due)
+                return Choice(fit[0], _columns(request), hours.due, late=hours.late)
             return None
         found = next((one for one in exact if hours.is_whole(one)), None)
-        return self._second_best(request, hours) if found is None else Choice(found, _columns(request), hours.due)
+        exactly = Choice(found, _columns(request), hours.due, late=hours.late) if found else None
+        return exactly or self._second_best(request, hours)
 
     def _is_exact(self, request: SelectRequest, resolution_ms: int) -> bool:
         """Whether buckets give what the samples give."""
@@ -183,7 +188,7 @@ class Tiers:
             width = whole_width(request.range_ms, resolution_ms) // resolution_ms
             parts.append(f"the range is taken as {width} x {every}")
         text = f"samples before {_moment(hours.gone_ms)} are gone and were read as sums of {every}"
-        return Choice(table, columns, hours.due, f"{text}: {'; '.join(parts)}" if parts else text)
+        return Choice(table, columns, hours.due, f"{text}: {'; '.join(parts)}" if parts else text, hours.late)
 
     async def _raw_gone_ms(self, metrics: TenantMetrics) -> int:
         now = time.monotonic()
@@ -197,15 +202,20 @@ class Tiers:
         # A range may be taken as wider than it is, by half a bucket, and its end as a bucket earlier.
         params = {"first_hour": first - 2 * HOUR_MS // 1000, "last_hour": last}
         due: list[int] = []
+        late = False
         gone: dict[str, list[Ints]] = {name: [] for name in ("raw", *RESOLUTIONS_MS)}
         for block in blocks(await self._reader.query(metrics.tenant, _HOURS, fmt="Native", params=params)):
             hours = block["hour_seconds"].astype(np.int64)
             due += hours[block["due"] != 0].tolist()
+            late = late or bool(block["late"].any())
             for name, found in gone.items():
                 found.append(hours[(block[name] != 0) & (hours >= first)])
         nothing = np.empty(0, np.int64)
         return _Hours(
-            tuple(due), {name: np.concatenate([nothing, *found]) for name, found in gone.items()}, metrics.raw_gone_ms
+            tuple(due),
+            {name: np.concatenate([nothing, *found]) for name, found in gone.items()},
+            metrics.raw_gone_ms,
+            late,
         )
 
     async def read(
@@ -224,6 +234,8 @@ class Tiers:
         start_ms = request.start_ms - more_ms
         stretch = Stretch(index, ordinals, start_ms, request.end_ms, max_samples)
         columns = choice.columns or _LASTS
+        if choice.late:
+            columns = (*columns, *(name for name in (*ENDS, "count") if name not in columns))
         data = await read_chunks(
             self._reader,
             metrics.tenant,
@@ -231,15 +243,14 @@ class Tiers:
             stretch,
             _BYTES_PER_BUCKET,
             resolution=width,
+            hours=list(choice.fresh_hours),
         )
         found = _assembled(data, stretch, columns)
         some = replace(stretch, ordinals=metrics.with_histograms(ordinals))
         if not len(some.ordinals):
             return _floats(choice, (ordinals, labels), found)
         part = part_for(request.function) if choice.columns else LAST
-        histograms = await read_histogram_buckets(
-            self._reader, metrics.tenant, some, choice.table, choice.fresh_hours, part
-        )
+        histograms = await read_histogram_buckets(self._reader, metrics.tenant, some, choice, part)
         if not choice.columns:
             selected = _floats(choice, (ordinals, labels), found)
             return merged(selected, ordinals, histograms.rows) if histograms.rows.owners else selected
@@ -300,7 +311,7 @@ def _text(choice: Choice) -> str:
     if choice.fresh_hours:
         rows += "    UNION ALL\n    " + _FRESH
     raw_hours = sorted({hour + more for hour in choice.fresh_hours for more in (0, HOUR_MS // 1000)})
-    return (
+    sql = (
         _BUCKETS.replace("/*rows*/", rows)
         .replace("/*columns*/", "".join(f",\n    groupArray({name}::Float64) AS {name}_list" for name in names))
         .replace("/*names*/", "".join(f", {name}" for name in names))
@@ -309,6 +320,7 @@ def _text(choice: Choice) -> str:
         .replace("/*raw_hours*/", ",".join(map(str, raw_hours)))
         .replace("/*hours*/", ",".join(map(str, choice.fresh_hours)))
     )
+    return with_late(sql, late=choice.late, table=choice.table)
 
 
 @dataclass(slots=True)
@@ -336,13 +348,17 @@ def _found(owner: Ints, times_ms: Ints, columns: dict[str, npt.NDArray[np.float6
 
 
 def _assembled(data: bytes, stretch: Stretch, columns: tuple[str, ...]) -> _Found:
-    names = ["counts", *(f"{name}_list" for name in columns if name != "count")]
+    wanted = [name for name in columns if name != "count"]
+    names = ["counts", *(f"{name}_list" for name in wanted)]
+    late = False
     parts: list[tuple[Any, ...]] = []
     before = 0
     for block in blocks(data):
         offsets: Lists = block["offsets"]
         begins = np.concatenate([[0], offsets.ends[:-1]]).astype(np.int64)
-        lists = [block[name].items for name in ("versions", *names)]
+        late = "sinces" in block
+        sinces = block["sinces"].items if late else np.zeros(1, np.uint32)
+        lists = [sinces, *(block[name].items for name in ("versions", *names))]
         owners = stretch.index.ordinals_of(block["series"])
         bases = block["span_seconds"].astype(np.int64) * 1000
         parts.append((owners, bases, begins + before, offsets.ends - begins, offsets.items, *lists))
@@ -352,7 +368,7 @@ def _assembled(data: bytes, stretch: Stretch, columns: tuple[str, ...]) -> _Foun
     nothing = np.empty(0, np.int64)
     if not parts:
         return _Found(nothing, nothing, nothing, nothing, {name: np.empty(0) for name in (*columns, "count")})
-    owners, bases, begins, sizes, offsets_ms, versions, *lists = (
+    owners, bases, begins, sizes, offsets_ms, sinces, versions, *lists = (
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
     keep = np.flatnonzero(np.isin(owners, stretch.ordinals))
@@ -364,9 +380,15 @@ def _assembled(data: bytes, stretch: Stretch, columns: tuple[str, ...]) -> _Foun
     same_owner = owner[1:] == owner[:-1]
     if not (times[1:] > times[:-1])[same_owner].all():
         # The highest version of each bucket comes last and is kept.
-        sorting = np.lexsort((versions[at], times, owner))
-        at, owner, times = at[sorting], owner[sorting], times[sorting]
-        final = np.append((times[1:] != times[:-1]) | (owner[1:] != owner[:-1]), True)
+        since = sinces[at] if late else np.zeros(len(at), np.uint32)
+        sorting = np.lexsort((versions[at], since, times, owner))
+        at, owner, times, since = at[sorting], owner[sorting], times[sorting], since[sorting]
+        same = (times[1:] == times[:-1]) & (owner[1:] == owner[:-1]) & (since[1:] == since[:-1])
+        final = np.append(~same, True)
         at, owner, times = at[final], owner[final], times[final]
-    values = {name: column[at].astype(np.float64) for name, column in zip(("count", *names[1:]), lists, strict=True)}
-    return _found(owner, times, {name.removesuffix("_list"): column for name, column in values.items()})
+    values = {name: column[at].astype(np.float64) for name, column in zip(("count", *wanted), lists, strict=True)}
+    if late:
+        sorting = np.lexsort((-values["first_before"], times, owner))
+        values = {name: column[sorting] for name, column in values.items()}
+        owner, times, values = put_together(owner[sorting], times[sorting], values)
+    return _found(owner, times, values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
 __all__ = ["PrometheusRoute", "document", "failure", "pack", "success"]
+
+log = logging.getLogger(__name__)
 
 _JSON = "application/json"
 _LEAST_COMPRESSED = 1024
@@ -96,6 +99,7 @@ def failure(error: Exception) -> Response:
         status, kind = error.status, {401: "unauthorized", 403: "forbidden"}.get(error.status, "execution")
     text = str(error)
     if isinstance(error, EngineError):
+        log.error("A request of Prometheus' API failed: %s", error)
         text = "The engine refused a statement of ours; the log of the server says more."
     elif not isinstance(error, VedetteError):
         text = "Vedette failed to answer; its log says more."
