@@ -171,17 +171,57 @@ def test_a_program_is_instrumented_without_a_change(programs, collector, framewo
         command, env=environment, capture_output=True, text=True, check=False, cwd=programs.directory
     )
     assert result.returncode == 0, result.stderr
-    assert f"GET {route}" in collector.names()
+    scoped = [
+        (of.scope.name, span.name)
+        for r in collector.resources("/v1/traces")
+        for of in r.scope_spans
+        for span in of.spans
+    ]
+    assert [scope for scope, name in scoped if name == f"GET {route}"] == ["vedette.web"]
     assert any(name.startswith("SELECT") for name in collector.names())
     assert "hello" in str(collector.logs)
     resource = collector.resources("/v1/traces")[0].resource
     assert {a.key: a.value.string_value for a in resource.attributes}["service.name"] == "unchanged"
 
 
-def test_a_program_that_cannot_be_started_is_named(programs):
-    command = [sys.executable, "-m", "vedette.cli.main", "run", "--", "no-such-program"]
+@pytest.mark.parametrize(
+    ("name", "hint"), [("no-such-program", ""), ("app.py", " Is it `vedette run -- python app.py`?")]
+)
+def test_a_program_that_cannot_be_started_is_named(programs, name, hint):
+    command = [sys.executable, "-m", "vedette.cli.main", "run", "--", name]
     result = subprocess.run(command, env=programs.environment(), capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (
         1,
-        "vedette: 'no-such-program' cannot be started: No such file or directory.\n",
+        f"vedette: '{name}' cannot be started: No such file or directory.{hint}\n",
     )
+
+
+def test_what_follows_a_program_is_its_own(programs):
+    path = programs.write("import sys; print(sys.argv[1:]); sys.exit(5)")
+    command = [sys.executable, "-m", "vedette.cli.main", "run", sys.executable, str(path), "--help", "a b"]
+    result = subprocess.run(command, env=programs.environment(), capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (5, "['--help', 'a b']\n"), result.stderr
+
+
+def test_the_logs_of_gunicorn_are_taken_though_it_starts_after_us(programs, collector):
+    programs.run(
+        """
+        import logging, vedette
+        vedette.configure("x")
+        from gunicorn.config import Config
+        from gunicorn.glogging import Logger
+        from gunicorn.workers.base import Worker
+        log = Logger(Config())
+        log.info("it begins")
+        class Uvicorns(Worker):  # as uvicorn's worker does, before the application is loaded
+            def __init__(self):
+                own = logging.getLogger("uvicorn.error")
+                own.handlers, own.propagate = log.error_log.handlers, False
+        class App:
+            def wsgi(self): pass
+        worker = Uvicorns(); worker.app, worker.reloader = App(), None
+        worker.load_wsgi()
+        logging.getLogger("uvicorn.error").error("it fails")
+        """
+    )
+    assert {"it begins", "it fails"} <= {record.body.string_value for record in collector.logs}

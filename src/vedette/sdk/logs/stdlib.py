@@ -189,6 +189,8 @@ def install(levels: dict[str, int], *, marked: bool = False) -> None:
     for name, level in levels.items():
         logging.getLogger(name or None).setLevel(level)
     when_imported("logging.config", _follow_configurations)
+    when_imported("gunicorn.glogging", _follow_gunicorn)
+    when_imported("gunicorn.workers.base", _follow_gunicorn_workers)
 
 
 def _take_over(own: StdlibHandler) -> None:
@@ -217,12 +219,27 @@ def _follow_configurations() -> None:
     config.fileConfig = _and_take_over(config.fileConfig)
 
 
-def _and_take_over(configure: Callable[..., Any]) -> Callable[..., Any]:
+def _follow_gunicorn() -> None:
+    """It gives its loggers handlers when it starts, which may be after us."""
+    kind: Any = sys.modules["gunicorn.glogging"].Logger
+    if not hasattr(kind.setup, "__wrapped__"):
+        kind.setup = _and_take_over(kind.setup, anew=False)
+
+
+def _follow_gunicorn_workers() -> None:
+    """Uvicorn's workers give uvicorn's loggers those of gunicorn before they load the application."""
+    kind: Any = sys.modules["gunicorn.workers.base"].Worker
+    if not hasattr(kind.load_wsgi, "__wrapped__"):
+        kind.load_wsgi = _and_take_over(kind.load_wsgi, anew=False)
+
+
+def _and_take_over(configure: Callable[..., Any], *, anew: bool = True) -> Callable[..., Any]:
     @wraps(configure)
     def configured(*args: Any, **kwargs: Any) -> Any:
         result = configure(*args, **kwargs)
         if _handler is not None:
-            _displaced.clear()  # the handlers of before are gone
+            if anew:
+                _displaced.clear()  # the handlers of before are gone
             _take_over(_handler)
         return result
 

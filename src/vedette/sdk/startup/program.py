@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["begin", "launch"]
 
 _SITE = Path(__file__).parent / "site"
-_CLASSES = (("starlette.applications", "Starlette"), ("flask.app", "Flask"), ("litestar.app", "Litestar"))
+# FastAPI's begins without that of Starlette, its base.
+_CLASSES = (
+    ("starlette.applications", "Starlette"),
+    ("fastapi.applications", "FastAPI"),
+    ("flask.app", "Flask"),
+    ("litestar.app", "Litestar"),
+)
 _FACTORIES = (("django.core.wsgi", "get_wsgi_application"), ("django.core.asgi", "get_asgi_application"))
 
 
@@ -33,7 +39,8 @@ def launch(command: Sequence[str]) -> None:
     try:
         os.execvpe(command[0], list(command), environment)  # noqa: S606 - the command is the caller's own
     except OSError as error:
-        raise StartError(f"{command[0]!r} cannot be started: {error.strerror}.") from None
+        hint = f" Is it `vedette run -- python {command[0]}`?" if Path(command[0]).suffix == ".py" else ""
+        raise StartError(f"{command[0]!r} cannot be started: {error.strerror}.{hint}") from None
 
 
 def begin() -> None:
