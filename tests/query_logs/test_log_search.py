@@ -306,6 +306,25 @@ def test_a_page_begins_where_the_one_before_ended_though_newer_lines_came(tenant
     assert [line["body"] for line in first["logs"] + second["logs"]] == [f"line {n}" for n in (5, 4, 3, 2, 1, 0)]
 
 
+def test_the_newest_page_is_the_newest_whoever_asked_before_and_for_what(tenant) -> None:
+    at, ranges = recent(), ({}, {"to": "now-1h"}, {"from": "now-1h"})
+    kept: list[Line] = []
+
+    def newest(limit: int, more: dict[str, str]) -> list[str]:
+        return [line["body"] for line in tenant.json("/api/v1/logs", limit=limit, **more)["logs"]]
+
+    for number, times in enumerate([(0, 1, 2), (-7, 3, 3), (-9, -8), (1, 9, 10, 11)]):
+        lines = [Line(f"{number} {time}", at + time) for time in times]
+        tenant.send(*lines)
+        kept += lines
+        expected = sorted(kept, key=lambda line: line.time, reverse=True)
+        for limit in (2, 4, 50, 2):
+            for more in ranges:
+                bodies = newest(limit, more)
+                wanted = [] if "to" in more else [line.time for line in expected[:limit]]
+                assert [at + int(body.split()[1]) for body in bodies] == wanted
+
+
 @pytest.mark.parametrize("cursor", ["x", "1-2-3", "0" * 16 + "-" + "0" * 16, "f" * 16 + "-" + "0" * 16 + "-1"])
 def test_a_cursor_of_ones_own_making_is_refused(tenant, cursor: str) -> None:
     assert "unchanged" in tenant.refused("/api/v1/logs", cursor=cursor)["detail"]

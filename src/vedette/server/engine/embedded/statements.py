@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from vedette.server.engine.embedded.failures import Failure
@@ -34,6 +35,7 @@ _DESCRIBES = frozenset({b"DESCRIBE", b"DESC"})
 _ORDERS = frozenset({b"ASC", b"DESC"})  # "ORDER BY format DESC" names no format
 # Without one of these words there is nothing in the middle of a query that concerns us, and most queries need no lexing:
 # of a long one it takes milliseconds.
+_KEPT_BYTES = 16 * 1024
 _NOTEWORTHY = re.compile(rb";|\bformat\b|\boutfile\b|\binfile\b|\bfile\b", re.IGNORECASE)
 
 
@@ -108,6 +110,11 @@ def read_statement(text: bytes, *, complete: bool, readonly: bool) -> Statement:
         raise Failure(62, "SYNTAX_ERROR", "Empty query")
     if keyword == b"INSERT":
         return _read_insert(text, complete=complete)
+    # What is asked again and again is the same text with other parameters.
+    return (_read_again if len(text) <= _KEPT_BYTES else _read)(text, keyword, readonly=readonly)
+
+
+def _read(text: bytes, keyword: bytes, *, readonly: bool) -> Statement:
     if not _NOTEWORTHY.search(text) and not (readonly and _may_hide_a_name(text, keyword)):
         return Query(text, b"", None, keyword)
     tokens = _tokens(text)
@@ -124,6 +131,9 @@ def read_statement(text: bytes, *, complete: bool, readonly: bool) -> Statement:
         return Query(text[:end], b"", None, keyword)
     name = text[tokens[at + 1].start : tokens[at + 1].end].decode("ascii", "replace")
     return Query(text[: tokens[at].start], text[tokens[at].start : end], name, keyword)
+
+
+_read_again = lru_cache(maxsize=256)(_read)
 
 
 def _first_word(text: bytes) -> bytes:

@@ -4,17 +4,18 @@
 -- fragment: LineFunctions
     (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (d -> multiIf(
-        d IN ('nan', '-nan'), '"NaN"', d = 'inf', '"Infinity"', d = '-inf', '"-Infinity"',
-        match(d, '^-?[0-9]+\\z'), concat(d, '.0'), d)) AS double_json,
+    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+\\z', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
     -- The attributes that are no strings are named in attribute_types.
-    ((text, typed, type) -> multiIf(NOT typed, toJSONString(text), type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
+    ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,
-    (id -> if(match(id, '^\\0*\\z'), '""', concat('"', lower(hex(id)), '"'))) AS id_json
+    (id -> if(match(id, '^\\0*\\z'), '', lower(hex(id)))) AS id_text,
+    (id -> concat('"', id_text(id), '"')) AS id_json
 -- fragment: LineHash
     cityHash64(observed_time, trace_id, span_id, flags, severity_number, severity_text, service, event_name, body, attributes, attribute_types, resource, scope)
 -- fragment: LineId
     concat(leftPad(lower(hex(toUnixTimestamp64Nano(time))), 16, '0'), '-', leftPad(lower(hex(line_hash)), 16, '0'), '-', toString(line_number))
+-- fragment: BodyJson
+    multiIf(body_type IN ('string', 'bytes'), toJSONString(body), body_type = 'double', double_json(body), body = '', 'null', body)
 -- fragment: LineMembers
         '"time":', time_json(time),
         ',"observed_time":', time_json(observed_time),
@@ -22,11 +23,7 @@
         '","severity_number":', toString(severity_number),
         ',"severity_text":', toJSONString(severity_text),
         ',"service":', toJSONString(service),
-        ',"body":', multiIf(
-            body_type IN ('string', 'bytes'), toJSONString(body),
-            body_type = 'double', double_json(body),
-            body = '', 'null',
-            body),
+        ',"body":', ${BodyJson},
         ',"event_name":', toJSONString(event_name),
         ',"trace_id":', id_json(trace_id),
         ',"span_id":', id_json(span_id),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from vedette.errors import InvalidInput
 from vedette.server.query.logs.conditions import EVERY_LINE
-from vedette.server.query.logs.statements import JSON_ITEMS, statement
+from vedette.server.query.logs.statements import statement
 from vedette.server.query.timerange import TimeRange
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _ID_BYTES: Final = 64
 _NS: Final = 10**9
 _LARGEST_NS: Final = 2**63 - 1
 _FEW_TIMES: Final = 256
+_TIMES: Final = "if(uniqExact(time) <= {few:UInt64}, groupUniqArray(toUnixTimestamp64Nano(time)), [])"
+_NO_TIMES: Final = "[]"
 _AT_TIMES: Final = "time IN {times:Array(DateTime64(9, 'UTC'))}"
 _FEW_ROWS: Final = {"max_threads": 1}
 """For statements that read little: starting threads would take longer than reading."""
@@ -38,6 +40,24 @@ _FEW_ROWS: Final = {"max_threads": 1}
 _CURSOR: Final = "fromUnixTimestamp64Nano({cursor_ns:Int64}, 'UTC')"
 _BEYOND_NEWEST: Final = f"(time < {_CURSOR} OR (time = {_CURSOR} AND line_hash <= {{cursor_hash:UInt64}}))"
 _BEYOND_OLDEST: Final = f"(time > {_CURSOR} OR (time = {_CURSOR} AND line_hash >= {{cursor_hash:UInt64}}))"
+
+_NUMBER: Final = "row_number() OVER (PARTITION BY time, line_hash)"
+_NUMBER_BEYOND: Final = f"{_NUMBER} + if(time = {_CURSOR} AND line_hash = {{cursor_hash:UInt64}}, {{skip:UInt64}}, 0)"
+
+# The engine analyses every function of a statement, which takes longer than reading a page: its format makes the JSON.
+_LINE: Final = (
+    '{"id":"${time_id:Raw}-${hash_id:Raw}-${line_number:Raw}","time":${time:JSON},"observed_time":${observed_time:JSON}'
+    ',"severity":${severity:JSON},"severity_number":${severity_number:JSON},"severity_text":${severity_text:JSON}'
+    ',"service":${service:JSON},"body":${line_body:Raw},"event_name":${event_name:JSON},"trace_id":${trace_id:JSON}'
+    ',"span_id":${span_id:JSON},"flags":${flags:JSON},"attributes":${attributes:Raw},"resource":${resource:Raw}'
+    ',"scope":${scope:Raw},"dropped_attributes":${dropped_attributes:JSON}}'
+)
+_WRITTEN: Final = {
+    "format_template_row_format": _LINE,
+    "format_template_resultset_format": "${data}",
+    "format_template_rows_between_delimiter": ",\n",
+    "date_time_output_format": "iso",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +132,10 @@ async def lines(
         direction=_direction(newest=newest),
         beyond="true" if after is None else _BEYOND_NEWEST if newest else _BEYOND_OLDEST,
         times=_AT_TIMES if reach.times_ns else "true",
+        number=_NUMBER if after is None else _NUMBER_BEYOND,
     )
-    settings = {**JSON_ITEMS, **_FEW_ROWS}
-    async with reader.stream(selection.tenant, sql, fmt="CustomSeparated", params=params, settings=settings) as chunks:
+    settings = {**_WRITTEN, **_FEW_ROWS}
+    async with reader.stream(selection.tenant, sql, fmt="Template", params=params, settings=settings) as chunks:
         async for chunk in chunks:
             yield chunk
 
@@ -138,14 +159,10 @@ async def _reach(
     rest = _rest(selection.time_range, after, newest=newest)
     found = None
     if rest.start_ns < rest.end_ns:
-        sql = statement("reach", condition=selection.condition.sql, direction=_direction(newest=newest))
-        params = {**selection.within(rest).params, "limit": limit, "few": _FEW_TIMES}
-        # Without a condition, the first lines that are read are the ones.
-        settings = _FEW_ROWS if selection.condition.sql == EVERY_LINE else None
-        (row,) = await reader.rows(selection.tenant, sql, params=params, settings=settings)
-        if row["found"]:
-            bounds = TimeRange(int(row["first_ns"]), int(row["last_ns"]) + 1)
-            found = _Reach(bounds, tuple(int(time_ns) for time_ns in row["times_ns"]))
+        if after is None and newest and selection.condition.sql == EVERY_LINE:
+            found = await _newest(reader, selection, limit)
+        else:
+            found = (await _lie(reader, selection.within(rest), newest=newest, limit=limit))[1]
     if after is None:
         return found
     # The cursor's own time belongs to the page too: lines that are equal in it follow.
@@ -154,6 +171,44 @@ async def _reach(
         return _Reach(at, ())
     bounds = TimeRange(min(found.bounds.start_ns, at.start_ns), max(found.bounds.end_ns, at.end_ns))
     return _Reach(bounds, (*found.times_ns, after.time_ns) if found.times_ns else ())
+
+
+async def _newest(reader: Reader, selection: Selection, limit: int) -> _Reach | None:
+    """Where the newest lines lie.
+
+    They are looked for where they lay the last time, or later, first: what is there are the newest ones, if there are
+    as many as are wanted, and nothing else is read.
+    """
+    whole, tenant = selection.time_range, selection.tenant
+    since = reader.newest_lines_since(tenant, limit)
+    if whole.start_ns < since < whole.end_ns:
+        narrowed = selection.within(TimeRange(since, whole.end_ns))
+        count, found = await _lie(reader, narrowed, newest=True, limit=limit)
+    else:
+        count, found = 0, None
+    if count < limit:
+        count, found = await _lie(reader, selection, newest=True, limit=limit)
+    if found and count == limit:
+        reader.note_newest_lines(tenant, limit, found.bounds.start_ns)
+    return found
+
+
+async def _lie(reader: Reader, selection: Selection, *, newest: bool, limit: int) -> tuple[int, _Reach | None]:
+    """How many of the first lines of a range there are, and where."""
+    is_every = selection.condition.sql == EVERY_LINE
+    sql = statement(
+        "reach",
+        condition=selection.condition.sql,
+        direction=_direction(newest=newest),
+        times=_NO_TIMES if is_every else _TIMES,
+    )
+    params = {**selection.params, "limit": limit, "few": _FEW_TIMES}
+    # Without a condition, the first lines that are read are the ones.
+    (row,) = await reader.rows(selection.tenant, sql, params=params, settings=_FEW_ROWS if is_every else None)
+    if not row["found"]:
+        return 0, None
+    bounds = TimeRange(int(row["first_ns"]), int(row["last_ns"]) + 1)
+    return int(row["found"]), _Reach(bounds, tuple(int(time_ns) for time_ns in row["times_ns"]))
 
 
 def _rest(time_range: TimeRange, after: LineId | None, *, newest: bool) -> TimeRange:

@@ -4,7 +4,7 @@ SELECT
     count() AS found,
     toUnixTimestamp64Nano(min(time)) AS first_ns,
     toUnixTimestamp64Nano(max(time)) AS last_ns,
-    if(uniqExact(time) <= {few:UInt64}, groupUniqArray(toUnixTimestamp64Nano(time)), []) AS times_ns
+    ${times} AS times_ns
 FROM
 (
     SELECT time

@@ -5,11 +5,9 @@
     (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json
 -- fragment: ValueFunctions
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (d -> multiIf(
-        d IN ('nan', '-nan'), '"NaN"', d = 'inf', '"Infinity"', d = '-inf', '"-Infinity"',
-        match(d, '^-?[0-9]+$$'), concat(d, '.0'), d)) AS double_json,
+    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+$$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
     -- The attributes that are no strings are named in attribute_types.
-    ((text, typed, type) -> multiIf(NOT typed, toJSONString(text), type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
+    ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json
 -- fragment: SpanHead
         '{"trace_id":"', lower(hex(trace_id)),
@@ -138,26 +136,6 @@ ${LinksJson},
         sum(span_count) AS spans,
         sum(error_count) AS errors
     FROM vedette.trace_index
--- fragment: TraceFacts
-        '"start_time":', time_json(start),
-        ',"start_time_unix_nano":', toString(toUnixTimestamp64Nano(start)),
-        ',"duration_ns":', toString(finish - toUnixTimestamp64Nano(start)),
-        ',"span_count":', toString(listed),
-        ',"error_count":', toString(errors),
-        ',"root_service":', toJSONString(root.1), ',"root_name":', toJSONString(root.2),
-        ',"services":', toJSONString(services),
-        ',"resources":{', arrayStringConcat(arrayMap(r -> concat('"', lower(hex(cityHash64(r))), '":', r), resources), ','),
-        '},"scopes":{', arrayStringConcat(arrayMap(s -> concat('"', lower(hex(cityHash64(s))), '":', s), scopes), ','),
-        '}}'
--- fragment: TraceFigures
-        countIf(status = 'error') AS errors,
-        min(time) AS start,
-        max(toUnixTimestamp64Nano(time) + duration_ns) AS finish,
-        -- The root is the earliest span without a parent, or else the earliest of all.
-        argMin((toString(service), toString(name)), (parent_span_id != toFixedString('', 8), time, span_id)) AS root,
-        arraySort(groupUniqArray(toString(service))) AS services,
-        arraySort(groupUniqArray(toString(resource))) AS resources,
-        arraySort(groupUniqArray(toString(scope))) AS scopes
 -- fragment: OfTrace
-    trace_id = toFixedString(unhex({trace_id:String}), 16)
-      AND time BETWEEN fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')
+    s.trace_id = toFixedString(unhex({trace_id:String}), 16)
+      AND s.time BETWEEN fromUnixTimestamp64Nano(bounds.1, 'UTC') AND fromUnixTimestamp64Nano(bounds.2, 'UTC')
