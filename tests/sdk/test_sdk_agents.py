@@ -9,6 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sdk_programs import Collector, attributes_of, value_of
 
+import vedette
+from vedette.errors import SettingsError
+
 SETUP = """
     import asyncio, vedette
     vedette.configure("agents", audit_file="audit.jsonl", log_format="none", process_metrics=False)
@@ -69,6 +72,55 @@ def test_a_loop_with_tools_and_calls_is_seen_on_all_four_signals(programs, colle
     assert "tool used" in bodies
 
 
+def test_all_that_a_loop_says_belongs_to_its_trace(programs, collector):
+    """Its end and its tools as well, in lines and in the trail, also when it fails."""
+    programs.run(
+        SETUP
+        + """
+    obs = vedette.observe(agent)
+    try:
+        with obs.loop("find", session="s1", user="ann"), obs.tool("search"):
+            raise ValueError("lost")
+    except ValueError:
+        pass
+    """
+    )
+    spans = {span.name: span for span in collector.spans}
+    loop, tool = spans["invoke_agent planner"], spans["execute_tool search"]
+    said = {
+        value_of(record.body): (record.trace_id, record.span_id, attributes_of(record))
+        for record in collector.logs
+        if not record.event_name
+    }
+    assert said.keys() == {"agent loop started", "tool used", "agent failed", "agent loop ended"}
+    for body, (trace, span, fields) in said.items():
+        assert (trace, span) == (loop.trace_id, (tool if body == "tool used" else loop).span_id), body
+        assert (fields["agent_id"], fields["session"], fields["user"]) == ("planner", "s1", "ann"), body
+        assert "agent.id" not in fields
+    trail = [json.loads(line) for line in (programs.directory / "audit.jsonl").read_text().splitlines()]
+    assert [(event["action"], event["trace_id"]) for event in trail] == [
+        ("agent.tool", loop.trace_id.hex()),
+        ("agent.loop", loop.trace_id.hex()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "A budget limits usd, tokens or calls."),
+        ({"usd": -1}, "A budget's usd is a number from 0 on; -1 is not."),
+        ({"usd": float("nan")}, "A budget's usd is a number from 0 on; nan is not."),
+        ({"tokens": "many"}, "A budget's tokens is a number from 0 on; 'many' is not."),
+        ({"calls": 1, "per": "team"}, "A budget's per is agent, session or user; 'team' is not known."),
+        ({"calls": 1, "action": "end"}, "A budget's action is warn or stop; 'end' is not known."),
+    ],
+)
+def test_a_budget_that_would_never_do_anything_is_refused(given, said):
+    with pytest.raises(SettingsError) as refused:
+        vedette.Budget(**given)
+    assert str(refused.value) == said
+
+
 def test_content_is_recorded_on_request_and_redacted(programs, collector):
     programs.run(
         SETUP
@@ -91,8 +143,9 @@ def test_what_is_not_enabled_leaves_nothing(programs, collector):
         name = "mine"
     mine = Mine()
     assert mine.observability is None
+    assert not mine.is_component_enabled("tracing")
     obs = mine.enable_observability(service_name="svc", enable_metrics=False, enable_logging=False, enable_audit=False)
-    print(obs.is_component_enabled("metrics"), obs.is_component_enabled("tracing"))
+    print(obs.is_component_enabled("metrics"), mine.is_component_enabled("tracing"))
     with obs.loop(), obs.tool("t"):
         pass
     obs.shutdown()

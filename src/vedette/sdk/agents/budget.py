@@ -7,11 +7,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Literal
 
-from vedette.errors import VedetteError
+from vedette.errors import SettingsError, VedetteError
 
 __all__ = ["Budget", "BudgetExceeded", "Spending"]
 
-
+_PER, _ACTIONS = ("agent", "session", "user"), ("warn", "stop")
 _MOST_HOLDERS = 10_000
 """Sessions or users whose spending is known; of more, those that spent longest ago begin anew."""
 
@@ -22,13 +22,31 @@ class BudgetExceeded(VedetteError):
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What may be spent. `None` is unlimited. `per` says whose spending is added up."""
+    """What may be spent. `None` is unlimited. `per` says whose spending is added up.
+
+    Raises:
+        SettingsError: nothing is limited, a limit is no number from 0 on, or `per` or `action` is not known.
+    """
 
     usd: float | None = None
     tokens: int | None = None
     calls: int | None = None
     per: Literal["agent", "session", "user"] = "agent"
     action: Literal["warn", "stop"] = "warn"
+
+    def __post_init__(self) -> None:
+        """Refuse what would never warn or stop."""
+        limits = {"usd": self.usd, "tokens": self.tokens, "calls": self.calls}
+        if all(limit is None for limit in limits.values()):
+            raise SettingsError("A budget limits usd, tokens or calls.")
+        for name, limit in limits.items():
+            if limit is not None and (type(limit) not in {int, float} or not limit >= 0):
+                raise SettingsError(f"A budget's {name} is a number from 0 on; {limit!r} is not.")
+        for name, value, kind in (("per", self.per, _PER), ("action", self.action, _ACTIONS)):
+            if value not in kind:
+                raise SettingsError(
+                    f"A budget's {name} is {', '.join(kind[:-1])} or {kind[-1]}; {value!r} is not known."
+                )
 
 
 class Spending:

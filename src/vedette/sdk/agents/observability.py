@@ -103,7 +103,7 @@ class AgentObservability:
         self._spending = Spending(budget) if budget is not None else None
         self._content = record_content
         self._tracer = api.get_tracer("vedette.agents") if tracing else api.NoOpTracer()
-        self._log: Logger | None = get_logger("vedette.agents", **{"agent.id": agent_id}) if logging else None
+        self._log: Logger | None = get_logger("vedette.agents", agent_id=agent_id) if logging else None
         self._meters = _Meters(agent_id) if metrics else None
         self._runs: list[_Run] = []  # that are going on, in whatever task or thread
         self.hooks = HookManager(self)
@@ -154,31 +154,35 @@ class AgentObservability:
             attributes["user.id"] = run.user
         if task and self._content:
             attributes["gen_ai.input.messages"] = task
+        known = {"agent_id": self.agent_id, "session": run.session} | ({"user": run.user} if run.user else {})
+        name = f"invoke_agent {self.agent_id}"
         begin = perf_counter()
-        outcome = "error"
         try:
-            name = f"invoke_agent {self.agent_id}"
             with (
                 self._tracer.start_as_current_span(name, attributes=attributes, record_exception=False) as span,
-                context(agent_id=self.agent_id, session=run.session),
+                context(**known),
             ):
                 self._say("agent loop started")
+                outcome = "error"
                 try:
                     yield span
+                    outcome = "success"
                 except Exception as error:
                     self.error(error)
                     raise
-                outcome = "success"
+                finally:
+                    self._looped(outcome, perf_counter() - begin)
         finally:
-            seconds = perf_counter() - begin
-            if self._meters is not None:
-                self._meters.loop_seconds.labels(self.agent_id, outcome).observe(seconds)
-                self._meters.loops.labels(self.agent_id, outcome).inc()
-            self._say("agent loop ended", outcome=outcome, duration_ms=round(seconds * 1000, 3))
-            self._note("agent.loop", result="success" if outcome == "success" else "failure")
             self._runs.remove(run)
             with suppress(ValueError):  # it ends in another context than it began
                 _current.reset(token)
+
+    def _looped(self, outcome: str, seconds: float) -> None:
+        if self._meters is not None:
+            self._meters.loop_seconds.labels(self.agent_id, outcome).observe(seconds)
+            self._meters.loops.labels(self.agent_id, outcome).inc()
+        self._say("agent loop ended", outcome=outcome, duration_ms=round(seconds * 1000, 3))
+        self._note("agent.loop", result="success" if outcome == "success" else "failure")
 
     @contextmanager
     def tool(self, name: str, arguments: Any = None) -> Iterator[api.Span]:
@@ -187,18 +191,18 @@ class AgentObservability:
         if arguments is not None and self._content:
             attributes["gen_ai.tool.call.arguments"] = arguments
         begin = perf_counter()
-        outcome = "error"
-        try:
-            with self._tracer.start_as_current_span(f"execute_tool {name}", attributes=attributes) as span:
+        with self._tracer.start_as_current_span(f"execute_tool {name}", attributes=attributes) as span:
+            outcome = "error"
+            try:
                 yield span
                 outcome = "success"
-        finally:
-            seconds = perf_counter() - begin
-            if self._meters is not None:
-                self._meters.tool_seconds.labels(self.agent_id, name, outcome).observe(seconds)
-                self._meters.tools.labels(self.agent_id, name, outcome).inc()
-            self._say("tool used", tool=name, outcome=outcome, duration_ms=round(seconds * 1000, 3))
-            self._note("agent.tool", target=name, result="success" if outcome == "success" else "failure")
+            finally:
+                seconds = perf_counter() - begin
+                if self._meters is not None:
+                    self._meters.tool_seconds.labels(self.agent_id, name, outcome).observe(seconds)
+                    self._meters.tools.labels(self.agent_id, name, outcome).inc()
+                self._say("tool used", tool=name, outcome=outcome, duration_ms=round(seconds * 1000, 3))
+                self._note("agent.tool", target=name, result="success" if outcome == "success" else "failure")
 
     @contextmanager
     def llm(self, provider: str, model: str, prompt: str | None = None) -> Iterator[Call]:
@@ -464,3 +468,7 @@ class ObservableAgent:
             record_content=record_content,
         )
         return self.observability
+
+    def is_component_enabled(self, name: str) -> bool:
+        """Whether `metrics`, `tracing`, `logging` or `audit` is on; none is before `enable_observability`."""
+        return self.observability is not None and self.observability.is_component_enabled(name)

@@ -260,7 +260,7 @@ class _Text(str):
 
 def get_logger(name: str = "", /, **fields: Any) -> Logger:
     """The logger of this name; `fields` go on each of its lines."""
-    return Logger(desk.channel(name), clean_mapping(fields) if fields else None)
+    return Logger(desk.channel(name if type(name) is str else text_of(name)), clean_mapping(fields) if fields else None)
 
 
 def set_level(level: str | int, name: str = "") -> None:
