@@ -117,8 +117,8 @@ class Store:
         """Every series as PromQL writes it, with its samples (milliseconds, value)."""
         rows = await self.rows(
             "SELECT id, any(name) AS name, any(labels) AS labels, groupArray((t, bits)) AS points FROM "
-            "(SELECT series AS id, toInt64(toUnixTimestamp64Milli(time)) AS t, reinterpretAsUInt64(value) AS bits "
-            " FROM vedette.samples WHERE tenant = {tenant:String} ORDER BY time) AS samples "
+            "(SELECT series AS id, toInt64(toUnixTimestamp64Milli(at)) AS t, reinterpretAsUInt64(value) AS bits "
+            " FROM vedette.samples WHERE tenant = {tenant:String} ORDER BY at) AS samples "
             "INNER JOIN (SELECT id, name, labels FROM vedette.series FINAL WHERE tenant = {tenant:String} "
             "LIMIT 1 BY id) AS series USING id GROUP BY id"
         )

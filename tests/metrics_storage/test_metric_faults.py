@@ -142,7 +142,7 @@ async def contents(store, but: tuple[str, ...] = ()) -> list[Any]:
     """
     series = "INNER JOIN (SELECT id AS series, name, labels AS series_labels FROM vedette.series FINAL WHERE tenant = {tenant:String} LIMIT 1 BY id) AS s USING series"
     columns = {
-        "samples": f"name, series_labels, day, time, start_time, reinterpretAsUInt64(value) FROM vedette.samples {series}",
+        "samples": f"name, series_labels, day, at, start_time, reinterpretAsUInt64(value) FROM vedette.samples {series}",
         "histograms": f"* EXCEPT (tenant, series) FROM vedette.histograms {series}",
         "exemplars": f"* EXCEPT (tenant, series) FROM vedette.exemplars {series}",
         "series": "day, name, labels FROM vedette.series",

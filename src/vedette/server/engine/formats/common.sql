@@ -155,6 +155,10 @@ multiIf(
         abs(value) <= 9007199254740992e-9 AND round(value * 1e9) / 1e9 = value, 9,
         255)::UInt8 AS scale,
     if(scale = 255, reinterpretAsInt64(value), if(scale = 255, 0., round(value * multiIf(scale = 3, 1e3, scale = 6, 1e6, scale = 9, 1e9, 1.)))::Int64) AS units
+-- A sample's time, in milliseconds, as vedette.samples keeps it (schema/0013).
+-- fragment: SampleTime
+fromUnixTimestamp64Milli(at_ms - ms, 'UTC') AS time,
+    positiveModulo(at_ms, 1000)::UInt16 AS ms
 -- Samples summed up: a row for each series and bucket of {resolution:Int64} milliseconds, as schema/0005 has them. What
 -- is read of the samples follows behind `SampleBucketsOf`, as a table of tenant, series, time and value with every sample
 -- once; `SampleBuckets` are the columns from `tenant` on that both tables have.

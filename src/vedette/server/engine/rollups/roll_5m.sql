@@ -13,7 +13,7 @@ FROM
         ${SampleBucketsOf}
         FROM
         (
-            SELECT tenant, series, time, value
+            SELECT tenant, series, at AS time, value
             FROM vedette.samples FINAL
             WHERE tenant IN {tenants:Array(String)}
                 AND hour IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}) + arrayJoin([0, 3600]), 'UTC'))

@@ -98,7 +98,7 @@ FROM vedette.series
 GROUP BY id;
 
 CREATE VIEW vedette_sql.samples AS
-SELECT series, time, value, start_time
+SELECT series, at AS time, value, start_time
 FROM vedette.samples FINAL;
 
 CREATE VIEW vedette_sql.samples_5m AS

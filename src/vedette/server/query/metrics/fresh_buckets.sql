@@ -10,7 +10,7 @@ SELECT
             ${SampleBucketsOf}
             FROM
             (
-                SELECT tenant, series, time, value
+                SELECT tenant, series, at AS time, value
                 FROM vedette.samples FINAL
                 WHERE hour IN (/*raw_hours*/) AND toUnixTimestamp(toStartOfHour(time - INTERVAL 1 MILLISECOND)) IN (/*hours*/)
                     AND time > fromUnixTimestamp64Milli({start:Int64} - {resolution:Int64}, 'UTC')

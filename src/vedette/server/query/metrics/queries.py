@@ -121,7 +121,7 @@ class MetricQueries:
         ids = ",".join(map(str, metrics.index.ids[ordinals].tolist()))
         for table in ("samples", "histograms", "exemplars"):
             await self._engine.execute(
-                _DELETE.replace("/*table*/", table).replace("/*series*/", ids),
+                _delete(table, ids),
                 params={"tenant": tenant, "start": start_ms, "end": end_ms},
                 settings={"max_query_size": 1 << 24},
             )
@@ -129,7 +129,7 @@ class MetricQueries:
         for table, resolution_ms in summed:
             # A bucket that has some of the time goes whole, and is made again of the samples that are left.
             await self._engine.execute(
-                _DELETE.replace("/*table*/", table).replace("/*series*/", ids),
+                _delete(table, ids),
                 params={"tenant": tenant, "start": start_ms, "end": end_ms + resolution_ms - 1},
                 settings={"max_query_size": 1 << 24},
             )
@@ -154,3 +154,8 @@ class MetricQueries:
         if not self._admitted[tenant]:
             del self._admitted[tenant]
             del self._running[tenant]
+
+
+def _delete(table: str, ids: str) -> str:
+    time = "toUnixTimestamp64Milli(time)" + (" + ms" if table == "samples" else "")
+    return _DELETE.replace("/*table*/", table).replace("/*series*/", ids).replace("/*time*/", time)

@@ -358,8 +358,8 @@ FROM
 );
 
 CREATE MATERIALIZED VIEW vedette.metric_points_to_samples TO vedette.samples AS
-SELECT tenant, day, toStartOfHour(least(time, toDateTime64('2106-01-01 00:00:00', 3, 'UTC')))::DateTime('UTC') AS hour, series_id AS series, time, ${SampleUnits}, start_time
-FROM (SELECT tenant, day, time, start_time, series, samples FROM vedette.metric_points WHERE notEmpty(samples))
+SELECT tenant, day, toStartOfHour(least(time, toDateTime64('2106-01-01 00:00:00', 3, 'UTC')))::DateTime('UTC') AS hour, series_id AS series, ${SampleTime}, ${SampleUnits}, start_time
+FROM (SELECT tenant, day, toUnixTimestamp64Milli(time) AS at_ms, start_time, series, samples FROM vedette.metric_points WHERE notEmpty(samples))
 ARRAY JOIN series AS series_id, samples AS value;
 
 -- Only series that the day does not have yet, so that a series costs a row a day and not one with every sample; of days

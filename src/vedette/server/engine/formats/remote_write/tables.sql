@@ -63,13 +63,13 @@ FROM vedette.in_remote_write
 ARRAY JOIN ts AS t;
 
 CREATE MATERIALIZED VIEW vedette.remote_write_series_to_samples TO vedette.samples AS
-WITH ${PartitionDay}, s.value AS value
+WITH ${PartitionDay}, s.value AS value, s.time AS at_ms
 SELECT
     tenant,
     partition_day(time, received) AS day,
     ${SampleHour} AS hour,
     id AS series,
-    fromUnixTimestamp64Milli(s.time, 'UTC') AS time,
+    ${SampleTime},
     ${SampleUnits},
     fromUnixTimestamp64Milli(if(s.start = 0, created, s.start), 'UTC') AS start_time
 FROM (SELECT tenant, received, id, created, samples FROM vedette.remote_write_series WHERE notEmpty(samples))

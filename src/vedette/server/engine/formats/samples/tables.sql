@@ -22,7 +22,7 @@ SELECT
     partition_day(time, received) AS day,
     ${SampleHour} AS hour,
     series,
-    time,
+    ${SampleTime},
     ${SampleUnits},
     start_time
 FROM
@@ -31,7 +31,7 @@ FROM
         tenant,
         received,
         one.1 AS series,
-        fromUnixTimestamp64Milli(one.2, 'UTC') AS time,
+        one.2 AS at_ms,
         one.3 AS value,
         fromUnixTimestamp64Milli(one.4, 'UTC') AS start_time
     FROM
