@@ -9,11 +9,12 @@ import random
 import signal
 import socket
 import threading
+import time
 from collections import Counter
 from typing import Any
 
 import pytest
-from sdk_programs import Collector, Programs, attributes_of
+from sdk_programs import Collector, Programs, attributes_of, value_of
 
 import vedette
 from vedette.testing import capture
@@ -343,3 +344,48 @@ def test_workers_that_are_recycled_leave_one_sum(programs):
         "parts 1",
     ):
         assert f"{line}\n" in result.stdout, line
+
+
+def test_a_pool_that_is_terminated_delivers_what_its_workers_did(programs, collector):
+    """Its workers get SIGTERM while they end by themselves."""
+    programs.run(
+        """
+        import multiprocessing, time, vedette
+        vedette.configure("x", log_format="none", process_metrics=False)
+        def job(number):
+            with vedette.span("job", number=number):
+                vedette.get_logger().info("done %s", number)
+                time.sleep(0.01)  # so that all of them get some
+        with multiprocessing.get_context("fork").Pool(4) as pool:
+            pool.map(job, range(40), chunksize=1)
+        """
+    )
+    assert sorted(attributes_of(span)["number"] for span in collector.spans) == list(range(40))
+    assert sorted(value_of(record.body) for record in collector.logs) == sorted(f"done {n}" for n in range(40))
+
+
+def test_a_second_signal_ends_a_program_that_takes_its_time(programs, collector):
+    """The first one, while the SDK closes, waits for that; whoever insists does not wait."""
+    gone, told = threading.Event(), threading.Event()
+
+    def silent(_path: str) -> tuple[int, dict[str, str], bytes]:
+        told.set()
+        gone.wait()
+        return 200, {}, b""
+
+    collector.answer = silent
+    process = programs.start(
+        """
+        import vedette
+        vedette.configure("x", log_format="none", process_metrics=False, shutdown_timeout_seconds=600)
+        with vedette.span("work"): pass
+        vedette.shutdown()
+        """
+    )
+    told.wait()
+    process.send_signal(signal.SIGTERM)
+    while process.poll() is None:
+        time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+    gone.set()
+    assert process.returncode == -signal.SIGTERM

@@ -188,6 +188,8 @@ class Runtime:
 
 _runtime: Runtime | None = None
 _provider: TracerProvider | None = None
+_closing: list[None] = []  # one for each call of `shutdown` that is going on
+_awaiting: list[int] = []  # the signal that ends the process after them
 _lock = threading.RLock()
 _hooked = False
 _disabled = False
@@ -269,14 +271,18 @@ def settle() -> None:
 def shutdown(timeout_seconds: float | None = None) -> None:
     """Flush and stop. What cannot be delivered in time goes to the spool. Happens by itself at the program's end."""
     global _runtime
-    with _lock:
-        active, _runtime = _runtime, None
-    if active is None:
-        return
+    _closing.append(None)
     try:
-        active.stop(timeout_seconds or active.settings.shutdown_timeout_seconds)
+        with _lock:
+            active, _runtime = _runtime, None
+        if active is not None:
+            active.stop(timeout_seconds or active.settings.shutdown_timeout_seconds)
     except Exception as error:  # noqa: BLE001 - never raised into the host
         fault("shutdown", error)
+    finally:
+        _closing.pop()
+        if _awaiting and not _closing:
+            _end_by(_awaiting[0])
 
 
 # -- the process's end, and its children
@@ -301,8 +307,19 @@ def _hook() -> None:
 
 
 def _on_terminate(number: int, _frame: FrameType | None) -> None:
-    """End as the signal would have ended the program, after what is recorded is safe."""
-    shutdown()
+    """End as the signal would have ended the program, after what is recorded is safe.
+
+    One that comes while the SDK is closing (a pool's workers get it then) waits for that; another after it does not.
+    """
+    if _closing and not _awaiting:
+        _awaiting.append(number)
+        return
+    if not _closing:
+        shutdown()
+    _end_by(number)
+
+
+def _end_by(number: int) -> None:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
@@ -322,6 +339,8 @@ def _after_fork_in_parent() -> None:
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - a lock held in the parent stays locked for ever in the child
     _lock = threading.RLock()
+    _closing.clear()
+    _awaiting.clear()
     active = _runtime
     if active is None:
         return
