@@ -32,7 +32,8 @@ from vedette.server.ingest.delta_sums import (
 )
 from vedette.server.ingest.key_table import place
 from vedette.server.ingest.protobuf_kernel import BYTES, PADDED, copy, field, fixed64, put_length
-from vedette.server.ingest.stream_hashes import fields_hash, metric_hash, mixed, resource_hash, scope_hash
+from vedette.server.ingest.series_ids import mixed
+from vedette.server.ingest.stream_hashes import fields_hash, metric_hash, resource_hash, scope_hash
 
 __all__ = ["FULL", "LATE", "OUT_BYTES", "POINTS", "STREAMS", "WORDS", "compact", "convert", "survey"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import part
+from vedette.server.compiled import lean
 
 __all__ = ["place"]
 
 
-@part
+@lean
 def place(keys: Any, key: Any) -> int:
     """Where a key is in a table that has an empty place, or where it would be; a key of zero is an empty place."""
     mask = np.uint64(len(keys) - 1)

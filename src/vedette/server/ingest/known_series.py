@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled, part
+from vedette.server.compiled import compiled, lean
 from vedette.server.ingest.key_table import place
 from vedette.server.ingest.protobuf_kernel import copy, field, fixed64
 from vedette.server.ingest.samples_message import samples_message
@@ -31,7 +31,7 @@ _MOST_SERIES = 1 << 22
 """Of all tenants; beyond it everything is told anew. The table takes 128 MiB then."""
 
 
-@part
+@lean
 def _epoch(id_: Any, time_ms: int) -> int:
     """The day and the hour of a sample, hours beginning at another minute for each sixteenth of the series."""
     turn = np.int64(id_ >> np.uint64(60)) * (_HOUR_SECONDS // _TURNS)
@@ -51,7 +51,7 @@ def _remember(ids: Any, epochs: Any, new_ids: Any, new_epochs: Any) -> int:
     return count
 
 
-@part
+@lean
 def _take_sample(data: Any, at: int, end: int, times: Any, values: Any, place: int) -> bool:
     """Put a sample into columns. False if it has more than a value and a time."""
     time = np.int64(0)
@@ -68,7 +68,7 @@ def _take_sample(data: Any, at: int, end: int, times: Any, values: Any, place: i
     return True
 
 
-@part
+@lean
 def _take_series(data: Any, at: int, end: int, tenant: Any, times: Any, values: Any, count: int) -> tuple[Any, int]:
     """The id of a series, and how many samples are in the columns with its own; -1 if it has more than samples."""
     id_ = tenant
@@ -83,7 +83,7 @@ def _take_series(data: Any, at: int, end: int, tenant: Any, times: Any, values: 
     return id_, count
 
 
-@part
+@lean
 def _common_epoch(id_: Any, times: Any, first: int, last: int) -> int:
     """The epoch of all samples of a series, 0 if they have several or there are none."""
     if first == last:

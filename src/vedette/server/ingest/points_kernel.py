@@ -23,7 +23,8 @@ from vedette.server.ingest.protobuf_kernel import (
     fixed64,
     put_length,
 )
-from vedette.server.ingest.stream_hashes import fields_hash, metric_hash, mixed, resource_hash, scope_hash
+from vedette.server.ingest.series_ids import mixed
+from vedette.server.ingest.stream_hashes import fields_hash, metric_hash, resource_hash, scope_hash
 
 __all__ = ["BEGIN", "END", "GAUGE", "HISTOGRAM", "KIND", "SUM", "TEMPORALITY", "Points", "points_of", "without_points"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import part
+from vedette.server.compiled import lean
 
 __all__ = [
     "BYTES",
@@ -43,13 +43,19 @@ MOST_WIDENED = 3
 _DEPTH_BYTES = 10
 
 
-@part
+@lean
 def varint(data: Any, at: int, end: int) -> tuple[int, int]:
     """A number and where it ends; -1 as the end if it does not."""
-    value = np.uint64(0)
-    shift = np.uint64(0)
-    for i in range(at, min(end, at + _DEPTH_BYTES)):
-        byte = data[i]
+    if at >= end:
+        return np.int64(0), -1
+    # An index without a sign is not asked whether it counts from the end.
+    byte = data[np.uint64(at)]
+    if byte < 0x80:
+        return np.int64(byte), at + 1
+    value = np.uint64(byte & 0x7F)
+    shift = np.uint64(7)
+    for i in range(at + 1, min(end, at + _DEPTH_BYTES)):
+        byte = data[np.uint64(i)]
         value |= np.uint64(byte & 0x7F) << shift
         if byte < 0x80:
             return np.int64(value), i + 1
@@ -57,7 +63,7 @@ def varint(data: Any, at: int, end: int) -> tuple[int, int]:
     return np.int64(0), -1
 
 
-@part
+@lean
 def field(data: Any, at: int, end: int) -> tuple[int, int, int, int, int]:
     """A field as (number, wire type, where its value begins, where it ends, its varint); number -1 if malformed.
 
@@ -84,7 +90,7 @@ def field(data: Any, at: int, end: int) -> tuple[int, int, int, int, int]:
     return number, kind, begin, stop, value
 
 
-@part
+@lean
 def elements(data: Any, kind: int, begin: int, end: int, fixed: bool) -> int:
     """How many numbers a repeated field's occurrence holds, packed or not; -1 if malformed."""
     if kind != BYTES:
@@ -100,7 +106,7 @@ def elements(data: Any, kind: int, begin: int, end: int, fixed: bool) -> int:
     return count
 
 
-@part
+@lean
 def put_varint(out: Any, at: int, value: int) -> int:
     """A number. Returns where it ends, as all that writes here does."""
     rest = np.uint64(value)
@@ -112,16 +118,17 @@ def put_varint(out: Any, at: int, value: int) -> int:
     return at + 1
 
 
-@part
+@lean
 def copy(out: Any, to: int, data: Any, begin: int, end: int) -> int:
     """Bytes as they are."""
-    for i in range(begin, end):
-        out[to] = data[i]
-        to += 1
-    return to
+    first = np.uint64(begin)
+    start = np.uint64(to)
+    for i in range(end - begin):
+        out[start + np.uint64(i)] = data[first + np.uint64(i)]
+    return to + end - begin
 
 
-@part
+@lean
 def put_bytes(out: Any, at: int, tag: int, data: Any, begin: int, end: int) -> int:
     """A field of bytes."""
     out[at] = tag
@@ -129,7 +136,7 @@ def put_bytes(out: Any, at: int, tag: int, data: Any, begin: int, end: int) -> i
     return copy(out, at, data, begin, end)
 
 
-@part
+@lean
 def put_length(out: Any, at: int, length: int) -> None:
     """A length in exactly five bytes, into room that was left for it."""
     for i in range(PADDED - 1):
@@ -137,23 +144,24 @@ def put_length(out: Any, at: int, length: int) -> None:
     out[at + PADDED - 1] = np.uint8((length >> (7 * (PADDED - 1))) & 0x7F)
 
 
-@part
+@lean
 def signed(value: int) -> int:
     """The number of a zigzag varint."""
     rest = np.int64(np.uint64(value) >> np.uint64(1))
     return ~rest if value & 1 else rest
 
 
-@part
+@lean
 def fixed64(data: Any, at: int) -> Any:
     """The 64 bits that begin somewhere."""
-    bits = np.uint64(0)
-    for i in range(8):
-        bits |= np.uint64(data[at + i]) << np.uint64(8 * i)
+    first = np.uint64(at)
+    bits = np.uint64(data[first])
+    for i in range(1, 8):
+        bits |= np.uint64(data[first + np.uint64(i)]) << np.uint64(8 * i)
     return bits
 
 
-@part
+@lean
 def put_bits(out: Any, at: int, bits: Any) -> int:
     """64 bits."""
     for i in range(8):
@@ -161,7 +169,7 @@ def put_bits(out: Any, at: int, bits: Any) -> int:
     return at + 8
 
 
-@part
+@lean
 def put_fixed64(out: Any, at: int, tag: int, bits: Any) -> int:
     """A field of 64 bits."""
     out[at] = tag

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled, part
+from vedette.server.compiled import compiled, lean, part
 from vedette.server.ingest.protobuf_kernel import (
     BYTES,
     FIXED64,
@@ -56,7 +56,7 @@ _FARTHEST_BUCKET = 1 << 30
 _NAME_WORD = np.uint64(int.from_bytes(b"__name__", "big"))
 
 
-@part
+@lean
 def _is_text(data: Any, at: int, end: int) -> bool:
     """Whether bytes are valid UTF-8."""
     while at < end:
@@ -81,7 +81,7 @@ def _is_text(data: Any, at: int, end: int) -> bool:
     return True
 
 
-@part
+@lean
 def _compare(data: Any, a: int, a_end: int, b: int, b_end: int) -> int:
     for i in range(min(a_end - a, b_end - b)):
         if data[a + i] != data[b + i]:
@@ -89,7 +89,7 @@ def _compare(data: Any, a: int, a_end: int, b: int, b_end: int) -> int:
     return (a_end - a) - (b_end - b)
 
 
-@part
+@lean
 def _is_name(data: Any, at: int, end: int) -> bool:
     """Whether bytes are ``__name__``."""
     if end - at != 8:
@@ -100,7 +100,7 @@ def _is_name(data: Any, at: int, end: int) -> bool:
     return word == _NAME_WORD
 
 
-@part
+@lean
 def _check_labels(data: Any, labels: Any, count: int) -> int:
     """Why labels are not valid, 0 if they are. Label `i` is name `labels[i, 0:2]` and value `labels[i, 2:4]`."""
     named = False
@@ -177,7 +177,7 @@ def check_histogram(data: Any, at: int, end: int) -> int:
     return 0 if 0 <= time <= _LAST_TIME_MS else 7
 
 
-@part
+@lean
 def _check_sample(data: Any, at: int, end: int) -> int:
     """0, the reason why it is not valid, or MALFORMED."""
     time = np.int64(0)
@@ -190,7 +190,7 @@ def _check_sample(data: Any, at: int, end: int) -> int:
     return 0 if 0 <= time <= _LAST_TIME_MS else 7
 
 
-@part
+@lean
 def _put_labels(out: Any, at: int, data: Any, labels: Any, count: int) -> int:
     """Label messages as field 1; NO_ROOM if they do not fit."""
     for i in range(count):
@@ -206,7 +206,7 @@ def _put_labels(out: Any, at: int, data: Any, labels: Any, count: int) -> int:
     return at
 
 
-@part
+@lean
 def _resolve(data: Any, at: int, end: int, symbols: Any, labels: Any, count: int) -> int:
     """Append the labels that packed references name. Returns their new count, or minus a reason."""
     while at < end:
@@ -224,7 +224,7 @@ def _resolve(data: Any, at: int, end: int, symbols: Any, labels: Any, count: int
     return count
 
 
-@part
+@lean
 def _label(data: Any, at: int, end: int, labels: Any, count: int) -> int:
     """Append one label message of 1.0."""
     if count >= len(labels):
@@ -242,7 +242,7 @@ def _label(data: Any, at: int, end: int, labels: Any, count: int) -> int:
     return count + 1
 
 
-@part
+@lean
 def _exemplar(data: Any, at: int, end: int, two: bool, symbols: Any, labels: Any, out: Any, to: int) -> int:
     """Write an exemplar; MALFORMED, NO_ROOM, or -100 minus a reason."""
     count = 0
@@ -272,7 +272,7 @@ def _exemplar(data: Any, at: int, end: int, two: bool, symbols: Any, labels: Any
     return to
 
 
-@part
+@lean
 def _metadata(data: Any, at: int, end: int, symbols: Any, seen: Any, out: Any, to: int) -> int:
     """Write type, help and unit of a series of 2.0, unless the request has said the same before."""
     kind, help_ref, unit_ref = np.int64(0), np.int64(0), np.int64(0)
@@ -305,7 +305,7 @@ def _metadata(data: Any, at: int, end: int, symbols: Any, seen: Any, out: Any, t
     return put_bytes(out, to, 0x4A, data, unit, unit_end)
 
 
-@part
+@lean
 def _read_labels(data: Any, at: int, end: int, two: bool, symbols: Any, labels: Any) -> tuple[int, int]:
     """How many labels a series has, and why they are not valid: 0 if they are, or MALFORMED."""
     count = reason = np.int64(0)
@@ -335,7 +335,7 @@ def _point(data: Any, at: int, end: int, what: int, wanted: bool, out: Any, to: 
     return put_bytes(out, to, 0x12 if what == SAMPLES else 0x22, data, at, end)
 
 
-@part
+@lean
 def _kind_of(number: int, two: bool) -> int:
     """Of what kind the elements of a series in a field are: a place in `facts`, -1 for all others."""
     if number == 2:

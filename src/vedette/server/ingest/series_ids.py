@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vedette.server.compiled import compiled, part
-from vedette.server.ingest.protobuf_kernel import field
+from vedette.server.compiled import compiled, lean
+from vedette.server.ingest.protobuf_kernel import field, fixed64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["label_hash", "label_message_hash", "pair_hash", "series_id", "siphash"]
+__all__ = ["label_hash", "label_message_hash", "mixed", "pair_hash", "series_id", "siphash"]
+
+# What SipHash begins with under the key 0.
+_FIRST, _SECOND = np.uint64(0x736F6D6570736575), np.uint64(0x646F72616E646F6D)
+_THIRD, _FOURTH = np.uint64(0x6C7967656E657261), np.uint64(0x7465646279746573)
 
 
-@part
+@lean
 def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
     """A round of SipHash."""
     a += b
@@ -41,40 +45,52 @@ def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
     return a, b, c, d
 
 
-@part
-def siphash(data: Any, at: int, end: int) -> Any:
-    """SipHash-2-4 of some bytes under the key 0."""
-    a, b = np.uint64(0x736F6D6570736575), np.uint64(0x646F72616E646F6D)
-    c, d = np.uint64(0x6C7967656E657261), np.uint64(0x7465646279746573)
-    size = end - at
-    for block in range(size // 8 + 1):
-        word = np.uint64(0)
-        for i in range(min(8, size - 8 * block)):
-            word |= np.uint64(data[at + 8 * block + i]) << np.uint64(8 * i)
-        if block == size // 8:
-            word |= np.uint64(size & 255) << np.uint64(56)
-        d ^= word
-        for _ in range(2):
-            a, b, c, d = _round(a, b, c, d)
-        a ^= word
+@lean
+def _absorbed(a: Any, b: Any, c: Any, d: Any, word: Any) -> Any:
+    d ^= word
+    for _ in range(2):
+        a, b, c, d = _round(a, b, c, d)
+    return a ^ word, b, c, d
+
+
+@lean
+def _finished(a: Any, b: Any, c: Any, d: Any) -> Any:
     c ^= np.uint64(0xFF)
     for _ in range(4):
         a, b, c, d = _round(a, b, c, d)
     return a ^ b ^ c ^ d
 
 
-@part
+@lean
+def siphash(data: Any, at: int, end: int) -> Any:
+    """SipHash-2-4 of some bytes under the key 0."""
+    a, b, c, d = _FIRST, _SECOND, _THIRD, _FOURTH
+    word = np.uint64((end - at) & 255) << np.uint64(56)
+    while at + 8 <= end:
+        a, b, c, d = _absorbed(a, b, c, d, fixed64(data, at))
+        at += 8
+    for i in range(end - at):
+        word |= np.uint64(data[np.uint64(at + i)]) << np.uint64(8 * i)
+    a, b, c, d = _absorbed(a, b, c, d, word)
+    return _finished(a, b, c, d)
+
+
+@lean
+def mixed(first: Any, second: Any) -> Any:
+    """SipHash-2-4 of the sixteen bytes of two hashes."""
+    a, b, c, d = _absorbed(_FIRST, _SECOND, _THIRD, _FOURTH, first)
+    a, b, c, d = _absorbed(a, b, c, d, second)
+    a, b, c, d = _absorbed(a, b, c, d, np.uint64(16 << 56))
+    return _finished(a, b, c, d)
+
+
+@lean
 def pair_hash(data: Any, name: int, name_end: int, value: int, value_end: int) -> Any:
     """The engine's ``sipHash64(name, value)``."""
-    words = np.empty(16, np.uint8)
-    first, second = siphash(data, name, name_end), siphash(data, value, value_end)
-    for i in range(8):
-        words[i] = (first >> np.uint64(8 * i)) & np.uint64(255)
-        words[8 + i] = (second >> np.uint64(8 * i)) & np.uint64(255)
-    return siphash(words, 0, 16)
+    return mixed(siphash(data, name, name_end), siphash(data, value, value_end))
 
 
-@part
+@lean
 def label_message_hash(data: Any, at: int, end: int) -> Any:
     """What a label of a remote write message adds to the id of its series; nothing if its value is empty."""
     name = name_end = value = value_end = at

@@ -13,26 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from vedette.server.compiled import part
+from vedette.server.compiled import lean
 from vedette.server.ingest.protobuf_kernel import BYTES, field
-from vedette.server.ingest.series_ids import siphash
+from vedette.server.ingest.series_ids import mixed, siphash
 
-__all__ = ["fields_hash", "metric_hash", "mixed", "resource_hash", "scope_hash"]
+__all__ = ["fields_hash", "metric_hash", "resource_hash", "scope_hash"]
 
 _SUMS = 7
 
 
-@part
-def mixed(a: Any, b: Any) -> Any:
-    """A hash of two hashes."""
-    words = np.empty(16, np.uint8)
-    for i in range(8):
-        words[i] = (a >> np.uint64(8 * i)) & np.uint64(255)
-        words[8 + i] = (b >> np.uint64(8 * i)) & np.uint64(255)
-    return siphash(words, 0, 16)
-
-
-@part
+@lean
 def fields_hash(data: Any, at: int, end: int, wanted: int) -> Any:
     """A hash of the fields of bytes with one number, whatever their order."""
     total = np.uint64(0)
@@ -43,7 +33,7 @@ def fields_hash(data: Any, at: int, end: int, wanted: int) -> Any:
     return total
 
 
-@part
+@lean
 def resource_hash(data: Any, at: int, end: int) -> Any:
     """A hash of the attributes of the resource of a ResourceMetrics, whatever their order."""
     total = np.uint64(0)
@@ -54,13 +44,13 @@ def resource_hash(data: Any, at: int, end: int) -> Any:
     return total
 
 
-@part
+@lean
 def scope_hash(data: Any, at: int, end: int) -> Any:
     """A hash of a ScopeMetrics' scope and the URL of its schema."""
     return mixed(fields_hash(data, at, end, 1), fields_hash(data, at, end, 3))
 
 
-@part
+@lean
 def metric_hash(data: Any, at: int, end: int, points: int) -> Any:
     """A hash of a metric's name, unit and kind."""
     monotonic = np.uint64(points)
