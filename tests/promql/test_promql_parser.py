@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from promql_cases import CASES, read_cases
 
+from vedette.server.query.promql import parser_base
 from vedette.server.query.promql.ast import BinaryExpr, Call, NumberLiteral, UnaryExpr
 from vedette.server.query.promql.errors import ParseError
 from vedette.server.query.promql.parser import parse, parse_selector
+from vedette.server.query.promql.plain_tokens import plain_tokens
 from vedette.server.query.promql.printer import format_expr, print_expr, to_tree
 
 QUERIES = sorted(
@@ -251,3 +254,41 @@ def test_deep_nesting_is_refused() -> None:
     for text in ("(" * 5000, "-" * 5000 + "a", "a[" + "(" * 5000, "a^" * 5000 + "a"):
         with pytest.raises(ParseError):
             parse(text)
+
+
+PIECES = sorted({piece for query in QUERIES for piece in re.findall(r"\w+|\s+|[^\w\s]", query)})
+"""What expressions are made of."""
+
+
+def outcome(text: str) -> str:
+    """The tree with its places in the text, or the refusal."""
+    try:
+        return repr(parse(text))
+    except ParseError as error:
+        return f"{error} {error.position} {error.end}"
+
+
+def by_the_lexer(text: str, patched: pytest.MonkeyPatch) -> str:
+    """The same by the lexer alone, which looks at each character."""
+    with patched.context() as patch:
+        patch.setattr(parser_base, "plain_tokens", lambda _text: None)
+        return outcome(text)
+
+
+def test_tokens_that_are_found_at_once_are_those_of_the_lexer(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sum(plain_tokens(query) is not None for query in QUERIES) > len(QUERIES) // 2
+    for query in QUERIES:
+        assert outcome(query) == by_the_lexer(query, monkeypatch), query
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(QUERIES),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 6), st.sampled_from(PIECES)), min_size=1, max_size=4),
+)
+def test_changed_expressions_are_read_and_refused_alike(
+    monkeypatch: pytest.MonkeyPatch, query: str, changes: list[tuple[int, int, str]]
+) -> None:
+    for at, size, piece in changes:
+        query = query[:at] + piece + query[at + size :]
+    assert outcome(query) == by_the_lexer(query, monkeypatch)

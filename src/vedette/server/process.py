@@ -23,6 +23,9 @@ EXIT_START_FAILED = 78
 """Exit status for what only a person can mend (EX_CONFIG of sysexits.h); the supervisor does not try again."""
 
 _PR_SET_PDEATHSIG = 1
+_YOUNG_OBJECTS = 20_000
+"""New objects before garbage is looked for among them. What is kept, such as plans of expressions, hardly has cycles,
+and with Python's 700 it is looked through again and again while it grows."""
 
 
 def main() -> int:
@@ -41,6 +44,7 @@ def main() -> int:
         else:
             from vedette.server.worker import work as run  # noqa: PLC0415
         gc.freeze()
+        gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
         gc.enable()
         uvloop.run(run(settings))
     except (StartError, SettingsError) as error:

@@ -21,8 +21,8 @@ _KEYWORDS: Final = frozenset(
     | {"fill", "fill_left", "fill_right", "bool"}
 )
 PREPROCESSORS: Final = frozenset({"start", "end", "step", "range", "min_of", "max_of"})
-_WORDS: Final = {"and", "or", "unless", "atan2"} | AGGREGATORS | _KEYWORDS | PREPROCESSORS
-_FILLS: Final = frozenset({"fill", "fill_left", "fill_right"})
+WORDS: Final = {"and", "or", "unless", "atan2"} | AGGREGATORS | _KEYWORDS | PREPROCESSORS
+FILLS: Final = frozenset({"fill", "fill_left", "fill_right"})
 
 IDENTIFIER: Final = "identifier"
 METRIC_IDENTIFIER: Final = "metric identifier"
@@ -129,7 +129,7 @@ class Lexer:
         lower, length = word.lower(), len(word)
         if lower in {"inf", "nan"}:
             return self._token(NUMBER, length)
-        if lower in _WORDS and not (lower in _FILLS and not self._parenthesis_follows(self.pos + length)):
+        if lower in WORDS and not (lower in FILLS and not self._parenthesis_follows(self.pos + length)):
             return self._token(lower, length)
         return self._token(METRIC_IDENTIFIER if ":" in word else IDENTIFIER, length)
 

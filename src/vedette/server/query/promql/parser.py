@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from vedette.server.query.promql import lexer as lex
@@ -38,6 +39,10 @@ _NAME_WORDS: Final = (
 )
 _LABEL_WORDS: Final = _NAME_WORDS | {"bool", "group_left", "group_right", "ignoring", "on", "atan2"}
 _MAX_DEPTH: Final = 200
+_MATCHERS_KEPT: Final = 4096
+
+
+_matcher = lru_cache(_MATCHERS_KEPT)(Matcher)
 
 
 def parse(text: str) -> Node:
@@ -161,7 +166,7 @@ class _Parser(DurationParser):
         if self.peek().kind == "{":
             braces = self.braces()
             matchers, end = braces.matchers, braces.end
-        matchers += (Matcher(METRIC_NAME, "=", name.text),)
+        matchers += (_matcher(METRIC_NAME, "=", name.text),)
         return VectorSelector(start=name.start, end=end, name=name.text, matchers=matchers)
 
     def braces(self) -> VectorSelector:
@@ -182,7 +187,7 @@ class _Parser(DurationParser):
             self.advance()
             name = self.unquote(label)
             if self.peek().kind not in _MATCH_OPERATORS:
-                return Matcher(METRIC_NAME, "=", name)
+                return _matcher(METRIC_NAME, "=", name)
         elif label.kind == lex.IDENTIFIER:
             self.advance()
             name = label.text
@@ -196,7 +201,7 @@ class _Parser(DurationParser):
             self.unexpected("label matching", "string")
         self.advance()
         try:
-            return Matcher(name, operator.kind, self.unquote(value))
+            return _matcher(name, operator.kind, self.unquote(value))
         except InvalidRegex as error:
             self.fail(label.start, value.end, str(error))
 

@@ -9,6 +9,7 @@ from vedette.server.query.promql import lexer as lex
 from vedette.server.query.promql.ast import Duration, DurationExpr, NumberLiteral
 from vedette.server.query.promql.errors import ParseError
 from vedette.server.query.promql.gotext import MAX_DURATION_SECONDS, parse_duration, parse_number, unquote
+from vedette.server.query.promql.plain_tokens import plain_tokens
 
 PRECEDENCE: Final = {
     "or": 0,
@@ -51,15 +52,17 @@ class DurationParser:
         self.contexts: list[tuple[str, str]] = []
         self.previous = ""
         self.previous_end = 0
-        self._lexer = lex.Lexer(text)
+        plain = plain_tokens(text)
+        self._next = lex.Lexer(text).next if plain is None else iter(plain).__next__
         self._ahead: lex.Token | None = None
 
     def peek(self) -> lex.Token:
         """The token that comes next."""
         if self._ahead is None:
-            self._ahead = self._lexer.next()
-            if self._ahead.kind == lex.ERROR:
-                self.fail(self._ahead.start, self._ahead.end, self._ahead.text)
+            self._ahead = token = self._next()
+            if token.kind == lex.ERROR:
+                self.fail(token.start, token.end, token.text)
+            return token
         return self._ahead
 
     def advance(self) -> lex.Token:

@@ -37,6 +37,8 @@ _SUBQUERY: Final = "[:]"
 _STATISTICS: Final = frozenset({"histogram_count", "histogram_sum", "histogram_avg"})
 _WHOLE_HISTOGRAMS: Final = frozenset({"histogram_quantile", "histogram_fraction", _SUBQUERY})
 _QUERY_FUNCTIONS: Final = frozenset({"start", "end", "step", "range"})
+_RESOLVED: Final = _QUERY_FUNCTIONS | _STATISTICS | _WHOLE_HISTOGRAMS
+"""Functions that are replaced, or change what their selectors read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,33 @@ def prepare(node: Node, times: QueryTimes) -> Node:
     Raises:
         EvaluationError: a duration that is not positive, or divides by zero.
     """
+    if _is_settled(node):
+        return node
     resolved = _Resolver(times).resolve(node)
     invariant, wrap = _mark(resolved)
     return _invariant(resolved) if invariant and wrap else resolved
+
+
+def _is_settled(node: Node) -> bool:
+    """Whether a tree is the one to evaluate as it is: it changes with the steps, and no part of it is to be marked."""
+    match node:
+        case VectorSelector():
+            return node.at_ms is None and not node.at_bound and node.offset_expr is None
+        case MatrixSelector():
+            return node.range_expr is None and _is_settled(node.selector)
+        case Call():
+            return node.function.name not in _RESOLVED and _are_settled(node.args)
+        case AggregateExpr():
+            return _are_settled((node.expr,) if node.param is None else (node.expr, node.param))
+        case BinaryExpr():
+            return _are_settled((node.lhs, node.rhs))
+    return False
+
+
+def _are_settled(nodes: Sequence[Node]) -> bool:
+    """Whether some of them change with the steps, and the others are literals."""
+    changing = [node for node in nodes if not isinstance(node, NumberLiteral | StringLiteral)]
+    return bool(changing) and all(map(_is_settled, changing))
 
 
 def parts_of(node: Node) -> list[Node]:
