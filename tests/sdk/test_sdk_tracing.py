@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from collections import Counter
 
@@ -384,6 +385,27 @@ def test_arguments_win_over_ours_over_opentelemetrys(monkeypatch):
 
 def test_options_and_settings_have_the_same_names():
     assert set(Options.__annotations__) == set(Settings.__dataclass_fields__) - {"service"}
+
+
+def test_a_traced_function_is_of_the_kind_that_it_was():
+    """pytest's fixtures and web frameworks' dependencies look at that."""
+
+    @vedette.traced
+    def some():
+        yield 1
+
+    @vedette.traced("others")
+    async def others():
+        yield 1
+
+    @vedette.traced
+    async def work():
+        return 1
+
+    assert inspect.isgeneratorfunction(some)
+    assert inspect.isasyncgenfunction(others)
+    assert inspect.iscoroutinefunction(work)
+    assert list(some()) == [1]
 
 
 def test_an_abandoned_async_generator_does_not_raise():

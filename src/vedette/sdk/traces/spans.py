@@ -95,17 +95,12 @@ def _wrap(function: Any, name: str, attributes: dict[str, Any]) -> Any:
 
         return call_async
     if inspect.isasyncgenfunction(function):
-
-        @wraps(function)
-        def iterate_async(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            return _iterate_async(function(*args, **kwargs), name, attributes)
-
-        return iterate_async
+        return _iterating_async(function, name, attributes)
     if inspect.isgeneratorfunction(function):
 
         @wraps(function)
-        def iterate(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            return _iterate(function(*args, **kwargs), name, attributes)
+        def iterate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            return (yield from _iterate(function(*args, **kwargs), name, attributes))
 
         return iterate
 
@@ -166,23 +161,28 @@ def _iterate(generator: Any, name: str, attributes: dict[str, Any]) -> Generator
         held.end()
 
 
-async def _iterate_async(generator: Any, name: str, attributes: dict[str, Any]) -> AsyncIterator[Any]:
-    held = _start(name, attributes)
-    step: Callable[[], Any] = partial(generator.asend, None)
-    try:
-        while True:
-            with _current(held):
+def _iterating_async(function: Any, name: str, attributes: dict[str, Any]) -> Any:
+    @wraps(function)
+    async def iterate(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        generator = function(*args, **kwargs)
+        held = _start(name, attributes)
+        step: Callable[[], Any] = partial(generator.asend, None)
+        try:
+            while True:
+                with _current(held):
+                    try:
+                        value = await step()
+                    except StopAsyncIteration:
+                        return
                 try:
-                    value = await step()
-                except StopAsyncIteration:
-                    return
-            try:
-                sent = yield value
-                step = partial(generator.asend, sent)
-            except GeneratorExit:
-                await generator.aclose()
-                raise
-            except BaseException as error:  # noqa: BLE001 - thrown in by the consumer: it belongs to the generator
-                step = partial(generator.athrow, error)
-    finally:
-        held.end()
+                    sent = yield value
+                    step = partial(generator.asend, sent)
+                except GeneratorExit:
+                    await generator.aclose()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - thrown in by the consumer: it belongs to the generator
+                    step = partial(generator.athrow, error)
+        finally:
+            held.end()
+
+    return iterate
