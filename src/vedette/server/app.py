@@ -20,6 +20,7 @@ from vedette.server.api.build import build_api, is_question
 from vedette.server.api.compat.prometheus.direct import answers_at_once
 from vedette.server.api.context import Services
 from vedette.server.api.names import KnownNames
+from vedette.server.background import background
 from vedette.server.backup import BackupDesk
 from vedette.server.control.identity import Authenticator
 from vedette.server.control.log_levels import LevelTable
@@ -51,8 +52,6 @@ from vedette.server.wal.segments import WalFolder
 from vedette.server.wal.writer import WalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from vedette.server.api.names import Application
     from vedette.server.control.identity import AuthMode
     from vedette.server.ingest.grpc.server import GrpcServer
@@ -87,7 +86,7 @@ async def serve(settings: Settings) -> None:
         engine = Engine(settings.engine_url)
         cleanup.push_async_callback(engine.close)
         reader = Reader(engine, _limits(settings))
-        await _background(cleanup, _prepare(engine, reader))
+        await background(cleanup, _prepare(engine, reader))
 
         folder = WalFolder(settings.wal_dir)
         wal = _open_wal(cleanup, settings, folder, telemetry)
@@ -112,9 +111,9 @@ async def serve(settings: Settings) -> None:
             stopping=stop,
         )
         await _open_doors(cleanup, services, levels)
-        await _background(cleanup, services.backups.run(partial(_forget, services)))
-        await _background(cleanup, rules.run())
-        await _background(cleanup, _begin(readiness, settings))
+        await background(cleanup, services.backups.run(partial(_forget, services)))
+        await background(cleanup, rules.run())
+        await background(cleanup, _begin(readiness, settings))
         await stop.wait()
         log.info("Stopping: no new requests, those under way are finished.")
 
@@ -141,7 +140,7 @@ async def _open_ingest(
     wal, limits = into
     ledger = Ledger(wal, telemetry)
     cleanup.push_async_callback(ledger.flush)
-    await _background(cleanup, ledger.run())
+    await background(cleanup, ledger.run())
     deltas = DeltaStreams(settings.delta_file, settings.otlp_delta_memory)
     cleanup.callback(deltas.save)
     telemetry.watch(lambda: [("vedette_otlp_delta_streams", "Delta streams that are summed.", "gauge", deltas.streams)])
@@ -164,7 +163,7 @@ async def _open_metrics(cleanup: AsyncExitStack, settings: Settings, engine: Eng
         max_cached_samples=settings.metrics_cache // _CACHED_SAMPLE_BYTES,
         start_times=options.start_times,
     )
-    await _background(cleanup, store.run())
+    await background(cleanup, store.run())
     return MetricQueries(
         engine,
         store,
@@ -232,17 +231,6 @@ async def _listen(server: HttpServer | GrpcServer, address: Address, what: str, 
             f"Cannot listen on {address} for {what}: {error.strerror}. "
             f"Stop what uses it, or choose another address with {flag}."
         ) from error
-
-
-async def _background(cleanup: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.create_task(work)
-
-    async def end() -> None:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    cleanup.push_async_callback(end)
 
 
 async def _prepare(engine: Engine, reader: Reader) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from vedette.errors import StartError
 from vedette.server.process import EXIT_START_FAILED, PARENT_VARIABLE, SETTINGS_VARIABLE, set_up_logging
+from vedette.server.settings import Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,8 @@ _STEADY_SECONDS = 30.0
 _FINAL = {"engine": {2, 10, 12, 13}, "server": {EXIT_START_FAILED}, "worker": {EXIT_START_FAILED}}
 _STOP_SECONDS = {"server": 6.0, "worker": 6.0, "engine": 3.0}
 _READINGS_SECONDS = 5.0
-_PATIENCE_SECONDS = 2.0
-"""How long the worker waits for the engine before it is started anyway."""
+_PATIENCE_SECONDS = 3.0
+"""How long the worker waits for the others before it is started anyway."""
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -46,8 +47,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class _Child:
     name: str
     command: Sequence[str]
-    after: Path | None = None
-    """A socket that it works with: it is first started when somebody listens there."""
+    after: Path | Address | None = None
+    """It is first started when somebody listens there."""
     process: asyncio.subprocess.Process | None = None
     started_at: float = 0.0
     restarts: int = 0
@@ -94,9 +95,16 @@ def _children(settings: Settings) -> list[_Child]:
             if settings.engine_tcp_password_file:
                 command += ["--tcp-password-file", settings.engine_tcp_password_file]
         children.insert(0, _Child("engine", command))
-        # Loading takes a core for a second. The others are waited for, and the worker has nothing to do before them.
-        worker.after = settings.engine_socket
+        # Starting takes a core for half a second, and the worker has nothing to do before the engine is there. It waits
+        # for the server as well, unless all is ready only when the worker has made tables or loaded the log.
+        worker.after = settings.engine_socket if _has_to_catch_up(settings) else settings.listen
     return children
+
+
+def _has_to_catch_up(settings: Settings) -> bool:
+    """Whether there is something that only the worker can do before the platform is ready."""
+    tables, left_behind = settings.data_dir / "engine" / "store", settings.wal_dir
+    return not tables.exists() or any(left_behind.glob("*.wal")) or any(left_behind.glob("*.open"))
 
 
 class _Tree:
@@ -168,12 +176,15 @@ class _Tree:
             temporary.replace(run_dir / "supervisor.prom")
 
 
-async def _wait_for(path: Path) -> None:
-    """Wait until somebody listens on a socket, within bounds."""
+async def _wait_for(place: Path | Address) -> None:
+    """Wait until somebody listens there, within bounds."""
     until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
         try:
-            _, writer = await asyncio.open_unix_connection(path)
+            if isinstance(place, Address):
+                _, writer = await asyncio.open_connection(place.host, place.port)
+            else:
+                _, writer = await asyncio.open_unix_connection(place)
         except OSError:
             await asyncio.sleep(0.05)
         else:

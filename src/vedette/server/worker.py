@@ -6,38 +6,30 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import signal
 import time
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vedette.errors import EngineError, QueryLimit, Unavailable, VedetteError
+from vedette.server.background import background
 from vedette.server.backup import BackupClerk, remove_half_backups
-from vedette.server.control.store import open_control
 from vedette.server.engine.client import Engine
-from vedette.server.engine.formats import LEDGER, by_name
+from vedette.server.engine.formats import LEDGER
 from vedette.server.engine.migrate import migrate, prepare_format
 from vedette.server.engine.rollups import EdgeRoller
 from vedette.server.engine.rollups.tiers import TierRoller
-from vedette.server.ingest.otlp import canonical, is_nested, stamped
-from vedette.server.ingest.series_limit import SeriesLimits, SeriesRefusals
-from vedette.server.scrape.host import HostCollector
-from vedette.server.scrape.manager import ScrapeManager
-from vedette.server.scrape.registered import RegisteredScraper
+from vedette.server.ingest.otlp import canonical, is_nested
 from vedette.server.telemetry import write_exposition
 from vedette.server.upkeep.budgets import Budgets
 from vedette.server.wal.loader import Loader
 from vedette.server.wal.quarantine import Quarantine
 from vedette.server.wal.segments import WalFolder, sync_filesystem
-from vedette.server.wal.writer import WalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from vedette.server.scrape.series import Batch
     from vedette.server.settings import Settings
     from vedette.server.telemetry import Reading
     from vedette.server.wal.quarantine import LedgerLine
@@ -49,8 +41,6 @@ log = logging.getLogger(__name__)
 _ENGINE_POLL_SECONDS = 0.05
 _MIGRATION_RETRY_SECONDS = 5.0
 _READINGS_SECONDS = 2.0
-_SCRAPE_PATIENCE = 3
-"""How much older segments of scrapes may be: targets answer all the time, and every insert has a cost of its own."""
 
 
 async def work(settings: Settings) -> None:
@@ -97,74 +87,22 @@ async def work(settings: Settings) -> None:
         )
         for name in await asyncio.to_thread(remove_half_backups, settings.backup_path):
             log.warning("Removed the unfinished backup %s.", name)
-        await _background(cleanup, BackupClerk(engine, settings, loader, folder).run())
+        await background(cleanup, BackupClerk(engine, settings, loader, folder).run())
         tiers = TierRoller(engine, settings.metrics_rollup_delay)
         budgets = Budgets(engine, settings, record, tiers)
         if embedded:
-            await _background(cleanup, _repeat(settings.upkeep_interval, budgets.enforce, "keep the byte budgets"))
-        await _background(cleanup, _repeat(settings.upkeep_interval, tiers.roll, "sum up metrics"))
+            await background(cleanup, _repeat(settings.upkeep_interval, budgets.enforce, "keep the byte budgets"))
+        await background(cleanup, _repeat(settings.upkeep_interval, tiers.roll, "sum up metrics"))
         roller = EdgeRoller(engine)
-        await _background(cleanup, _repeat(settings.upkeep_interval, roller.roll, "close the service graph"))
-        await _background(cleanup, _show(loader, settings, folder))
-        await _background(cleanup, scrape_loader.run(stop))
+        await background(cleanup, _repeat(settings.upkeep_interval, roller.roll, "close the service graph"))
+        await background(cleanup, _show(loader, settings, folder))
+        await background(cleanup, scrape_loader.run(stop))
         if settings.scrape_config or settings.host_metrics or settings.scrape_registered:
-            await _scrape(cleanup, settings, scrape_folder, SeriesLimits(engine, settings.tenant_max_series), record)
+            # Most installations are without it, and it brings what takes half a second to load.
+            from vedette.server.scraping import scrape  # noqa: PLC0415
+
+            await scrape(cleanup, settings, scrape_folder, engine, record)
         await loader.run(stop)
-
-
-async def _scrape(
-    cleanup: AsyncExitStack,
-    settings: Settings,
-    folder: WalFolder,
-    limits: SeriesLimits,
-    record: Callable[[Sequence[LedgerLine], str], Awaitable[None]],
-) -> None:
-    """Scrape what the configuration names, and measure the machine, through a log of their own."""
-    wal = WalWriter(
-        folder,
-        segment_bytes=settings.wal_segment_bytes,
-        segment_age=_SCRAPE_PATIENCE * settings.wal_segment_age,
-        max_bytes=settings.wal_max_bytes,
-        sync_interval=settings.wal_sync.interval_seconds,
-    )
-    wal.start()
-    cleanup.push_async_callback(wal.close)
-    told, samples = by_name("remote_write").code, by_name("samples").code
-
-    refusals = SeriesRefusals(record)
-    await _background(cleanup, refusals.run())
-
-    async def write(tenant: str, batch: Batch) -> None:
-        # In this order: samples go by the ids of series that the log has told of.
-        if batch.told_rows:
-            admitted = await limits.admit(tenant, b"".join(batch.told))
-            refusals.add(tenant, limits, admitted)
-            if batch.told_rows > admitted.rows:
-                await wal.append(told, tenant, batch.told_rows - admitted.rows, stamped(tenant, admitted.message))
-        if batch.sample_rows:
-            known = await limits.known_samples(tenant, batch.samples)
-            refusals.add(tenant, limits, known)
-            if batch.sample_rows > known.samples:
-                await wal.append(samples, tenant, batch.sample_rows - known.samples, stamped(tenant, known.message))
-
-    tenant = settings.scrape_tenant
-    if settings.host_metrics:
-        await _background(cleanup, HostCollector(partial(write, tenant), tenant, settings.host_metrics).run())
-    if settings.scrape_registered:
-        control = open_control(settings.control_database)
-        cleanup.callback(control.close)
-        registered = RegisteredScraper(
-            control.registry,
-            write,
-            settings.run_dir / "registered.json",
-            interval_seconds=settings.scrape_registered,
-            max_body_bytes=settings.max_body_bytes,
-        )
-        await _background(cleanup, registered.run())
-    if settings.scrape_config:
-        path = Path(os.path.expanduser(settings.scrape_config))  # noqa: PTH111, ASYNC240 - no file is touched
-        state, server = settings.run_dir / "scrape.json", str(settings.scrape_dns_server or "")
-        await _background(cleanup, ScrapeManager(path, partial(write, tenant), state, tenant, server).run())
 
 
 def _nothing() -> None:
@@ -243,14 +181,3 @@ def _readings(loader: Loader, folder: WalFolder) -> list[Reading]:
         ("vedette_quarantine_files", "Files in quarantine.", "gauge", len(files)),
         ("vedette_quarantine_bytes", "Bytes in quarantine.", "gauge", sum(file.st_size for file in files)),
     ]
-
-
-async def _background(cleanup: AsyncExitStack, work_: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.create_task(work_)
-
-    async def end() -> None:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    cleanup.push_async_callback(end)
