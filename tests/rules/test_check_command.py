@@ -26,8 +26,31 @@ _BAD_RULES = {
     "groups: [{name: g, interval: often}]": "'often', which is not a duration",
     "groups: [{name: g, rules: [{record: a, expr: up, labels: {__name__: b}}]}]": "'__name__' is no name for a label",
     "groups: [": "not valid YAML",
+    "groups: {}": "groups must be a list",
+    "groups: [{name: g, rules: [{record: a, expr: up, record: b}]}]": "line 1: 'record' is set twice",
 }
 _BAD_CONFIGS = {
+    "[]": "must be a mapping, and is list",
+    "scrape_configs: {}": "scrape_configs must be a list",
+    "global: {scrape_interval: 9s}\nglobal: {}": "line 2: 'global' is set twice",
+    "global: {scrape_interval: 5s, scrape_timeout: 9s}": "global: scrape_timeout is longer",
+    "rule_files: [/nowhere/rules.yml]": "there is no file /nowhere/rules.yml",
+    "remote_write: [{}]": "remote_write[0]: url is missing",
+    "remote_read: [{url: 'http://a', name: x}, {url: 'http://b', name: x}]": "remote_read[1]: the name 'x' is taken",
+    "alerting: {alertmanager: []}": "alerting: field alertmanager is unknown",
+    "alerting: {alertmanagers: [{api_version: v3}]}": "api_version is 'v3'",
+    "scrape_configs: [{job_name: a, scrape_interval: ''}]": "scrape_interval is ''",
+    "scrape_configs: [{job_name: a, params: {module: ping}}]": "params: module must be a list",
+    "scrape_configs: [{job_name: a, static_configs: [{targets: ['http://b:1']}]}]": "'http://b:1' is no host with a port",
+    "scrape_configs: [{job_name: a, file_sd_configs: [{files: ['*/b.json']}]}]": "file_sd_configs[0]: '*/b.json'",
+    "scrape_configs: [{job_name: a, http_sd_configs: [{url: 'http://'}]}]": "which names no host",
+    "scrape_configs: [{job_name: a, relabel_configs: [{action: labeldrop, regex: b, separator: c}]}]": "and no separator",
+    "scrape_configs: [{job_name: a, relabel_configs: [{action: keepequal, source_labels: [b], target_label: c, regex: d}]}]": (
+        "source_labels and target_label only, and no regex"
+    ),
+    "scrape_configs: [{job_name: a, relabel_configs: [{action: lowercase, target_label: b, replacement: c}]}]": (
+        "action lowercase takes no replacement"
+    ),
     "scrape_configs: [{static_configs: []}]": "has no job_name",
     "scrape_configs: [{job_name: a}, {job_name: a}]": "two jobs named 'a'",
     "scrape_configs: [{job_name: a, scrape_interval: soon}]": "job 'a': scrape_interval is 'soon'",
@@ -36,6 +59,16 @@ _BAD_CONFIGS = {
     "scrape_configs: [{job_name: a, relabel_configs: [{action: keep, regex: '('}]}]": "relabel_configs[0]: regex '('",
     "scrape_configs: [{job_name: a, relabel_configs: [{action: jump}]}]": "action 'jump' is none of",
 }
+
+
+_GOOD_CONFIGS = (
+    "",
+    "global: {scrape_interval: 0s}",
+    "scrape_configs: [{job_name: a, scrape_timeout: 0s, file_sd_configs: [{files: ['*.json'], refresh_interval: 0s}]}]",
+    "remote_write: [{url: 'http://a'}, {url: 'http://a'}]",
+    "rule_files: [/nowhere/*.yml]",
+    "scrape_configs: [{job_name: a, relabel_configs: [{action: Lowercase, source_labels: [b], target_label: c}]}]",
+)
 
 
 def _check(kind: str, path: Any) -> Any:
@@ -57,6 +90,15 @@ def test_good_files_pass(tmp_path):
     found = _check("config", config)
     assert found.exit_code == 0
     assert found.stdout.splitlines() == [f"{config}: 1 jobs", f"{tmp_path / 'rules.yml'}: 2 rules"]
+
+
+@pytest.mark.parametrize("text", _GOOD_CONFIGS)
+def test_configurations_that_prometheus_takes_are_taken(tmp_path, text):
+    path = tmp_path / "file.yml"
+    path.write_text(text)
+    found = _check("config", path)
+    assert found.exit_code == 0, found.output
+    assert _promtool("config", path) in {0, None}
 
 
 def test_what_prometheus_takes_is_taken_with_a_hint(tmp_path):

@@ -33,7 +33,7 @@ def config(files: Files) -> None:
             found = load_config(path)
             typer.echo(f"{path}: {len(found.jobs)} jobs")
             for pattern in found.rule_files:
-                for rule_file in sorted(Path(pattern).parent.glob(Path(pattern).name)):
+                for rule_file in _matching(pattern):
                     _tell(rule_file, load_rules(rule_file))
         except SettingsError as error:
             typer.echo(f"{path}: {error}", err=True)
@@ -56,6 +56,13 @@ def rules(files: Files) -> None:
             failed = True
     if failed:
         raise typer.Exit(1)
+
+
+def _matching(pattern: str) -> list[Path]:
+    found = sorted(Path(pattern).parent.glob(Path(pattern).name))
+    if not found and not set(pattern) & set("*?["):
+        raise SettingsError(f"rule_files: there is no file {pattern}.")
+    return found
 
 
 def _tell(path: Path, groups: Sequence[RuleGroup]) -> None:

@@ -14,6 +14,7 @@ from vedette.server.query.promql.gotext import parse_duration
 from vedette.server.query.promql.parser import parse
 from vedette.server.rules.template_functions import check_template
 from vedette.server.rules.templates import TemplateError
+from vedette.server.rules.yaml_text import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ def parse_rules(text: str) -> tuple[RuleGroup, ...]:
         SettingsError: something in it is wrong; the message says where.
     """
     try:
-        document = yaml.safe_load(text)
+        document = read_yaml(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"The rule file is not valid YAML: {error}") from error
     top = _mapping(document if document is not None else {}, "the rule file", {"groups"})
@@ -159,7 +160,9 @@ def _mapping(item: Any, where: str, known: set[str]) -> dict[str, Any]:  # noqa:
 
 
 def _list(found: dict[str, Any], name: str, where: str) -> list[Any]:
-    items = found.get(name) or []
+    items = found.get(name)
+    if items is None:
+        return []
     if not isinstance(items, list):
         raise SettingsError(f"{where}: {name} must be a list.")
     return items

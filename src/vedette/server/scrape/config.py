@@ -10,8 +10,10 @@ import yaml
 
 from vedette.errors import SettingsError
 from vedette.server.query.promql.labels import InvalidRegex, compile_regex
+from vedette.server.rules.yaml_text import read_yaml
 from vedette.server.scrape.client_config import CLIENT_FIELDS, CLIENT_REFUSED, ClientConfig, read_client
 from vedette.server.scrape.discovery.config import DISCOVERY_FIELDS, DISCOVERY_REFUSED, Discovery, read_discovery
+from vedette.server.scrape.other_parts import check_other_parts
 from vedette.server.scrape.relabel import ACTIONS, Rule
 from vedette.server.scrape.section import Section
 
@@ -66,6 +68,12 @@ _REFUSED = {
     "native_histogram_min_bucket_factor": "native histograms are kept as they come",
     "scrape_failure_log_file": "failures are in Vedette's own log and on /api/v1/targets",
 }
+
+_ONLY: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("labeldrop", "labelkeep"), ("regex",)),
+    **dict.fromkeys(("keepequal", "dropequal"), ("source_labels", "target_label")),
+}
+"""The fields of some actions of relabeling, which have no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +149,16 @@ def parse_config(text: str, folder: Path) -> ScrapeConfig:
         SettingsError: something in it is wrong; the message says where.
     """
     try:
-        document = yaml.safe_load(text) or {}
+        document = read_yaml(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"The configuration is not valid YAML: {error}") from error
     top = Section(document, "the configuration", folder)
     top.only(_TOP)
     common = top.section("global")
     common.only(_GLOBAL, _REFUSED)
+    if common.seconds("scrape_timeout", 0.0) > common.seconds("scrape_interval", 60.0):
+        raise SettingsError(f"{common.where}: scrape_timeout is longer than scrape_interval.")
+    check_other_parts(top)
     jobs = [_job(section, common) for section in [*top.sections("scrape_configs"), *_of_files(top)]]
     names = [job.name for job in jobs]
     for name in names:
@@ -164,7 +175,7 @@ def _of_files(top: Section) -> list[Section]:
         for name in sorted(glob.glob(str(top.folder / pattern))):  # noqa: PTH207 - an absolute pattern
             path = Path(name)
             try:
-                document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+                document = read_yaml(path.read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
                 raise SettingsError(f"Cannot read {name}: {error}") from error
             section = Section(document, name, path.parent)
@@ -189,7 +200,7 @@ def _job(section: Section, common: Section) -> Job:
             raise SettingsError(f"job {name!r}: scrape_timeout is longer than scrape_interval.")
         limit = own
     full.one_of("metric_name_validation_scheme", ("utf8",), "utf8")
-    params = section.section("params").value
+    params = section.section("params")
     native = full.flag("scrape_native_histograms", default=False)
     return Job(
         name=name,
@@ -197,7 +208,7 @@ def _job(section: Section, common: Section) -> Job:
         timeout_seconds=limit,
         path=section.text("metrics_path", "/metrics"),
         scheme=section.one_of("scheme", ("http", "https"), "http"),
-        params=tuple((key, tuple(map(str, values))) for key, values in params.items()),
+        params=tuple((key, params.texts(key)) for key in params.value),
         protocols=_protocols(full, native=native),
         fallback_protocol=section.one_of("fallback_scrape_protocol", ("", *PROTOCOLS)),
         escaping=full.one_of("metric_name_escaping_scheme", _ESCAPINGS, _ESCAPINGS[0]),
@@ -244,6 +255,12 @@ def read_rule(section: Section) -> Rule:
     to_label = {"replace", "hashmod", "lowercase", "uppercase", "keepequal", "dropequal"}
     if action in to_label and not section.text("target_label"):
         raise SettingsError(f"{section.where}: action {action} needs a target_label.")
+    if others := sorted(set(section.value) - {"action", *_ONLY[action]}) if action in _ONLY else []:
+        raise SettingsError(
+            f"{section.where}: action {action} takes {' and '.join(_ONLY[action])} only, and no {', '.join(others)}."
+        )
+    if action in {"lowercase", "uppercase"} and section.text("replacement", "$1") != "$1":
+        raise SettingsError(f"{section.where}: action {action} takes no replacement.")
     if action == "hashmod" and not section.count("modulus"):
         raise SettingsError(f"{section.where}: action hashmod needs a modulus above 0.")
     return Rule(

@@ -44,7 +44,9 @@ class Section:
 
     def list_(self, name: str) -> list[Any]:
         """A list; empty if it is not there."""
-        found = self.value.get(name) or []
+        found = self.value.get(name)
+        if found is None:
+            return []
         if not isinstance(found, list):
             raise SettingsError(f"{self.where}: {name} must be a list.")
         return found
@@ -95,11 +97,11 @@ class Section:
         return size
 
     def seconds(self, name: str, default: float) -> float:
-        """A duration above 0."""
-        found = self.text(name)
-        if not found:
+        """A duration; 0 is the default."""
+        if self.value.get(name) is None:
             return default
+        found = self.text(name)
         seconds = parse_duration_seconds(found)
-        if not seconds:
+        if seconds is None:
             raise SettingsError(f"{self.where}: {name} is {found!r}, which is not a duration such as 15s or 1m.")
-        return seconds
+        return seconds or default

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from vedette.errors import SettingsError
 from vedette.server.scrape.client_config import CLIENT_FIELDS, CLIENT_REFUSED, ClientConfig, read_client
@@ -35,6 +37,9 @@ DISCOVERY_REFUSED = {f"{name}_sd_configs": _WAYS for line in _OTHERS for name in
 KUBERNETES_ROLES = ("node", "pod", "service", "endpoints", "endpointslice", "ingress")
 _DNS_TYPES = ("SRV", "A", "AAAA", "MX", "NS")
 _MAX_PORT = 65535
+
+_FILES = re.compile(r"[^*]*(?:\*[^/]*)?\.(?:json|yml|yaml|JSON|YML|YAML)")
+"""File names of Prometheus' `file_sd_configs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,9 @@ def read_discovery(section: Section) -> Discovery:
     for item in section.sections("static_configs"):
         item.only({"targets", "labels"})
         labels = item.section("labels").value
+        for target in item.texts("targets"):
+            if not target or "/" in target:
+                raise SettingsError(f"{item.where}: {target!r} is no host with a port, such as localhost:9100.")
         groups.append((item.texts("targets"), tuple((str(key), str(value)) for key, value in labels.items())))
     files = []
     for item in section.sections("file_sd_configs"):
@@ -99,8 +107,10 @@ def read_discovery(section: Section) -> Discovery:
         if not item.list_("files"):
             raise SettingsError(f"{item.where}: files is missing.")
         for name in item.texts("files"):
-            if not name.endswith((".json", ".yml", ".yaml", "*")):
-                raise SettingsError(f"{item.where}: {name!r} does not end with .json, .yml or .yaml.")
+            if not _FILES.fullmatch(name):
+                raise SettingsError(
+                    f"{item.where}: {name!r} does not end with .json, .yml or .yaml, or has * before its last part."
+                )
             files.append(str(item.folder / name))
     return Discovery(
         tuple(groups),
@@ -116,6 +126,8 @@ def _http(section: Section) -> Http:
     url = section.text("url")
     if not url.startswith(("http://", "https://")):
         raise SettingsError(f"{section.where}: url is {url!r}, and must begin with http:// or https://.")
+    if not urlsplit(url).hostname:
+        raise SettingsError(f"{section.where}: url is {url!r}, which names no host.")
     return Http(url, section.seconds("refresh_interval", 60.0), read_client(section))
 
 
