@@ -346,6 +346,28 @@ def test_workers_that_are_recycled_leave_one_sum(programs):
         assert f"{line}\n" in result.stdout, line
 
 
+@pytest.mark.parametrize("where", ["main module", "initializer"])
+def test_children_of_a_fork_server_deliver_what_they_did(programs, collector, where):
+    """They end without atexit. A fork server is what Python 3.14 starts processes by."""
+    settings = 'vedette.configure("x", log_format="none", process_metrics=False)'
+    programs.run(
+        f"""
+        import multiprocessing, vedette
+        def configure(): {settings}
+        if {where == "main module"}: configure()
+        def job(number):
+            with vedette.span("job", number=number): vedette.get_logger().info("done")
+        if __name__ == "__main__":
+            from concurrent.futures import ProcessPoolExecutor
+            context = multiprocessing.get_context("forkserver")
+            initializer = {"None" if where == "main module" else "configure"}
+            with ProcessPoolExecutor(1, mp_context=context, initializer=initializer) as pool: list(pool.map(job, range(4)))
+        """
+    )
+    assert sorted(attributes_of(span)["number"] for span in collector.spans) == [0, 1, 2, 3]
+    assert len(collector.logs) == 4
+
+
 def test_a_pool_that_is_terminated_delivers_what_its_workers_did(programs, collector):
     """Its workers get SIGTERM while they end by themselves."""
     programs.run(

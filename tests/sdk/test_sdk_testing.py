@@ -86,6 +86,11 @@ def test_fine(telemetry):
 def test_over(telemetry):
     for _ in range(3):
         with vedette.span("one"): pass
+
+@pytest.mark.telemetry_budget(logs=1)
+class TestAlike:
+    def test_unasked(self):
+        for _ in range(2): vedette.get_logger().info("said")
 """
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -95,8 +100,9 @@ def test_over(telemetry):
     result = subprocess.run(
         [*command, str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
     )
-    assert "1 passed, 1 error" in result.stdout or "2 passed, 1 error" in result.stdout, result.stdout
+    assert "3 passed, 2 errors" in result.stdout, result.stdout
     assert "Over the telemetry budget: spans: 3 of 1" in result.stdout
+    assert "Over the telemetry budget: logs: 2 of 1" in result.stdout
 
 
 UNCHANGED = {

@@ -219,6 +219,7 @@ def configure(service: str | None = None, /, **options: Unpack[Options]) -> None
         _runtime = Runtime(settings, provider)
         _hook()
         _runtime.start()
+        _begin_in_multiprocessing_child()
 
 
 def _install_provider(found: resources.Resource, settings: Settings) -> TracerProvider:
@@ -359,12 +360,24 @@ def _flush_at_multiprocessing_end() -> None:
         util.register_after_fork(_finish, _Finish.register)
 
 
+def _begin_in_multiprocessing_child() -> None:
+    """Where `configure` is called by a child itself: one of a fork server ends without atexit, too."""
+    process: Any = sys.modules.get("multiprocessing.process")
+    if process is None:
+        return
+    if process.parent_process() is not None:
+        _finish.register()
+    elif getattr(process.current_process(), "_inheriting", False):  # it loads the main module, before it begins
+        _flush_at_multiprocessing_end()
+
+
 class _Finish:
     """Something that `multiprocessing` can hold weakly and call in its children."""
 
     def register(self) -> None:
         """Ask for `shutdown` at the end of this child."""
-        util: Any = sys.modules["multiprocessing.util"]
+        from multiprocessing import util  # noqa: PLC0415 - it is there, in a child of its own
+
         util.Finalize(None, shutdown, exitpriority=-100)
 
 

@@ -29,6 +29,14 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests with the marker be captured, also those that do not ask for what was."""
+    for item in items:
+        names = getattr(item, "fixturenames", None)
+        if names is not None and "telemetry" not in names and item.get_closest_marker("telemetry_budget"):
+            names.append("telemetry")
+
+
 @pytest.fixture
 def telemetry(request: pytest.FixtureRequest) -> Iterator[Telemetry]:
     """What the test records."""
