@@ -15,6 +15,7 @@ from http2_client import (
     DATA,
     END_HEADERS,
     END_STREAM,
+    EXPORT,
     HEADERS,
     PADDED,
     PING,
@@ -90,6 +91,24 @@ def test_calls_side_by_side_are_all_kept(shared_platform, client):
     client.until(*streams)
     assert {client.answers[stream].status for stream in streams} == {"0"}
     shared_platform.eventually("SELECT count(DISTINCT name) FROM spans", len(streams), "h2-many")
+
+
+def test_fields_that_enter_no_table_are_read_anew_when_the_table_has_changed(shared_platform, client):
+    def text(value: str) -> bytes:
+        return bytes((len(value),)) + value.encode()
+
+    # The path as a literal that enters no table, as nghttp2 writes it; the tenant as an entry of the table, or by its place.
+    plain = b"\x83\x86\x14" + text(EXPORT) + b"\x0f\x10" + text("application/grpc")
+    newest = plain + b"\xbe"
+    adding = {tenant: plain + b"\x40" + text("x-scope-orgid") + text(tenant) for tenant in ("h2-first", "h2-second")}
+    blocks = [adding["h2-first"], newest, newest, adding["h2-second"], newest, newest]
+    for number, block in enumerate(blocks):
+        stream = 2 * number + 1
+        client.send(frame(HEADERS, END_HEADERS, stream, block))
+        client.send(frame(DATA, END_STREAM, stream, message(spans(f"{number}"))))
+        assert client.until(stream).status == "0"
+    for tenant, names in (("h2-first", "012"), ("h2-second", "345")):
+        shared_platform.eventually("SELECT arrayStringConcat(arraySort(groupArray(name))) FROM spans", names, tenant)
 
 
 def test_a_long_message_goes_through_windows(shared_platform, client):

@@ -33,6 +33,7 @@ _WINDOW: Final = 4 << 20
 _MOST_STREAMS: Final = 1000
 _MOST_HEADER_BYTES: Final = 16 << 10
 _MOST_HEADS: Final = 64
+_KEPT_BLOCK_BYTES: Final = 512
 _MESSAGE_HEAD: Final = 5
 _CALM_SECONDS: Final = 10.0
 _MOST_FREE: Final = 5000
@@ -272,22 +273,29 @@ class Connection(asyncio.Protocol):
             self._open(id_, first_flags, block)
 
     def _head(self, block: bytes) -> Head:
-        """The fields of a block. Blocks that only point into the table come again until the table changes."""
+        """The fields of a block. Blocks that change nothing in the table come again until it changes."""
         head = self._heads.get(block)
         if head is not None:
             return head
+        table = self._decoder.header_table
+        before = self._newest_entry(), len(table.dynamic_entries), table.maxsize
         try:
             head = head_of(self._decoder.decode(block, raw=True))
         except OversizedHeaderListError as error:
             raise ConnectionFault(frames.ENHANCE_YOUR_CALM, "too many header fields") from error
         except (HPACKError, UnicodeError) as error:
             raise ConnectionFault(frames.COMPRESSION_ERROR, f"header fields cannot be read: {error}") from error
-        if block and min(block) >= 0x80:  # noqa: PLR2004 - the bit of a field that is in the table
-            if len(self._heads) < _MOST_HEADS:
-                self._heads[block] = head
-        else:
+        newest, *sizes = before
+        if self._newest_entry() is not newest or [len(table.dynamic_entries), table.maxsize] != sizes:
             self._heads.clear()
+        elif len(self._heads) < _MOST_HEADS and len(block) <= _KEPT_BLOCK_BYTES:
+            self._heads[block] = head
         return head
+
+    def _newest_entry(self) -> object:
+        """What was put into the table last: an object of its own for each time that something was."""
+        entries = self._decoder.header_table.dynamic_entries
+        return entries[0] if entries else None
 
     def _open(self, id_: int, flags: int, block: bytes) -> None:
         head = self._head(block)
