@@ -66,6 +66,7 @@ class _Compiled:
         with _LOCK:
             if self._dispatcher is None:
                 import numba  # noqa: PLC0415 - the point of this module
+                from numba.core import cpu  # noqa: PLC0415
 
                 # The compiler knows the functions that this one calls only as its own.
                 around = self.__wrapped__.__globals__
@@ -74,6 +75,8 @@ class _Compiled:
                         around[name] = called.dispatcher()
                 # Nothing calls by C, and each way to be called is compiled on its own.
                 options = {"nogil": True, "no_cfunc_wrapper": True} | self._options
+                if not hasattr(cpu.CPUTargetOptions, "_nrt"):  # numba's own: without it functions are only slower
+                    options.pop("_nrt", None)
                 try:
                     made = numba.njit(self.__wrapped__, cache=True, **options)
                 except RuntimeError:  # there is no folder that the compiler may write
