@@ -15,6 +15,7 @@ from opentelemetry import trace as trace_api
 
 from vedette.sdk import resource as resources
 from vedette.sdk import settings as settings_of
+from vedette.sdk import signals
 from vedette.sdk.guard import fault, tell
 from vedette.sdk.logs.logger import desk, log_failure
 from vedette.sdk.metrics import prometheus
@@ -189,6 +190,7 @@ class Runtime:
 _runtime: Runtime | None = None
 _provider: TracerProvider | None = None
 _closing: list[None] = []  # one for each call of `shutdown` that is going on
+_noticed: list[int] = []  # signals that were
 _awaiting: list[int] = []  # the signal that ends the process after them
 _lock = threading.RLock()
 _hooked = False
@@ -312,6 +314,7 @@ def _on_terminate(number: int, _frame: FrameType | None) -> None:
 
     One that comes while the SDK is closing (a pool's workers get it then) waits for that; another after it does not.
     """
+    _noticed.append(number)
     if _closing and not _awaiting:
         _awaiting.append(number)
         return
@@ -340,8 +343,9 @@ def _after_fork_in_parent() -> None:
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - a lock held in the parent stays locked for ever in the child
     _lock = threading.RLock()
-    _closing.clear()
-    _awaiting.clear()
+    for held in (_closing, _awaiting, _noticed):
+        held.clear()
+    signals.forget()
     active = _runtime
     if active is None:
         return
@@ -379,6 +383,8 @@ class _Finish:
         from multiprocessing import util  # noqa: PLC0415 - it is there, in a child of its own
 
         util.Finalize(None, shutdown, exitpriority=-100)
+        if signal.getsignal(signal.SIGTERM) is _on_terminate:
+            signals.watch([signal.SIGTERM], lambda: bool(_noticed))
 
 
 _finish = _Finish()
