@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from sdk_programs import STEADY, attributes_of
 
+from vedette.errors import SettingsError
 from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.exposition import exposition
 from vedette.sdk.metrics.gauges import Gauge
@@ -456,3 +457,24 @@ def test_any_label_and_help_survive_the_exposition(label, help_text, value):
     assert line.startswith('g{l="')
     shown = line[5 : line.rindex('"} ')]
     assert shown.replace("\\\\", "\0").replace("\\n", "\n").replace('\\"', '"').replace("\0", "\\") == label
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ("status", "Metric 'm_total': labels are a list of names, such as ['status']."),
+        (["a", "a"], "Metric 'm_total' with labels ('a', 'a'): each has a name of its own."),
+    ],
+)
+def test_wrong_labels_are_refused_and_leave_nothing(labels, said):
+    registry = Registry()
+    with pytest.raises(SettingsError) as refused:
+        registry.counter("m_total", labels=labels)
+    assert str(refused.value) == said
+    registry.counter("m_total", labels=["a"]).labels("x").inc()
+
+
+def test_a_label_may_have_any_name_of_prometheus():
+    counter = Registry().counter("m_total", labels=["self", "class"])
+    counter.labels(**{"self": "x", "class": "y"}).inc()
+    assert counter.labels("x", "y").value() == 1

@@ -77,7 +77,7 @@ class Labelled(Generic[M]):
         # Only strings are kept as keys here: 1, 1.0 and True are equal but are different label values.
         self._known: dict[str, Any] = {}
 
-    def labels(self, *values: Any, **named: Any) -> M:
+    def labels(self, /, *values: Any, **named: Any) -> M:
         """The series with these label values, in the order of the names or by name.
 
         Labels that are missing are empty; label sets beyond the limit share one series, whose values are
@@ -215,7 +215,11 @@ class Registry:
         Raises:
             SettingsError: the name or a label is malformed, or the name belongs to another kind of metric.
         """
+        if isinstance(labels, str):
+            raise SettingsError(f"Metric {name!r}: labels are a list of names, such as [{labels!r}].")
         names = tuple(labels)
+        if len(set(names)) < len(names):
+            raise SettingsError(f"Metric {name!r} with labels {names}: each has a name of its own.")
         if not _NAME.fullmatch(name) or any(not _LABEL.fullmatch(label) or label == "le" for label in names):
             raise SettingsError(f"Metric {name!r} with labels {names}: use letters, digits and underscores.")
         with self._lock:
