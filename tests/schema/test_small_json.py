@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -114,6 +114,7 @@ def _document(wire: str, rows: list[Any], resource: Any, scope: Any, url: str) -
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(spans=st.lists(_span, max_size=6), lines=st.lists(_line, max_size=6), around=st.tuples(_resource, _scope, _text))
+@example(spans=[], lines=[{"timeUnixNano": None, "body": {}}], around=(None, None, ""))
 async def test_the_rows_are_the_same(
     tenant: Tenant, spans: list[Any], lines: list[Any], around: tuple[Any, Any, str]
 ) -> None:

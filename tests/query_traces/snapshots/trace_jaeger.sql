@@ -1,11 +1,9 @@
 -- One trace of Jaeger's JSON for each trace, in the order of {trace_ids}.
 WITH
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (d -> multiIf(
-        d IN ('nan', '-nan'), '"NaN"', d = 'inf', '"Infinity"', d = '-inf', '"-Infinity"',
-        match(d, '^-?[0-9]+$'), concat(d, '.0'), d)) AS double_json,
+    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
     -- The attributes that are no strings are named in attribute_types.
-    ((text, typed, type) -> multiIf(NOT typed, toJSONString(text), type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
+    ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,
     ((key, type, value) -> concat('{"key":', toJSONString(key), ',"type":"', type, '","value":', value, '}')) AS tag,
     -- JavaScript loses digits of integers past 2^53; Jaeger writes those as strings.

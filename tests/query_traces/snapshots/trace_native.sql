@@ -1,80 +1,73 @@
--- A trace of few spans: its spans and what they say together, read once, as a JSON object without its opening brace. A
--- trace of more than {few:UInt64} gives nothing.
+-- The spans of one trace in the order of their start; `documents.py` says how a row is written as JSON.
 WITH
     (
-        SELECT (toUnixTimestamp64Nano(min(start)), toUnixTimestamp64Nano(max(end)), sum(span_count))
+        SELECT (toUnixTimestamp64Nano(min(start)), toUnixTimestamp64Nano(max(end)))
         FROM vedette.trace_index
         WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
     ) AS bounds,
-    (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
+    (t -> toJSONString(t)) AS time_json,
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (d -> multiIf(
-        d IN ('nan', '-nan'), '"NaN"', d = 'inf', '"Infinity"', d = '-inf', '"-Infinity"',
-        match(d, '^-?[0-9]+$'), concat(d, '.0'), d)) AS double_json,
+    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
     -- The attributes that are no strings are named in attribute_types.
-    ((text, typed, type) -> multiIf(NOT typed, toJSONString(text), type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
+    ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json
-SELECT concat(
-        '"spans":[', arrayStringConcat(spans.3, ','), '],',
-        '"start_time":', time_json(start),
-        ',"start_time_unix_nano":', toString(toUnixTimestamp64Nano(start)),
-        ',"duration_ns":', toString(finish - toUnixTimestamp64Nano(start)),
-        ',"span_count":', toString(listed),
-        ',"error_count":', toString(errors),
-        ',"root_service":', toJSONString(root.1), ',"root_name":', toJSONString(root.2),
-        ',"services":', toJSONString(services),
-        ',"resources":{', arrayStringConcat(arrayMap(r -> concat('"', lower(hex(cityHash64(r))), '":', r), resources), ','),
-        '},"scopes":{', arrayStringConcat(arrayMap(s -> concat('"', lower(hex(cityHash64(s))), '":', s), scopes), ','),
-        '}}')
-FROM
-(
-    SELECT
-        arraySort(groupArray((time, span_id, span))) AS spans,
-        length(spans) AS listed,
-        countIf(status = 'error') AS errors,
-        min(time) AS start,
-        max(toUnixTimestamp64Nano(time) + duration_ns) AS finish,
-        -- The root is the earliest span without a parent, or else the earliest of all.
-        argMin((toString(service), toString(name)), (parent_span_id != toFixedString('', 8), time, span_id)) AS root,
-        arraySort(groupUniqArray(toString(service))) AS services,
-        arraySort(groupUniqArray(toString(resource))) AS resources,
-        arraySort(groupUniqArray(toString(scope))) AS scopes
-    FROM
+SELECT
+    {trace_id:String} AS trace_id,
+    lower(hex(s.span_id)) AS span_id,
+    nullIf(lower(hex(s.parent_span_id)), '0000000000000000') AS parent_span_id,
+    name,
+    kind,
+    service,
+    time AS start_time,
+    toUnixTimestamp64Nano(time) AS start_time_unix_nano,
+    duration_ns,
+    status,
+    status_message,
+    attributes_json(mapKeys(s.attributes), mapValues(s.attributes), s.attribute_types) AS attributes,
+    attribute_types,
+    lower(hex(cityHash64(s.resource))) AS resource,
+    lower(hex(cityHash64(s.scope))) AS scope,
+    concat(
+        '[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"time":', time_json(t), ',"name":', toJSONString(n), ',"attributes":', a, '}'), events.time, events.name, events.attributes), ','), ']') AS span_events,
+    concat(
+        '[', arrayStringConcat(arrayMap((t, s, w, a) -> concat('{"trace_id":"', lower(hex(t)), '","span_id":"', lower(hex(s)), '","trace_state":', toJSONString(w), ',"attributes":', a, '}'), links.trace_id, links.span_id, links.trace_state, links.attributes), ','), ']') AS span_links,
+    trace_state,
+    flags,
+    dropped_attributes,
+    dropped_events,
+    dropped_links
+FROM vedette.spans AS s
+WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
+      AND s.time BETWEEN fromUnixTimestamp64Nano(bounds.1, 'UTC') AND fromUnixTimestamp64Nano(bounds.2, 'UTC')
+ORDER BY s.time, s.span_id
+-- parameters: {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+-- format: Template
+-- settings: {"date_time_output_format": "iso", "format_template_resultset_format": "${data}", "format_template_row_format": "{\"trace_id\":${trace_id:JSON},\"span_id\":${span_id:JSON},\"parent_span_id\":${parent_span_id:JSON},\"name\":${name:JSON},\"kind\":${kind:JSON},\"service\":${service:JSON},\"start_time\":${start_time:JSON},\"start_time_unix_nano\":${start_time_unix_nano:JSON},\"duration_ns\":${duration_ns:JSON},\"status\":${status:JSON},\"status_message\":${status_message:JSON},\"attributes\":${attributes:Raw},\"attribute_types\":${attribute_types:JSON},\"resource\":${resource:JSON},\"scope\":${scope:JSON},\"events\":${span_events:Raw},\"links\":${span_links:Raw},\"trace_state\":${trace_state:JSON},\"flags\":${flags:JSON},\"dropped_attributes\":${dropped_attributes:JSON},\"dropped_events\":${dropped_events:JSON},\"dropped_links\":${dropped_links:JSON}}", "format_template_rows_between_delimiter": ",\n", "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}
+
+-- What all spans of one trace say together; `documents.py` says how it is written as JSON.
+WITH
     (
-        SELECT
-            time, span_id, parent_span_id, service, name, status, duration_ns, resource, scope,
-            concat(
-        '{"trace_id":"', lower(hex(trace_id)),
-        '","span_id":"', lower(hex(span_id)),
-        '","parent_span_id":', if(parent_span_id = toFixedString('', 8), 'null', concat('"', lower(hex(parent_span_id)), '"')),
-        ',"name":', toJSONString(name),
-        ',"kind":"', toString(kind),
-        '","service":', toJSONString(service),
-        ',"start_time":', time_json(time),
-        ',"start_time_unix_nano":', toString(toUnixTimestamp64Nano(time)),
-        ',"duration_ns":', toString(duration_ns),
-        ',"status":"', toString(status),
-        '","status_message":', toJSONString(status_message),
-        ',"attributes":', attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types),
-        ',"attribute_types":', toJSONString(attribute_types),
-                ',"resource":"', lower(hex(cityHash64(resource))),
-                '","scope":"', lower(hex(cityHash64(scope))), '"',
-        ',"events":',
-        '[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"time":', time_json(t), ',"name":', toJSONString(n), ',"attributes":', a, '}'), events.time, events.name, events.attributes), ','), ']',
-        ',"links":',
-        '[', arrayStringConcat(arrayMap((t, s, w, a) -> concat('{"trace_id":"', lower(hex(t)), '","span_id":"', lower(hex(s)), '","trace_state":', toJSONString(w), ',"attributes":', a, '}'), links.trace_id, links.span_id, links.trace_state, links.attributes), ','), ']',
-        ',"trace_state":', toJSONString(trace_state),
-        ',"flags":', toString(flags),
-        ',"dropped_attributes":', toString(dropped_attributes),
-        ',"dropped_events":', toString(dropped_events),
-        ',"dropped_links":', toString(dropped_links), '}') AS span
-        FROM vedette.spans
+        SELECT (toUnixTimestamp64Nano(min(start)), toUnixTimestamp64Nano(max(end)))
+        FROM vedette.trace_index
         WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
-          AND time BETWEEN fromUnixTimestamp64Nano(bounds.1, 'UTC') AND fromUnixTimestamp64Nano(bounds.2, 'UTC')
-          AND bounds.3 <= {few:UInt64}
-    )
-    HAVING listed > 0
-)
--- parameters: {"few": 2000, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
--- format: TSVRaw
--- settings: {"output_format_json_escape_forward_slashes": 0}
+    ) AS bounds
+SELECT
+    count() AS span_count,
+    min(s.time) AS start_time,
+    toUnixTimestamp64Nano(start_time) AS start_time_unix_nano,
+    max(toUnixTimestamp64Nano(s.time) + s.duration_ns) - start_time_unix_nano AS duration_ns,
+    countIf(s.status = 'error') AS error_count,
+    -- The root is the earliest span without a parent, or else the earliest of all.
+    argMin((toString(s.service), toString(s.name)), (s.parent_span_id != toFixedString('', 8), s.time, s.span_id)) AS root,
+    root.1 AS root_service,
+    root.2 AS root_name,
+    arraySort(groupUniqArray(toString(s.service))) AS services,
+    arrayStringConcat(arrayMap(r -> concat('"', lower(hex(cityHash64(r))), '":', r), arraySort(groupUniqArray(toString(s.resource)))), ',') AS resources,
+    arrayStringConcat(arrayMap(c -> concat('"', lower(hex(cityHash64(c))), '":', c), arraySort(groupUniqArray(toString(s.scope)))), ',') AS scopes
+FROM vedette.spans AS s
+WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
+      AND s.time BETWEEN fromUnixTimestamp64Nano(bounds.1, 'UTC') AND fromUnixTimestamp64Nano(bounds.2, 'UTC')
+HAVING span_count > 0
+-- parameters: {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+-- format: Template
+-- settings: {"date_time_output_format": "iso", "format_template_resultset_format": "${data}", "format_template_row_format": "\"start_time\":${start_time:JSON},\"start_time_unix_nano\":${start_time_unix_nano:JSON},\"duration_ns\":${duration_ns:JSON},\"span_count\":\t${span_count:JSON}\t,\"error_count\":${error_count:JSON},\"root_service\":${root_service:JSON},\"root_name\":${root_name:JSON},\"services\":${services:JSON},\"resources\":{${resources:Raw}},\"scopes\":{${scopes:Raw}}}", "format_template_rows_between_delimiter": ",\n", "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}

@@ -1,11 +1,9 @@
 -- One ResourceSpans of OTLP/JSON for each resource and scope of the traces.
 WITH
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (d -> multiIf(
-        d IN ('nan', '-nan'), '"NaN"', d = 'inf', '"Infinity"', d = '-inf', '"-Infinity"',
-        match(d, '^-?[0-9]+$'), concat(d, '.0'), d)) AS double_json,
+    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
     -- The attributes that are no strings are named in attribute_types.
-    ((text, typed, type) -> multiIf(NOT typed, toJSONString(text), type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
+    ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,
     -- OTLP's KeyValues of members: triples of a name, the text of a JSON value, and what the text alone does not tell
     -- ('bytes', 'double' or nothing). What is nested deeper than three levels stays JSON text. A lambda is copied to

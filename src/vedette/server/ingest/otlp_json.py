@@ -328,7 +328,14 @@ class Traces(_Camel):
 
     def rows(self) -> int:
         """Spans."""
-        return sum(len(s.spans or ()) for r in self.resource_spans or () for s in r.scope_spans or ())
+        return sum(map(len, self._lists()))
+
+    def firsts(self) -> list[Span]:
+        """The first span of each list."""
+        return [spans[0] for spans in self._lists()]
+
+    def _lists(self) -> list[list[Span]]:
+        return [s.spans for r in self.resource_spans or () for s in r.scope_spans or () if s.spans]
 
 
 class Logs(_Camel):
@@ -338,7 +345,14 @@ class Logs(_Camel):
 
     def rows(self) -> int:
         """Log records."""
-        return sum(len(s.log_records or ()) for r in self.resource_logs or () for s in r.scope_logs or ())
+        return sum(map(len, self._lists()))
+
+    def firsts(self) -> list[LogRecord]:
+        """The first record of each list."""
+        return [records[0] for records in self._lists()]
+
+    def _lists(self) -> list[list[LogRecord]]:
+        return [s.log_records for r in self.resource_logs or () for s in r.scope_logs or () if s.log_records]
 
 
 class Metrics(_Camel):
@@ -374,6 +388,10 @@ def check(kind: type[Request], body: bytes) -> tuple[Request, bytes]:
     """
     try:
         request = _decoders[kind].decode(body)
+        if not isinstance(request, Metrics):
+            # A list in which no element has a field is none for the engine.
+            for first in request.firsts():
+                first.flags = first.flags or 0
         return request, _encoder.encode(request)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"The body is not OTLP/JSON: {error}.") from error
