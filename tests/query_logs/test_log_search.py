@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from log_lines import NS, Line, recent
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -323,6 +324,25 @@ def test_the_newest_page_is_the_newest_whoever_asked_before_and_for_what(tenant)
                 bodies = newest(limit, more)
                 wanted = [] if "to" in more else [line.time for line in expected[:limit]]
                 assert [at + int(body.split()[1]) for body in bodies] == wanted
+
+
+def test_a_flood_since_somebody_asked_hides_no_newer_line(tenant) -> None:
+    """So many that the page is not simply read from where the newest lines lay."""
+    at, many = recent(), 210_000
+
+    def newest() -> list[str]:
+        return [line["body"] for line in tenant.json("/api/v1/logs", limit=2)["logs"]]
+
+    tenant.send(Line("old", at), Line("older", at - 1))
+    assert newest() == ["old", "older"]
+    flood = ExportLogsServiceRequest()
+    flood.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=at + 1)
+    (record,) = flood.resource_logs[0].scope_logs[0].log_records
+    flood.resource_logs[0].scope_logs[0].log_records.extend([record] * (many - 1))
+    tenant.export(flood.SerializeToString(), many)
+    tenant.send(Line("newest", at + 3), Line("newer", at + 2))
+    assert newest() == ["newest", "newer"]
+    assert newest() == ["newest", "newer"]
 
 
 @pytest.mark.parametrize("cursor", ["x", "1-2-3", "0" * 16 + "-" + "0" * 16, "f" * 16 + "-" + "0" * 16 + "-1"])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from vedette.errors import InvalidInput
+from vedette.errors import InvalidInput, QueryLimit
 from vedette.server.query.logs.conditions import EVERY_LINE
 from vedette.server.query.logs.statements import statement
 from vedette.server.query.timerange import TimeRange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from vedette.server.query.logs.selection import Selection
     from vedette.server.query.reader import Reader
@@ -37,6 +38,10 @@ _AT_TIMES: Final = "time IN {times:Array(DateTime64(9, 'UTC'))}"
 _FEW_ROWS: Final = {"max_threads": 1}
 """For statements that read little: starting threads would take longer than reading."""
 
+_HELD_LINES: Final = 500
+_NEW_ROWS: Final = {"max_rows_to_read_leaf": 200_000}
+"""Of a page that is read before it is known where its lines lie. Beyond it, finding that out is cheaper."""
+
 _CURSOR: Final = "fromUnixTimestamp64Nano({cursor_ns:Int64}, 'UTC')"
 _BEYOND_NEWEST: Final = f"(time < {_CURSOR} OR (time = {_CURSOR} AND line_hash <= {{cursor_hash:UInt64}}))"
 _BEYOND_OLDEST: Final = f"(time > {_CURSOR} OR (time = {_CURSOR} AND line_hash >= {{cursor_hash:UInt64}}))"
@@ -52,7 +57,7 @@ _LINE: Final = (
     ',"span_id":${span_id:JSON},"flags":${flags:JSON},"attributes":${attributes:Raw},"resource":${resource:Raw}'
     ',"scope":${scope:Raw},"dropped_attributes":${dropped_attributes:JSON}}'
 )
-_WRITTEN: Final = {
+_JSON: Final = {
     "format_template_row_format": _LINE,
     "format_template_resultset_format": "${data}",
     "format_template_rows_between_delimiter": ",\n",
@@ -117,9 +122,35 @@ async def lines(
 ) -> AsyncIterator[bytes]:
     """Lines as JSON objects separated by a comma and a line break; nothing at all when there are none."""
     newest = order == "newest"
+    if newest and after is None and (page := await _where_they_lay(reader, selection, limit)):
+        yield page
+        return
     reach = await _reach(reader, selection, after, newest=newest, limit=limit)
     if reach is None:
         return
+    async for chunk in _written(reader, selection, reach, newest=newest, limit=limit, after=after):
+        yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Between which times the lines of a page lie, and at which of them where these are few."""
+
+    bounds: TimeRange
+    times_ns: tuple[int, ...]
+
+
+async def _written(
+    reader: Reader,
+    selection: Selection,
+    reach: _Reach,
+    *,
+    newest: bool,
+    limit: int,
+    after: LineId | None = None,
+    bounds: Mapping[str, int] = MappingProxyType({}),
+) -> AsyncIterator[bytes]:
+    """The lines that lie within reach."""
     params = {
         **selection.within(reach.bounds).params,
         **(after or LineId(0, 0, 0)).params,
@@ -134,18 +165,34 @@ async def lines(
         times=_AT_TIMES if reach.times_ns else "true",
         number=_NUMBER if after is None else _NUMBER_BEYOND,
     )
-    settings = {**_WRITTEN, **_FEW_ROWS}
+    settings = {**_JSON, **_FEW_ROWS, **bounds}
     async with reader.stream(selection.tenant, sql, fmt="Template", params=params, settings=settings) as chunks:
         async for chunk in chunks:
             yield chunk
 
 
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """Between which times the lines of a page lie, and at which of them where these are few."""
+async def _where_they_lay(reader: Reader, selection: Selection, limit: int) -> bytes:
+    """The newest lines, if as many as are wanted have come since the oldest of them when somebody last asked.
 
-    bounds: TimeRange
-    times_ns: tuple[int, ...]
+    Nothing if not: fewer (some have gone, or nobody has asked), or so many that it is cheaper to find out where the
+    newest of them lie.
+    """
+    whole, tenant = selection.time_range, selection.tenant
+    since = reader.newest_lines_since(tenant, limit)
+    if limit > _HELD_LINES or selection.condition.sql != EVERY_LINE or not whole.start_ns < since < whole.end_ns:
+        return b""
+    reach = _Reach(TimeRange(since, whole.end_ns), ())
+    try:
+        page = b"".join(
+            [chunk async for chunk in _written(reader, selection, reach, newest=True, limit=limit, bounds=_NEW_ROWS)]
+        )
+    except QueryLimit:
+        return b""
+    last = _FIRST_ID.match(page, page.rfind(b"\n") + 1)
+    if last is None or page.count(b"\n") + 1 < limit:
+        return b""
+    reader.note_newest_lines(tenant, limit, parse_line_id(last[1].decode(), name="id").time_ns)
+    return page
 
 
 async def _reach(
@@ -157,12 +204,11 @@ async def _reach(
     page can be made of.
     """
     rest = _rest(selection.time_range, after, newest=newest)
-    found = None
+    count, found = 0, None
     if rest.start_ns < rest.end_ns:
-        if after is None and newest and selection.condition.sql == EVERY_LINE:
-            found = await _newest(reader, selection, limit)
-        else:
-            found = (await _lie(reader, selection.within(rest), newest=newest, limit=limit))[1]
+        count, found = await _lie(reader, selection.within(rest), newest=newest, limit=limit)
+    if after is None and newest and found and count == limit and selection.condition.sql == EVERY_LINE:
+        reader.note_newest_lines(selection.tenant, limit, found.bounds.start_ns)
     if after is None:
         return found
     # The cursor's own time belongs to the page too: lines that are equal in it follow.
@@ -171,26 +217,6 @@ async def _reach(
         return _Reach(at, ())
     bounds = TimeRange(min(found.bounds.start_ns, at.start_ns), max(found.bounds.end_ns, at.end_ns))
     return _Reach(bounds, (*found.times_ns, after.time_ns) if found.times_ns else ())
-
-
-async def _newest(reader: Reader, selection: Selection, limit: int) -> _Reach | None:
-    """Where the newest lines lie.
-
-    They are looked for where they lay the last time, or later, first: what is there are the newest ones, if there are
-    as many as are wanted, and nothing else is read.
-    """
-    whole, tenant = selection.time_range, selection.tenant
-    since = reader.newest_lines_since(tenant, limit)
-    if whole.start_ns < since < whole.end_ns:
-        narrowed = selection.within(TimeRange(since, whole.end_ns))
-        count, found = await _lie(reader, narrowed, newest=True, limit=limit)
-    else:
-        count, found = 0, None
-    if count < limit:
-        count, found = await _lie(reader, selection, newest=True, limit=limit)
-    if found and count == limit:
-        reader.note_newest_lines(tenant, limit, found.bounds.start_ns)
-    return found
 
 
 async def _lie(reader: Reader, selection: Selection, *, newest: bool, limit: int) -> tuple[int, _Reach | None]:
