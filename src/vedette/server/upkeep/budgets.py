@@ -102,15 +102,12 @@ class Budgets:
             "metrics_1h": settings.metrics_1h_budget,
         }
         self._stuck: set[str] = set()  # said once, not at every look
-        self._begun = False
+        self._stopped: set[str] = {table for stored in SIGNALS.values() for table in (*stored.raw, *stored.rollups)}
+        """Tables that may not be merging: who dropped something before may have been killed in the middle."""
 
     async def enforce(self) -> None:
         """Bring every signal under its budget."""
-        if not self._begun:
-            # Who dropped something before may have been killed in the middle.
-            for table in (table for stored in SIGNALS.values() for table in stored.raw):
-                await self._engine.execute(f"SYSTEM START MERGES vedette.{table}")
-            self._begun = True
+        await self._start_merges()
         for signal, limit in self._limits.items():
             while (excess := await self._excess(signal, limit)) > 0:
                 if not await self._drop_oldest(signal, excess):
@@ -175,13 +172,18 @@ class Budgets:
         async with self._tiers.turn:
             try:
                 for table in tables:
+                    self._stopped.add(table)
                     await self._engine.execute(f"SYSTEM STOP MERGES vedette.{table}")
                 while await self._engine.rows(_MERGING, params={"tables": list(tables)}):  # noqa: ASYNC110 - not told
                     await asyncio.sleep(_MERGE_PAUSE_SECONDS)
                 yield
             finally:
-                for table in tables:
-                    await self._engine.execute(f"SYSTEM START MERGES vedette.{table}")
+                await self._start_merges()
+
+    async def _start_merges(self) -> None:
+        for table in sorted(self._stopped):
+            await self._engine.execute(f"SYSTEM START MERGES vedette.{table}")
+            self._stopped.discard(table)
 
     async def _settle(self, signal: str, leaving: Leaving) -> None:
         """What arrives from now on for hours of samples that have gone is summed up by itself."""
