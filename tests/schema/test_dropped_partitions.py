@@ -75,3 +75,20 @@ async def test_rows_that_a_merge_puts_together_with_later_ones_are_told_of_once(
     assert [count for _, count in told] == [27, 5]
     await engine.execute("OPTIMIZE TABLE vedette.logs FINAL")  # merges go on afterwards
     assert (await engine.rows("SELECT count() AS n FROM vedette.logs"))[0]["n"] == 1
+
+
+async def test_tables_that_somebody_left_unmerged_merge_again(database: EngineProcess) -> None:
+    """As one who was killed while something went leaves them, of rollups as well."""
+    engine = database.engine
+
+    async def record(lines: Sequence[Any], token: str) -> None:
+        raise AssertionError((lines, token))
+
+    tables = ("logs", "red_minute", "series")
+    for table in tables:
+        await engine.execute(f"INSERT INTO vedette.{table} (tenant) VALUES ('acme')")
+    for table in tables:
+        await engine.execute(f"SYSTEM STOP MERGES vedette.{table}")
+    await Budgets(engine, Settings(), record, TierRoller(engine, 0)).enforce()
+    for table in tables:
+        await engine.execute(f"OPTIMIZE TABLE vedette.{table} FINAL")
