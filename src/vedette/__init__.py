@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vedette.version import __version__
+
 if TYPE_CHECKING:
     from vedette.sdk.agents.budget import Budget, BudgetExceeded
     from vedette.sdk.agents.observability import ObservableAgent, observe
@@ -46,8 +48,6 @@ __all__ = [
     "traced",
     "track_requests",
 ]
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Budget": "vedette.sdk.agents.budget",

@@ -6,7 +6,6 @@ import sys
 
 import typer
 
-from vedette import __version__
 from vedette.cli import (
     backup,
     check,
@@ -25,6 +24,7 @@ from vedette.cli import (
     test_rules,
 )
 from vedette.errors import VedetteError
+from vedette.version import __version__
 
 __all__ = ["app", "main"]
 

@@ -131,20 +131,21 @@ class Runtime:
         own_spans.use_tracer(self.provider.get_tracer("vedette"))
         open_metrics(self.settings)
         wake, tail = self.exporter.wake, self.provider.tail
-        self.provider.wake, self.provider.failed = wake, log_failure
+        self.provider.wake, self.provider.deliver, self.provider.failed = wake, flush, log_failure
         setup.open_desk(self.settings, self.log_queue, self.lines, self.writer, wake, tail, self.redactor)
         self.exporter.start()
         self.shipper = self._shipper() if self.settings.export else None
 
     def _shipper(self) -> Shipper:
-        from vedette.sdk.audit.events import trail_of  # noqa: PLC0415
         from vedette.sdk.audit.shipping import Shipper  # noqa: PLC0415
+        from vedette.sdk.audit.trails import trail_of  # noqa: PLC0415
         from vedette.sdk.export.batch import compressor  # noqa: PLC0415
         from vedette.sdk.export.ways import otlp_sender  # noqa: PLC0415
         from vedette.sdk.otlp.envelope import Envelope  # noqa: PLC0415
         from vedette.sdk.otlp.logs import LogEncoder  # noqa: PLC0415
 
-        settings, trail = self.settings, trail_of(self)
+        settings = self.settings
+        trail = trail_of(settings.audit_file, str(self.resource["service.name"]))
         sender = otlp_sender(settings, "logs")
         encoder = LogEncoder(self.redactor, settings.attribute_length)
         envelope = Envelope(self.resource, self.redactor, settings.attribute_length)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from uuid import uuid4
 
-import vedette
 from vedette.sdk.values import clean_mapping
+from vedette.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +142,7 @@ def detect(
     found: dict[str, Any] = {
         "telemetry.sdk.language": "python",
         "telemetry.sdk.name": "vedette",
-        "telemetry.sdk.version": vedette.__version__,
+        "telemetry.sdk.version": __version__,
         "service.name": _service_name(),
         "service.instance.id": str(uuid4()),
         "host.name": socket.gethostname(),

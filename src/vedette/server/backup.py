@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import TypedDict
 
-from vedette import __version__
 from vedette.errors import InvalidInput, NotFound, VedetteError
 from vedette.server.engine.migrate import migrate
+from vedette.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from opentelemetry import trace as api
 
 from vedette.sdk.audit.shipping import record_of
-from vedette.sdk.audit.trail import AuditTrail, Receipt
+from vedette.sdk.audit.trail import Receipt
+from vedette.sdk.audit.trails import trail_of
 from vedette.sdk.configure import runtime
 from vedette.sdk.context import CORRELATION_ID, TENANT, named
 from vedette.sdk.context import fields as context_fields
@@ -23,12 +21,10 @@ from vedette.sdk.redaction import Redactor
 from vedette.sdk.values import clean_mapping
 
 if TYPE_CHECKING:
-    from vedette.sdk.configure import Runtime
+    from vedette.sdk.audit.trail import AuditTrail
 
-__all__ = ["audit", "trail", "trail_of"]
+__all__ = ["audit", "trail"]
 
-_trails: dict[Path, AuditTrail] = {}
-_lock = threading.Lock()
 _plain = Redactor()
 
 
@@ -91,35 +87,7 @@ def _log(event: dict[str, Any]) -> None:
 
 def trail() -> AuditTrail:
     """The trail of this service."""
-    return trail_of(runtime())
-
-
-def trail_of(active: Runtime | None) -> AuditTrail:
-    """The trail that a configuration asks for."""
-    path = _path(active)
-    with _lock:
-        found = _trails.get(path)
-        if found is None:
-            found = _trails[path] = AuditTrail(path)
-        return found
-
-
-def _path(active: Runtime | None) -> Path:
-    chosen = active.settings.audit_file if active is not None else os.environ.get("VEDETTE_AUDIT_FILE")
-    if chosen:
-        return Path(chosen)
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    name = str(active.resource["service.name"]) if active is not None else Path(sys.argv[0]).stem or "python"
-    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in name).lstrip(".")
-    return state / "vedette" / "audit" / f"{safe or 'service'}.jsonl"
-
-
-def _after_fork() -> None:
-    global _lock  # noqa: PLW0603 - a lock held in the parent stays locked for ever in the child
-    _lock = threading.Lock()
-    for held in _trails.values():
-        held.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    active = runtime()
+    if active is None:
+        return trail_of(os.environ.get("VEDETTE_AUDIT_FILE"), None)
+    return trail_of(active.settings.audit_file, str(active.resource["service.name"]))

@@ -11,7 +11,7 @@ import ssl
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import vedette
+from vedette.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Connection:
         self._base = parts.path.rstrip("/")
         self._secure = parts.scheme == "https"
         self._timeout = timeout_seconds
-        self._headers = {"User-Agent": f"vedette-python/{vedette.__version__}", **headers}
+        self._headers = {"User-Agent": f"vedette-python/{__version__}", **headers}
         self._open: http.client.HTTPConnection | None = None
         self._pid = 0  # of the process that opened it
         # Loaded by the first connection otherwise; a child that is forked while a thread imports waits for it for ever.

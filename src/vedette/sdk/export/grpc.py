@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import vedette
 from vedette.errors import SettingsError
 from vedette.sdk.export.connection import Trust
 from vedette.sdk.export.http import LEVELS_HEADER, Outcome, rejected_items
+from vedette.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +73,7 @@ class GrpcSender:
         """Deliver one batch. Every failure is an outcome; nothing is raised."""
         grpc = self._grpc
         if self._channel is None:
-            options = [("grpc.primary_user_agent", f"vedette-python/{vedette.__version__}")]
+            options = [("grpc.primary_user_agent", f"vedette-python/{__version__}")]
             if self._secure:
                 authorities, certificate, key = map(_content, self._trust)
                 credentials = grpc.ssl_channel_credentials(authorities, key, certificate)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-import vedette
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.context import named
 from vedette.sdk.guard import fault
@@ -112,7 +111,7 @@ class _Theirs(tuple[Any, ...]):
 
 
 _handing = threading.local()
-_PACKAGE = str(Path(vedette.__file__).parent)
+_PACKAGE = str(Path(__file__).parents[2])
 
 
 def handing_on(sink: Callable[[Any], None], redactor: Redactor) -> Callable[[Any], None]:

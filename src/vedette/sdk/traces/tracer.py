@@ -222,6 +222,11 @@ def _nobody() -> None:
     """Nothing: there is no export thread."""
 
 
+def _undelivered(_timeout_seconds: float) -> bool:
+    """Nothing to send: there is no exporter."""
+    return True
+
+
 def _unseen(_span: Span, _error: BaseException) -> None:
     """Nothing: there are no logs."""
 
@@ -246,6 +251,7 @@ class TracerProvider(api.TracerProvider):
         self._lock = threading.Lock()
         self.tail: TailBuffer | None = None
         self.wake: Callable[[], None] = _nobody  # lets the export thread work before its time
+        self.deliver: Callable[[float], bool] = _undelivered  # sends what is waiting; whether in time
         self.failed: Callable[[Span, BaseException], None] = _unseen  # told what leaves the first span of a trace here
         self.finish = self._finisher()
 
@@ -337,11 +343,9 @@ class TracerProvider(api.TracerProvider):
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send what is waiting; whether that was done in time."""
-        from vedette.sdk.configure import flush  # noqa: PLC0415 - the provider does not know its exporter
-
         for processor in self.processors:
             processor.force_flush(timeout_millis)
-        return flush(timeout_millis / 1000)
+        return self.deliver(timeout_millis / 1000)
 
     def shutdown(self) -> None:
         """End the processors; the export thread is ended by `vedette.shutdown`."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
-from vedette import __version__
 from vedette.errors import TooLarge
 from vedette.server.api import health
 from vedette.server.api.compat import jaeger
@@ -37,6 +36,7 @@ from vedette.server.api.v1 import (
     views,
 )
 from vedette.server.ingest.body import too_large
+from vedette.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping

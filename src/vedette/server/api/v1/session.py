@@ -7,9 +7,9 @@ import asyncio
 from fastapi import APIRouter, Request
 from typing_extensions import TypedDict
 
-from vedette import __version__
 from vedette.server.api.context import Caller, services_of
 from vedette.server.control.tenants import DEFAULT_TENANT
+from vedette.version import __version__
 
 __all__ = ["router"]
 

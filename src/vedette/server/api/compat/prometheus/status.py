@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from vedette import __version__
 from vedette.server.api.compat.prometheus.answers import PrometheusRoute, success
 from vedette.server.api.compat.prometheus.parameters import parameters
 from vedette.server.api.context import Caller, services_of
 from vedette.server.query.metrics.catalog import METADATA
 from vedette.server.query.promql.labels import METRIC_NAME, Matcher
+from vedette.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Container
