@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sdk_programs import Collector, Programs
+from sdk_programs import Collector, Programs, attributes_of
 
 ONE_SPAN = """
     import sys, vedette
@@ -343,6 +343,47 @@ def test_parent_and_forked_child_each_deliver_their_own_once(programs, collector
         for r in collector.resources("/v1/traces")
     }
     assert len(ids) == 2
+
+
+@pytest.mark.parametrize("options", ["", "sampling=0.0, tail_keep_slow_seconds=0,"])
+def test_a_span_that_is_open_when_a_process_forks_is_the_parents_alone(programs, collector, options):
+    """The child's own spans and log records go on with its trace."""
+    programs.run(
+        f"""
+        import os, vedette
+        from opentelemetry import trace
+        vedette.configure("delivery", {options} process_metrics=False)
+        class Processor:
+            seen = []
+            def on_start(self, span, parent_context=None): pass
+            def on_end(self, span): self.seen.append(span.name)
+            def shutdown(self): pass
+            def force_flush(self, timeout_millis=0): return True
+        trace.get_tracer_provider().add_span_processor(Processor())
+        aside = trace.get_tracer("t").start_span("aside", record_exception=False)
+        with vedette.span("outer"), vedette.span("inner") as inner:
+            pid = os.fork()
+            who = "parent" if pid else "child"
+            inner.set_attribute("who", who)
+            with vedette.span(who):
+                vedette.get_logger("t").info(who)
+                with vedette.span("of the " + who): pass
+        aside.end()
+        assert ("inner" in Processor.seen) is bool(pid) and who in Processor.seen, Processor.seen
+        with vedette.span("later in the " + who): pass
+        if pid:
+            assert os.waitpid(pid, 0)[1] == 0
+        """
+    )
+    every = ["aside", "child", "inner", "later in the child", "later in the parent", "of the child", "of the parent"]
+    assert collector.names() == sorted([*every, "outer", "parent"])
+    by_name = {span.name: span for span in collector.spans}
+    assert attributes_of(by_name["inner"])["who"] == "parent"
+    for who in ("parent", "child"):
+        assert by_name[who].parent_span_id == by_name["inner"].span_id
+        assert by_name[f"of the {who}"].parent_span_id == by_name[who].span_id
+        record = next(record for record in collector.logs if record.body.string_value == who)
+        assert (record.trace_id, record.span_id) == (by_name["outer"].trace_id, by_name[who].span_id)
 
 
 def test_a_fork_while_the_threads_are_busy_does_not_hang(programs, collector):

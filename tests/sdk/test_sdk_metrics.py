@@ -14,13 +14,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from sdk_programs import STEADY, attributes_of
 
+import vedette
 from vedette.errors import SettingsError
 from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.exposition import exposition
 from vedette.sdk.metrics.gauges import Gauge
 from vedette.sdk.metrics.instruments import Histogram, Summary, interpolated
 from vedette.sdk.metrics.provider import MeterProvider
-from vedette.sdk.metrics.registry import Registry
+from vedette.sdk.metrics.registry import Registry, registry
 
 SHOP = """
     import threading, vedette
@@ -472,6 +473,33 @@ def test_wrong_labels_are_refused_and_leave_nothing(labels, said):
         registry.counter("m_total", labels=labels)
     assert str(refused.value) == said
     registry.counter("m_total", labels=["a"]).labels("x").inc()
+
+
+@pytest.mark.parametrize(
+    ("define", "said"),
+    [
+        (lambda: vedette.histogram("m", buckets=[1, "many"]), "buckets are a list of numbers, not [1, 'many']."),
+        (lambda: vedette.histogram("m", buckets="linear"), "buckets are a list of numbers, not 'linear'."),
+        (lambda: vedette.histogram("m", buckets=5), "buckets are a list of numbers, not 5."),
+        (lambda: vedette.histogram("m", buckets=[float("nan")]), "buckets are numbers, not nan."),
+        (lambda: vedette.summary("m", quantiles=[0.5, 99]), "quantiles are numbers from 0 to 1, not 99.0."),
+        (lambda: vedette.summary("m", quantiles=["p99"]), "quantiles are a list of numbers, not ['p99']."),
+    ],
+)
+def test_bounds_and_quantiles_that_mean_nothing_are_refused_with_a_sentence(define, said):
+    with pytest.raises(SettingsError) as refused:
+        define()
+    assert str(refused.value) == f"Metric 'm': {said}"
+    assert "m" not in registry.families
+
+
+def test_odd_advice_of_an_instrumentation_gives_the_default_bounds():
+    meter = MeterProvider(own := Registry()).get_meter("m")
+    meter.create_histogram("h", explicit_bucket_boundaries_advisory=["few"]).record(3)
+    meter.create_histogram("descending", explicit_bucket_boundaries_advisory=[2, 1]).record(1.5)
+    text = exposition(own.collect(), openmetrics=False)
+    assert 'h_bucket{le="5.0"} 1' in text
+    assert 'descending_bucket{le="1.0"} 0\ndescending_bucket{le="2.0"} 1' in text
 
 
 def test_a_label_may_have_any_name_of_prometheus():

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics as api
 from opentelemetry.metrics import CallbackOptions
 
-from vedette.sdk.guard import dropped, fault
+from vedette.errors import SettingsError
+from vedette.sdk.guard import dropped, fault, tell
 from vedette.sdk.metrics.gauges import Gauge, ObservedCounter
 from vedette.sdk.metrics.instruments import Counter, Histogram, UpDownCounter
-from vedette.sdk.metrics.registry import LONGEST_LABEL, OVERFLOW, Family, Registry, label_text
+from vedette.sdk.metrics.registry import LONGEST_LABEL, OVERFLOW, Family, Registry, label_text, ordered_bounds
 from vedette.sdk.resource import Scope
 from vedette.sdk.values import SCALARS, clean_mapping
 
@@ -154,8 +155,12 @@ class Meter(api.Meter):
         explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
     ) -> api.Histogram:
         """A histogram with the advised bounds, or OpenTelemetry's default ones."""
-        advised = explicit_bucket_boundaries_advisory
-        bounds = _BOUNDS if advised is None else tuple(advised)
+        bounds: tuple[float, ...] = _BOUNDS
+        if explicit_bucket_boundaries_advisory is not None:
+            try:
+                bounds = ordered_bounds(name, explicit_bucket_boundaries_advisory)
+            except SettingsError as error:
+                tell(f"bounds of {name}", f"{error} The default ones are used.")
         return _Histogram(name, self._series(name, "histogram", unit, description, lambda: Histogram(bounds)))
 
     def create_gauge(self, name: str, unit: str = "", description: str = "") -> Any:

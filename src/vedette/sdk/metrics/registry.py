@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 import threading
+from math import inf
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from vedette.sdk.resource import Scope
 
-__all__ = ["LONGEST_LABEL", "OVERFLOW", "Family", "Labelled", "Registry", "label_text", "registry"]
+__all__ = ["LONGEST_LABEL", "OVERFLOW", "Family", "Labelled", "Registry", "label_text", "ordered_bounds", "registry"]
 
 M = TypeVar("M")
 
@@ -311,8 +313,12 @@ class Registry:
         unit: str = "",
         buckets: Sequence[float] = DEFAULT_BUCKETS,
     ) -> Any:
-        """Define a histogram."""
-        bounds = tuple(sorted({float(bound) for bound in buckets if bound != float("inf")}))
+        """Define a histogram.
+
+        Raises:
+            SettingsError: as `define` does, or a bucket's bound is no number.
+        """
+        bounds = ordered_bounds(name, buckets)
         return self.define(name, "histogram", help_text, unit, labels, lambda: Histogram(bounds))
 
     def observed_counter(self, name: str, help_text: str, labels: Sequence[str] = (), *, unit: str = "") -> Any:
@@ -329,8 +335,13 @@ class Registry:
         quantiles: Sequence[float] = DEFAULT_QUANTILES,
         window: int = 1024,
     ) -> Any:
-        """Define a summary."""
-        return self.define(name, "summary", help_text, unit, labels, lambda: Summary(quantiles, window))
+        """Define a summary.
+
+        Raises:
+            SettingsError: as `define` does, or a quantile is no number from 0 to 1.
+        """
+        wanted = sorted(_numbers_of(name, "quantiles", quantiles, 0.0, 1.0))
+        return self.define(name, "summary", help_text, unit, labels, lambda: Summary(wanted, window))
 
     def info(self, name: str, help_text: str = "", labels: Mapping[str, str] | None = None) -> Info:
         """Define an info metric and say its labels."""
@@ -338,6 +349,28 @@ class Registry:
         if labels:
             found.info(dict(labels))
         return found
+
+
+def ordered_bounds(name: str, buckets: Any) -> tuple[float, ...]:
+    """The upper bounds that `buckets` of the histogram `name` means, ascending, without infinity.
+
+    Raises:
+        SettingsError: one of them is no number.
+    """
+    return tuple(sorted(_numbers_of(name, "buckets", buckets, -sys.float_info.max, inf) - {inf}))
+
+
+def _numbers_of(name: str, what: str, given: Any, least: float, most: float) -> set[float]:
+    """The numbers from `least` to `most` that `given` has."""
+    try:
+        numbers = set(map(float, [given] if isinstance(given, str) else given))
+    except (TypeError, ValueError, OverflowError):
+        raise SettingsError(f"Metric {name!r}: {what} are a list of numbers, not {given!r}.") from None
+    odd = [number for number in numbers if not least <= number <= most]
+    if odd:
+        wanted = "numbers" if most == inf else f"numbers from {least:g} to {most:g}"
+        raise SettingsError(f"Metric {name!r}: {what} are {wanted}, not {odd[0]}.")
+    return numbers
 
 
 registry = Registry()

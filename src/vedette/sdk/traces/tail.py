@@ -35,11 +35,12 @@ class TailBuffer:
     """Holds finished spans until the first span of their trace in this process has ended.
 
     `bound` is the ratio's (a trace is kept when the low 64 bits of its id are below it), `slow_ns` the duration from
-    which a trace is slow, `forward` takes the spans that are kept.
+    which a trace is slow; `forward`, which is set before the first span comes, takes the spans that are kept.
     """
 
-    def __init__(self, forward: Callable[[Span], None], bound: int, slow_ns: int) -> None:
-        self._forward = forward
+    forward: Callable[[Span], None]
+
+    def __init__(self, bound: int, slow_ns: int) -> None:
         self._bound = bound
         self._slow_ns = slow_ns
         self.after_fork()
@@ -83,13 +84,13 @@ class TailBuffer:
         """Take a finished span."""
         trace_id = span._trace_id
         if (trace_id & _LOW_64) < self._bound:
-            self._forward(span)
+            self.forward(span)
             return
         with self._lock:
             kept = self._take(trace_id, span)
             records = self._released(trace_id)
         for item in kept:
-            self._forward(item)
+            self.forward(item)
         for record in records:
             self._log(record)
 

@@ -50,6 +50,7 @@ _WAKE_AT = 2048
 _new = Span.__new__
 _new_unsampled = UnsampledSpan.__new__
 _BOTH = RECORD_EXCEPTION | STATUS_ON_EXCEPTION
+_FORK = 1 << 8  # from this bit on, a span's options say after how many forks it began
 
 
 class Tracer(api.Tracer):
@@ -58,7 +59,7 @@ class Tracer(api.Tracer):
     `finish` is called with every recording span that has ended.
     """
 
-    __slots__ = ("_bound", "_sampler", "finish", "provider", "scope")
+    __slots__ = ("_both", "_bound", "_forks", "_sampler", "finish", "provider", "scope")
 
     def __init__(self, provider: TracerProvider, scope: Scope) -> None:
         self.provider = provider
@@ -76,6 +77,8 @@ class Tracer(api.Tracer):
         self.finish: Callable[[Span], None] = provider.finish
         self._sampler: Sampler | None = None if provider.sampler.is_ratio else provider.sampler
         self._bound = _ALWAYS if provider.tail is not None else provider.sampler.bound
+        self._forks = provider.forks * _FORK
+        self._both = _BOTH | self._forks
 
     def start_span(
         self,
@@ -121,9 +124,10 @@ class Tracer(api.Tracer):
         span._base = base
         span._inherited = inherited
         span._options = (
-            _options | _BOTH
+            _options | self._both
             if record_exception and set_status_on_exception
             else _options
+            | self._forks
             | (RECORD_EXCEPTION if record_exception else 0)
             | (STATUS_ON_EXCEPTION if set_status_on_exception else 0)
         )
@@ -241,24 +245,21 @@ class TracerProvider(api.TracerProvider):
     def __init__(
         self, resource: Resource, sampler: Sampler, limit: int = 16384, tail_seconds: float | None = None
     ) -> None:
-        self.resource = resource
-        self.sampler = sampler
         self.queue: deque[Span] = deque()
-        self.limit = limit
-        self._slow_ns = None if tail_seconds is None else int(tail_seconds * 1e9)
         self.processors: tuple[Any, ...] = ()
+        self.forks = 0  # between the process that made this provider and this one
         self._tracers: dict[Any, Tracer] = {}
         self._lock = threading.Lock()
-        self.tail: TailBuffer | None = None
         self.wake: Callable[[], None] = _nobody  # lets the export thread work before its time
         self.deliver: Callable[[float], bool] = _undelivered  # sends what is waiting; whether in time
         self.failed: Callable[[Span, BaseException], None] = _unseen  # told what leaves the first span of a trace here
-        self.finish = self._finisher()
+        self.reconfigure(resource, sampler, limit, tail_seconds)
 
-    def _finisher(self) -> Callable[[Span], None]:
+    def _put(self) -> Callable[[Span], None]:
+        """What lays a span into the queue."""
         queue, append, limit = self.queue, self.queue.append, self.limit
 
-        def finish(span: Span) -> None:
+        def put(span: Span) -> None:
             waiting = len(queue)
             if waiting < limit:
                 append(span)
@@ -267,10 +268,19 @@ class TracerProvider(api.TracerProvider):
             else:
                 dropped("spans", "the queue is full", 1)
 
-        if self._slow_ns is None:
+        return self._if_own(put)
+
+    def _if_own(self, finish: Callable[[Span], None]) -> Callable[[Span], None]:
+        """`finish` without the spans that were open when this process was forked: the parent ends and sends them."""
+        forks = self.forks
+        if not forks:
             return finish
-        self.tail = TailBuffer(finish, self.sampler.bound, self._slow_ns)
-        return self.tail.finish
+
+        def finish_own(span: Span) -> None:
+            if span._options // _FORK == forks:
+                finish(span)
+
+        return finish_own
 
     def get_tracer(
         self,
@@ -299,18 +309,32 @@ class TracerProvider(api.TracerProvider):
 
     def _set_processors(self, processors: tuple[Any, ...]) -> None:
         self.processors = processors
-        plain = self._finisher()
+        self._adjust()
 
-        def finish(span: Span) -> None:
+    def _adjust(self) -> None:
+        """Let spans go the way that the settings, the processors and the number of forks ask for."""
+        plain = self._put()
+        if self.tail is not None:
+            self.tail.forward = plain
+            plain = self.tail.finish
+
+        def show(span: Span) -> None:
             for processor in self.processors:
                 try:
                     processor.on_end(span)
                 except Exception as error:  # noqa: BLE001 - a processor must not break its host
                     fault("a span processor's on_end", error)
+
+        show_own = self._if_own(show)
+
+        def finish(span: Span) -> None:
+            show_own(span)
             plain(span)
 
-        self.finish = finish if processors else plain
-        self._refresh()
+        self.finish = finish if self.processors else plain
+        with self._lock:
+            for tracer in self._tracers.values():
+                tracer.refresh()
 
     def started(self, span: Span, context: Context) -> None:
         """Show a started span to the processors."""
@@ -323,23 +347,19 @@ class TracerProvider(api.TracerProvider):
     def reconfigure(self, resource: Resource, sampler: Sampler, limit: int, tail_seconds: float | None = None) -> None:
         """Go on with another resource, sampler and limit; the tracers given out follow."""
         self.resource, self.sampler, self.limit = resource, sampler, limit
-        self._slow_ns = None if tail_seconds is None else int(tail_seconds * 1e9)
-        self.tail = None
-        self.finish = self._finisher()
-        self.processors = ()
-        self._refresh()
-
-    def _refresh(self) -> None:
-        with self._lock:
-            for tracer in self._tracers.values():
-                tracer.refresh()
+        self.tail: TailBuffer | None = None
+        if tail_seconds is not None:
+            self.tail = TailBuffer(sampler.bound, int(tail_seconds * 1e9))
+        self._set_processors(())
 
     def after_fork(self) -> None:
-        """Leave to the parent what was recorded there."""
+        """Leave to the parent what was recorded there, and what was begun there."""
         self._lock = threading.Lock()
         self.queue.clear()
+        self.forks += 1
         if self.tail is not None:
             self.tail.after_fork()
+        self._adjust()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send what is waiting; whether that was done in time."""
