@@ -148,11 +148,11 @@ def _check_quantiles(context: Context, node: AggregateExpr, parameter: Floats) -
         return
     if np.isnan(parameter).any():
         context.annotations.invalid_quantile(float("nan"), node.param)
-    usable = parameter[~np.isnan(parameter)]
-    if len(usable) and usable.max() > 1:
-        context.annotations.invalid_quantile(float(usable.max()), node.param)
-    if len(usable) and usable.min() < 0:
-        context.annotations.invalid_quantile(float(usable.min()), node.param)
+        parameter = parameter[np.isinf(parameter)]  # where one is no number, Prometheus sees no others but these
+    if len(parameter) and parameter.max() > 1:
+        context.annotations.invalid_quantile(float(parameter.max()), node.param)
+    if len(parameter) and parameter.min() < 0:
+        context.annotations.invalid_quantile(float(parameter.min()), node.param)
 
 
 def _annotate_ignored(context: Context, node: AggregateExpr, block: Block, op: str) -> None:

@@ -28,6 +28,7 @@ from vedette.server.query.promql.planner import (
     prepare,
 )
 from vedette.server.query.promql.printer import format_expr
+from vedette.server.query.promql.selectors import extended_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Sequence
@@ -399,12 +400,17 @@ def _raw_samples(evaluator: Evaluator, tree: Node) -> QueryResult:
     series: list[tuple[Labels, list[tuple[int, float | Histogram]]]] = []
     moments: set[int] = set()
     for row, labels in enumerate(windows.labels):
-        samples: list[tuple[int, float | Histogram]] = [
-            (int(windows.times_ms[i]), float(windows.values[i]))
-            for i in range(windows.first[row], windows.last[row])
-            if end - windows.width_ms < windows.times_ms[i] <= end
-        ]
+        samples: list[tuple[int, float | Histogram]] = []
         pool = windows.histograms
+        if windows.anchored or windows.smoothed:
+            samples += extended_samples(evaluator.context, windows, row)
+            pool = None
+        else:
+            samples += [
+                (int(windows.times_ms[i]), float(windows.values[i]))
+                for i in range(windows.first[row], windows.last[row])
+                if end - windows.width_ms < windows.times_ms[i] <= end
+            ]
         if pool is not None:
             samples += [
                 (int(pool.times_ms[i]), pool.samples[i])

@@ -41,7 +41,7 @@ def _statistic(of: Callable[[Histogram], float]) -> Callable[[Evaluator, Call], 
             for i, j in zip(*np.nonzero(points), strict=True):
                 values[i, j] = of(block.histograms[i, j])
         result = Block(block.labels, values, points, None, block.drop_name).without_empty_rows()
-        return settle(evaluator.context, drop_names(evaluator.context, result))
+        return settle(evaluator.context, drop_names(evaluator.context, result, keeps_type=True))
 
     return apply
 
@@ -233,7 +233,7 @@ def _open_metrics(value: float) -> str:
     """A number as OpenMetrics writes it, always with a point or an exponent."""
     if not math.isfinite(value):
         return format_float(value)
-    text = format_general(value)
+    text = format_general(value or 0.0)
     return text if "." in text or "e" in text else text + ".0"
 
 
@@ -256,11 +256,6 @@ def quantile(histogram: Histogram, q: float, context: Context, name: str, node: 
         if count >= rank:
             break
     count = min(count, histogram.count)
-    if has_nan and count < rank:
-        context.annotations.nan_quantile(name, node, skewed=False)
-        return math.nan
-    if has_nan:
-        context.annotations.nan_quantile(name, node, skewed=True)
     if histogram.is_custom:
         if bucket.lower == -math.inf:
             if bucket.upper <= 0:
@@ -270,8 +265,14 @@ def quantile(histogram: Histogram, q: float, context: Context, name: str, node: 
             return bucket.lower
     elif bucket.lower < 0 < bucket.upper:
         _narrow(histogram, bucket)
+    if has_nan and count < rank:
+        context.annotations.nan_quantile(name, node, skewed=False)
+        return math.nan
     if count < rank:
         return bucket.upper
+    if has_nan and math.fsum(one.count for one in buckets) < histogram.count:
+        # With fewer, infinities of both signs are what makes the sum no number.
+        context.annotations.nan_quantile(name, node, skewed=True)
     rank = rank - (count - bucket.count) if forward else count - rank
     fraction = rank / bucket.count
     if histogram.is_custom or bucket.lower <= 0 <= bucket.upper:
@@ -323,18 +324,17 @@ def fraction(histogram: Histogram, lower: float, upper: float, context: Context,
     """The share of a native histogram's observations between two values."""
     if histogram.count == 0 or math.isnan(lower) or math.isnan(upper):
         return math.nan
-    if math.isnan(histogram.sum):
-        context.annotations.nan_fraction(name, node)
     if lower >= upper:
         return 0.0
-    total = histogram.count
-    ranks = [_rank(histogram, value) for value in (lower, upper)]
-    low, high = (min(rank, total) if rank is not None else total for rank in ranks)
+    inside = histogram.count
     if math.isnan(histogram.sum):
         # Observations of NaN are in no bucket: they lie beyond every bound.
         inside = math.fsum(bucket.count for bucket in histogram.buckets())
-        low, high = min(low, inside), min(high, inside)
-    return (high - low) / total
+        if inside < histogram.count:
+            context.annotations.nan_fraction(name, node)
+    ranks = [_rank(histogram, value) for value in (lower, upper)]
+    low, high = (min(rank, inside) if rank is not None else inside for rank in ranks)
+    return (high - low) / histogram.count
 
 
 def _rank(histogram: Histogram, value: float) -> float | None:
@@ -342,11 +342,9 @@ def _rank(histogram: Histogram, value: float) -> float | None:
     rank = 0.0
     for bucket in histogram.buckets():
         zero = False
-        if not histogram.is_custom and bucket.lower <= 0 <= bucket.upper:
+        if bucket.lower <= 0 <= bucket.upper:
             zero = True
             _narrow(histogram, bucket)
-        elif histogram.is_custom and bucket.lower == -math.inf and bucket.upper > 0:
-            bucket.lower = 0.0
         if bucket.lower >= value:
             return rank
         if bucket.lower < value < bucket.upper:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,6 +13,8 @@ from vedette.server.query.promql.histogram import Bucket, CounterReset, Histogra
 from vedette.server.query.promql.histogram_sum import add, subtract
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vedette.server.query.promql.ast import BinaryExpr
     from vedette.server.query.promql.block import Bools, Floats, Histograms
     from vedette.server.query.promql.context import Context
@@ -28,66 +32,75 @@ def combine(
     """Apply an operator to the points in `mask`: what comes out, where it stays, and where the operator applies."""
     kept, applied = np.zeros(mask.shape, np.bool_), np.zeros(mask.shape, np.bool_)
     out = np.full(mask.shape, None, np.object_)
+    notes: dict[int, Callable[[], None]] = {}
     for i, j in zip(*np.nonzero(mask), strict=True):
         left, right = histograms[0][i, j], histograms[1][i, j]
-        result = _combine_point(context, node, left, right, values[0][i, j], values[1][i, j])
+        combiner = _Combiner(context, node)
+        result = combiner.point(left, right, values[0][i, j], values[1][i, j])
+        if combiner.note is not None:
+            notes[int(j)] = combiner.note
         if result is not None:
             out[i, j], kept[i, j] = result
             applied[i, j] = True
+    for note in notes.values():
+        note()
     return (out if kept.any() else None), kept, applied
 
 
-def _combine_point(
-    context: Context,
-    node: BinaryExpr,
-    left: Histogram | None,
-    right: Histogram | None,
-    left_value: float,
-    right_value: float,
-) -> tuple[Histogram, bool] | None:
-    """The histogram and whether it stays; None where the operator leaves nothing."""
-    op = node.op
-    if left is not None and right is not None:
-        if op in _OPERATIONS:
-            return _add_or_subtract(context, node, left, right)
-        if op == "==":
-            return left, left == right
-        if op == "!=":
-            return left, left != right
-        context.annotations.incompatible_types("histogram", op, "histogram", node)
-        return None
-    if left is None:
-        if op == "*" and right is not None:
-            return right.scaled(float(left_value)).compact(), True
-        context.annotations.incompatible_types("float", op, "histogram", node)
-        return None
-    match op:
-        case "*":
-            return left.scaled(float(right_value)).compact(), True
-        case "/":
-            return left.divided(float(right_value)).compact(), True
-        case "</" | ">/":
-            return trim(left, float(right_value), upper=op == "</"), True
-    context.annotations.incompatible_types("histogram", op, "float", node)
-    return None
+@dataclass(slots=True)
+class _Combiner:
+    """Applies an operator to two points. Of each moment's notes Prometheus tells the last one alone."""
 
+    context: Context
+    node: BinaryExpr
+    note: Callable[[], None] | None = None
 
-def _add_or_subtract(
-    context: Context, node: BinaryExpr, left: Histogram, right: Histogram
-) -> tuple[Histogram, bool] | None:
-    result = left.copy()
-    try:
-        outcome = add(result, right) if node.op == "+" else subtract(result, right)
-    except IncompatibleSchemas:
-        context.annotations.incompatible_layout(node.op, node)
+    def point(
+        self, left: Histogram | None, right: Histogram | None, left_value: float, right_value: float
+    ) -> tuple[Histogram, bool] | None:
+        """The histogram and whether it stays; None where the operator leaves nothing."""
+        op = self.node.op
+        if left is not None and right is not None:
+            if op in _OPERATIONS:
+                return self._add_or_subtract(left, right)
+            if op == "==":
+                return left, left == right
+            if op == "!=":
+                return left, left != right
+            return self._incompatible("histogram", "histogram")
+        if left is None:
+            if op == "*" and right is not None:
+                return right.scaled(float(left_value)).compact(), True
+            return self._incompatible("float", "histogram")
+        match op:
+            case "*":
+                return left.scaled(float(right_value)).compact(), True
+            case "/":
+                return left.divided(float(right_value)).compact(), True
+            case "</" | ">/":
+                return trim(left, float(right_value), upper=op == "</"), True
+        return self._incompatible("histogram", "float")
+
+    def _incompatible(self, left: str, right: str) -> tuple[Histogram, bool] | None:
+        self.note = partial(self.context.annotations.incompatible_types, left, self.node.op, right, self.node)
         return None
-    if node.op == "-":
-        result.counter_reset = CounterReset.GAUGE
-    if outcome.reset_collision:
-        context.annotations.reset_collision(_OPERATIONS[node.op], node)
-    if outcome.bounds_reconciled:
-        context.annotations.bounds_reconciled(_OPERATIONS[node.op], node)
-    return result.compact(), True
+
+    def _add_or_subtract(self, left: Histogram, right: Histogram) -> tuple[Histogram, bool] | None:
+        result, op, annotations = left.copy(), self.node.op, self.context.annotations
+        try:
+            outcome = add(result, right) if op == "+" else subtract(result, right)
+        except IncompatibleSchemas:
+            self.note = partial(annotations.incompatible_layout, op, self.node)
+            return None
+        if op == "-":
+            result.counter_reset = CounterReset.GAUGE
+        if outcome.reset_collision:
+            # As in Prometheus, nothing is left of two counters that contradict each other.
+            self.note = partial(annotations.reset_collision, _OPERATIONS[op], self.node)
+            return None
+        if outcome.bounds_reconciled:
+            self.note = partial(annotations.bounds_reconciled, _OPERATIONS[op], self.node)
+        return result.compact(), True
 
 
 def trim(histogram: Histogram, at: float, *, upper: bool) -> Histogram:

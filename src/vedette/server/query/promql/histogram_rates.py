@@ -233,11 +233,12 @@ def smooth_histograms(context: Context, node: Node, windows: Windows, ends: Ints
         times = [int(at) for at in pool.times_ms[pool.first[row] : pool.last[row]]]
         samples = pool.samples[pool.first[row] : pool.last[row]]
         floats = windows.times_ms[windows.first[row] : windows.last[row]]
+        metric = label_value(windows.labels[row], METRIC_NAME)
         for step, end in enumerate(int(at) for at in ends):
             low, high = bisect_right(times, end - context.lookback_ms), bisect_right(times, end + context.lookback_ms)
             float_low, float_high = span_of(floats, end - context.lookback_ms, end + context.lookback_ms, 0)
             if low < high and float_low < float_high:
-                context.annotations.mixed_samples(label_value(windows.labels[row], METRIC_NAME), node)
+                context.annotations.mixed_samples(metric, node)
                 block.present[row, step] = False
                 continue
             at = bisect_left(times, end, low, high)
@@ -245,25 +246,35 @@ def smooth_histograms(context: Context, node: Node, windows: Windows, ends: Ints
                 out[row, step] = samples[at]
             elif low < at < high:
                 fraction = (end - times[at - 1]) / (times[at] - times[at - 1])
-                point = _between(context, node, samples[at - 1], samples[at], fraction)
+                point = _between(context, node, metric, samples[at - 1 : at + 1], fraction)
                 if point is None:
                     continue
                 out[row, step] = point
             elif at > low:
-                out[row, step] = samples[at - 1]
+                # What is known of resets is known of the sample, not of a moment after it.
+                out[row, step] = samples[at - 1].copy()
+                out[row, step].counter_reset = CounterReset.UNKNOWN
             else:
                 continue
             block.present[row, step] = True
     block.histograms = out
 
 
-def _between(context: Context, node: Node, old: Histogram, new: Histogram, fraction: float) -> Histogram | None:
-    result = new.copy()
-    try:
-        subtract(result, old)
-        result = result.scaled(fraction)
-        add(result, old)
-    except IncompatibleSchemas:
-        context.annotations.mixed_schemas("", node)
+def _between(
+    context: Context, node: Node, metric: str, neighbours: Sequence[Histogram], fraction: float
+) -> Histogram | None:
+    """The histogram between two; they are a counter's unless both are gauges, and a counter begins again at zero."""
+    old, new = neighbours
+    annotations = context.annotations
+    if old.is_custom != new.is_custom:
+        annotations.mixed_schemas(metric, node)
         return None
+    if not old.counter_reset == new.counter_reset == CounterReset.GAUGE and new.resets(old):
+        return new.scaled(fraction)
+    result = new.copy()
+    if subtract(result, old).bounds_reconciled:
+        annotations.bounds_reconciled("subtraction", node)
+    result = result.scaled(fraction)
+    if add(result, old).bounds_reconciled:
+        annotations.bounds_reconciled("addition", node)
     return result

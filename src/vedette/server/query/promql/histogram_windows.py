@@ -131,7 +131,6 @@ def _sum(window: Window) -> Point:
         for sample in samples[1:]:
             reconciled |= total.add(sample).bounds_reconciled
     except IncompatibleSchemas:
-        _annotate_resets(window, samples)
         window.annotations.mixed_schemas(window.name, window.argument)
         return None
     _annotate_resets(window, samples)

@@ -41,12 +41,10 @@ def enrich(evaluator: Evaluator, node: Call) -> Block:
     data_matchers = [one for one in matchers if one.name != METRIC_NAME]
     if name_matchers and all(one.op in {"!=", "!~"} for one in name_matchers):
         name_matchers.append(_ANY_INFO)
-    ignored_by = name_matchers if selector is not None else [_TARGET_INFO]
-    ignored = [
-        bool(ignored_by) and all(one.matches(label_value(labels, METRIC_NAME)) for one in ignored_by)
-        for labels in block.labels
-    ]
-    found = _fetch(evaluator, node, block, ignored, name_matchers or [_TARGET_INFO], data_matchers)
+    name_matchers = name_matchers or [_TARGET_INFO]
+    # Info metrics are not described by others.
+    ignored = [all(one.matches(label_value(labels, METRIC_NAME)) for one in name_matchers) for labels in block.labels]
+    found = _fetch(evaluator, node, block, ignored, name_matchers, data_matchers)
     return _join(block, ignored, found, data_matchers)
 
 

@@ -43,7 +43,8 @@ def _expand(template: str, match: Any) -> str:  # noqa: ANN401  (google-re2 carr
             return "$"
         name = reference.group(2) or reference.group(3)
         try:
-            return match.group(int(name) if name.isdigit() else name) or ""
+            is_number = name.isdigit() and (name == "0" or not name.startswith("0"))
+            return match.group(int(name) if is_number else name) or ""
         except (IndexError, KeyError):
             return ""
 

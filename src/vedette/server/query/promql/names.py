@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vedette.server.query.promql.block import Block, drop_metadata, map_labels, merge_same_labels
+from vedette.server.query.promql.labels import METRIC_NAME, Labels
 
 if TYPE_CHECKING:
     from vedette.server.query.promql.context import Context
 
 
-def drop_names(context: Context, block: Block) -> Block:
-    """Take the metrics' names off, or note that they have to go."""
+def drop_names(context: Context, block: Block, *, keeps_type: bool = False) -> Block:
+    """Take the metrics' names off, or note that they have to go; `keeps_type` leaves type and unit where they are."""
     if context.options.delayed_name_removal:
         return Block(block.labels, block.values, block.present, block.histograms, [True] * len(block.labels))
-    return map_labels(block, drop_metadata)
+    return map_labels(block, _unnamed if keeps_type else drop_metadata)
+
+
+def _unnamed(labels: Labels) -> Labels:
+    return tuple(pair for pair in labels if pair[0] != METRIC_NAME)
 
 
 def finish_names(block: Block) -> Block:

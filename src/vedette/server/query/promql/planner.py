@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from vedette.server.query.promql.ast import (
     AggregateExpr,
     BinaryExpr,
@@ -26,14 +28,17 @@ from vedette.server.query.promql.ast import (
     UnaryExpr,
     VectorSelector,
 )
+from vedette.server.query.promql.binary import scalars
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.functions import UNSAFE_AT_MODIFIER
+from vedette.server.query.promql.gotext import MAX_DURATION_SECONDS
 from vedette.server.query.promql.source import SelectRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SUBQUERY: Final = "[:]"
+_BY_ZERO: Final = {"/": "division by zero", "%": "modulo by zero"}
 _STATISTICS: Final = frozenset({"histogram_count", "histogram_sum", "histogram_avg"})
 _WHOLE_HISTOGRAMS: Final = frozenset({"histogram_quantile", "histogram_fraction", _SUBQUERY})
 _QUERY_FUNCTIONS: Final = frozenset({"start", "end", "step", "range"})
@@ -205,14 +210,16 @@ class _Resolver:
     def _duration(self, literal_ms: int, expr: DurationExpr | None) -> int:
         if expr is None:
             return literal_ms
-        seconds = self._compute(expr)
-        if seconds <= 0:
-            raise EvaluationError(f"{expr.start}:{expr.end}: duration must be greater than 0")
-        return self._to_ms(seconds, expr)
+        return self._to_ms(self._compute(expr), expr, positive=True)
 
-    def _to_ms(self, seconds: float, expr: DurationExpr) -> int:
-        if not abs(seconds) < 2**63 / 1000:
-            raise EvaluationError(f"{expr.start}:{expr.end}: duration is out of range")
+    def _to_ms(self, seconds: float, expr: DurationExpr, *, positive: bool = False) -> int:
+        place = f"{expr.start}:{expr.end}"
+        if not math.isfinite(seconds):
+            raise EvaluationError(f"{place}: duration is NaN or infinite")
+        if positive and seconds <= 0:
+            raise EvaluationError(f"{place}: duration must be greater than 0")
+        if abs(seconds) > MAX_DURATION_SECONDS:
+            raise EvaluationError(f"{place}: duration is out of range")
         return int(seconds * 1000)
 
     def _query_value(self, name: str) -> float:
@@ -237,27 +244,11 @@ class _Resolver:
         if node.op == "range":
             return (self._times.end_ms - self._times.start_ms) / 1000
         left, right = self._compute(node.lhs), self._compute(node.rhs)
-        try:
-            match node.op:
-                case "+":
-                    return left + right
-                case "-":
-                    return left - right
-                case "*":
-                    return left * right
-                case "/":
-                    return left / right
-                case "%":
-                    return math.fmod(left, right)
-                case "min_of":
-                    return min(left, right)
-                case "max_of":
-                    return max(left, right)
-                case _:
-                    return math.pow(left, right)
-        except (ZeroDivisionError, ValueError, OverflowError) as error:
-            reason = {"/": "division by zero", "%": "modulo by zero"}.get(node.op, "duration is out of range")
-            raise EvaluationError(f"{node.start}:{node.end}: {reason}") from error
+        if right == 0 and node.op in _BY_ZERO:
+            raise EvaluationError(f"{node.start}:{node.end}: {_BY_ZERO[node.op]}")
+        sides = np.array([left]), np.array([right])
+        extreme = {"min_of": np.minimum, "max_of": np.maximum}.get(node.op)
+        return float((scalars(node.op, *sides) if extreme is None else extreme(*sides))[0])
 
 
 def _bare(node: Node) -> Node:

@@ -20,6 +20,7 @@ from vedette.server.query.promql.block import (
 )
 from vedette.server.query.promql.bucket_functions import apply_to_buckets
 from vedette.server.query.promql.errors import EvaluationError
+from vedette.server.query.promql.gotext import format_float
 from vedette.server.query.promql.histogram_windows import apply_histograms
 from vedette.server.query.promql.instant_functions import absent_labels
 from vedette.server.query.promql.kernels import quantiles, rates
@@ -67,7 +68,7 @@ def apply_to_windows(
     context, steps = evaluator.context, evaluator.steps
     name = node.function.name
     context.reserve(len(windows.labels), steps.count)
-    _check_parameters(node, windows, parameters)
+    _check_factors(node, windows, parameters)
     out = np.zeros((len(windows.labels), steps.count))
     present = np.zeros(out.shape, np.bool_)
     overlaps = np.zeros(len(windows.labels), np.bool_)
@@ -150,14 +151,24 @@ def _run(
         )
 
 
-def _check_parameters(node: Call, windows: Windows, parameters: list[Floats]) -> None:
-    if not windows.labels:
+def _check_factors(node: Call, windows: Windows, parameters: list[Floats]) -> None:
+    """The factors of double_exponential_smoothing, at the moments at which a window has samples."""
+    if node.function.name != "double_exponential_smoothing":
         return
-    if node.function.name == "double_exponential_smoothing":
-        for values, kind, short in ((parameters[0], "smoothing", "sf"), (parameters[1], "trend", "tf")):
-            wrong = values[~((values > 0) & (values < 1))]
-            if len(wrong):
-                raise EvaluationError(f"invalid {kind} factor. Expected: 0 < {short} < 1, got: {wrong[0]:f}")
+    has_samples = np.zeros(len(windows.ends_ms), np.bool_)
+    pool = windows.histograms
+    pools = [(windows.first, windows.last, windows.times_ms)]
+    pools += [(pool.first, pool.last, pool.times_ms)] if pool is not None else []
+    for first, last, times in pools:
+        for begin, end in zip(first, last, strict=True):
+            inside = times[begin:end]
+            low = np.searchsorted(inside, windows.ends_ms - windows.width_ms, side="right")
+            has_samples |= np.searchsorted(inside, windows.ends_ms, side="right") > low
+    for values, kind, short in ((parameters[0], "smoothing", "sf"), (parameters[1], "trend", "tf")):
+        wrong = values[has_samples & ((values <= 0) | (values >= 1))]
+        if len(wrong):
+            shown = f"{wrong[0]:f}" if np.isfinite(wrong[0]) else format_float(float(wrong[0]))
+            raise EvaluationError(f"invalid {kind} factor. Expected: 0 < {short} < 1, got: {shown}")
 
 
 def _absent(argument: Node, block: Block) -> Block:

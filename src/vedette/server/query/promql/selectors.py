@@ -8,6 +8,7 @@ import numpy as np
 
 from vedette.server.query.promql.block import Block, Bools, HistogramPool, Histograms, Ints, Windows
 from vedette.server.query.promql.bucket_functions import windows_of_buckets
+from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.histogram import CounterReset, Histogram
 from vedette.server.query.promql.histogram_rates import smooth_histograms
 from vedette.server.query.promql.histogram_series import with_reset_hints
@@ -103,6 +104,39 @@ def range_vector(context: Context, node: MatrixSelector, steps: Steps) -> Window
     windows.width_ms = node.range_ms
     windows.anchored, windows.smoothed = selector.anchored, selector.smoothed
     return windows
+
+
+def extended_samples(context: Context, windows: Windows, row: int) -> list[tuple[int, float]]:
+    """The floats of a series that an anchored or smoothed range selector shows by itself, with one at either end.
+
+    Raises:
+        EvaluationError: there are histograms.
+    """
+    end = int(windows.ends_ms[0])
+    start, lookback = end - windows.width_ms, context.lookback_ms
+    pool = windows.histograms
+    if pool is not None:
+        seen = pool.times_ms[pool.first[row] : pool.last[row]]
+        if ((seen > start - lookback) & (seen <= end + (lookback if windows.smoothed else 0))).any():
+            modifier = "smoothed" if windows.smoothed else "anchored"
+            raise EvaluationError(f"{modifier} modifier is not supported with histograms")
+    low, high = windows.first[row], windows.last[row]
+    times, values = windows.times_ms[low:high], windows.values[low:high]
+    reached = (times > start - lookback) & (times <= end + (lookback if windows.smoothed else 0))
+    times, values = times[reached], values[reached]
+    final = len(times) - 1
+    if windows.smoothed:
+        final = int(np.searchsorted(times[:final], end)) if final >= 0 else final
+    if final < 0 or times[final] <= start:
+        return []
+    begin = max(0, int(np.searchsorted(times[: len(times) - 1], start, side="right")) - 1)
+    left, right = float(values[begin]), float(values[final])
+    if windows.smoothed and times[begin] < start:
+        left = float(np.interp(start, times[begin : begin + 2], values[begin : begin + 2]))
+    if windows.smoothed and final > 0 and times[final] > end:
+        right = float(np.interp(end, times[final - 1 : final + 1], values[final - 1 : final + 1]))
+    inside = [(int(at), float(value)) for at, value in zip(times, values, strict=True) if start < at < end]
+    return [(start, left), *inside, (end, right)]
 
 
 def _clean(selected: SelectedSeries, *, use_starts: bool, tell_resets: bool) -> Windows:

@@ -351,7 +351,6 @@ def bucket_fraction(
     """histogram_fraction over classic buckets; `order` lists the rows by histogram and rising upper bound."""
     upper = np.empty(counts.shape[0])
     count = np.empty(counts.shape[0])
-    ignored = np.zeros(6)
     for g in range(out.shape[0]):
         for j in range(counts.shape[1]):
             size = 0
@@ -370,7 +369,6 @@ def bucket_fraction(
             if upper[size - 1] != np.inf:
                 out[g, j] = np.nan
                 continue
-            _make_monotonic(upper, count, size, ignored, j)
             out[g, j] = _bucket_fraction(lowers[j], highs[j], upper, count, size)
 
 
