@@ -139,10 +139,12 @@ class MetricStore:
         self, tenant: str, requests: Sequence[SelectRequest], *, max_samples: int
     ) -> Sequence[SelectedSeries]:
         """See `SampleSource`."""
-        held = self.held(tenant, requests, max_samples=max_samples)
+        held = self.held(tenant, requests, 0, max_samples=max_samples)
         return await self._read(await self.of(tenant), requests, max_samples) if held is None else held
 
-    def held(self, tenant: str, requests: Sequence[SelectRequest], *, max_samples: int) -> list[SelectedSeries] | None:
+    def held(
+        self, tenant: str, requests: Sequence[SelectRequest], moved_ms: int, *, max_samples: int
+    ) -> list[SelectedSeries] | None:
         """See `HoldingSource`."""
         now = time.monotonic()
         metrics = self._tenants.get(tenant)
@@ -154,12 +156,13 @@ class MetricStore:
         answers = []
         room = max_samples
         for request in requests:
-            if request.end_ms < now_ms - _RECENT_MS or not self._tiers.are_idle(metrics, request, now):
+            start_ms, end_ms = request.start_ms + moved_ms, request.end_ms + moved_ms
+            if end_ms < now_ms - _RECENT_MS or not self._tiers.are_idle(metrics, request, start_ms, now):
                 return None
             ordinals, labels = metrics.select(request.matchers)
             if len(metrics.with_histograms(ordinals)):
                 return None
-            found = windows.held(ordinals, (request.start_ms, request.end_ms), now, now_ms)
+            found = windows.held(ordinals, (start_ms, end_ms), now, now_ms)
             if found is None:
                 return None
             first, last, count = found

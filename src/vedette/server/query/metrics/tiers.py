@@ -126,11 +126,11 @@ class Tiers:
         self._start_times = start_times
 
     @staticmethod
-    def are_idle(metrics: TenantMetrics, request: SelectRequest, now: float) -> bool:
-        """Whether a request is surely for the samples themselves, as far as is known without asking the tables."""
+    def are_idle(metrics: TenantMetrics, request: SelectRequest, start_ms: int, now: float) -> bool:
+        """Whether a request, moved to a start, is surely for the samples themselves, as far as is known now."""
         if request.moment_ms is None:
             return True
-        is_known = now - metrics.raw_gone_read_at <= _GONE_SECONDS and max(request.start_ms, 0) >= metrics.raw_gone_ms
+        is_known = now - metrics.raw_gone_read_at <= _GONE_SECONDS and max(start_ms, 0) >= metrics.raw_gone_ms
         return is_known and not _is_wide(request)
 
     async def choose(self, metrics: TenantMetrics, request: SelectRequest) -> Choice | None:

@@ -10,7 +10,7 @@ from vedette.server.query.promql.gotext import format_general, quote
 from vedette.server.query.promql.parser_base import position_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from vedette.server.query.promql.ast import Node
 
@@ -36,10 +36,16 @@ class _Forced:
 
 
 class Annotations:
-    """The annotations of one query. The same sentence is kept once, with the first of its places."""
+    """The annotations of one query. The same sentence is kept once, with the first of its places.
 
-    def __init__(self, text: str) -> None:
+    Args:
+        text: The expression.
+        place: Where in it stands what the tree has at an offset.
+    """
+
+    def __init__(self, text: str, place: Callable[[int], int] = int) -> None:
         self._text = text
+        self._place = place
         self._places: dict[str, int] = {}
         self._forced: dict[str, _Forced] = {}
         self._foreign: dict[str, None] = {}
@@ -59,7 +65,7 @@ class Annotations:
         shown = [text for text in self._foreign if text.startswith(prefix)]
         for message, start in self._places.items():
             if message.startswith(prefix):
-                place = position_of(self._text, start)
+                place = position_of(self._text, self._place(start))
                 shown.append(f"{message}{self._details(message)} ({place})")
         return shown
 

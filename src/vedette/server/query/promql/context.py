@@ -11,7 +11,7 @@ import numpy as np
 from vedette.server.query.promql.errors import QueryCancelled, QueryTimeout, TooManySamples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from vedette.server.query.promql.annotations import Annotations
     from vedette.server.query.promql.ast import VectorSelector
@@ -90,6 +90,8 @@ class Context:
     deadline: float
     data: Sequence[SelectedSeries] = ()
     places: dict[int, int] = field(default_factory=dict)
+    numbers: Mapping[int, float] = field(default_factory=dict)
+    """What stands in the expression instead of some literals of its tree, given by their `id()`."""
     select: Callable[[list[SelectRequest]], Sequence[SelectedSeries]] | None = None
     cancelled: bool = False
     stop: Ints = field(default_factory=lambda: NEVER_STOPS)

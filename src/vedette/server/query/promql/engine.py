@@ -10,28 +10,22 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 import numpy as np
 
 from vedette.server.query.promql.annotations import INFO, WARNING, Annotations
-from vedette.server.query.promql.ast import Call, Node, SubqueryExpr, ValueType
+from vedette.server.query.promql.ast import Node, ValueType
 from vedette.server.query.promql.block import Block, Bools, Floats, Histograms, Ints, is_set
 from vedette.server.query.promql.context import DEFAULT_LOOKBACK_MS, Context, Limits, Options, Steps
 from vedette.server.query.promql.errors import EvaluationError, QueryTimeout
 from vedette.server.query.promql.evaluator import Evaluator
-from vedette.server.query.promql.few_series import Part, Unusual, is_plain, make_part
+from vedette.server.query.promql.few_series import Part, Unusual, is_plain
 from vedette.server.query.promql.histogram import Histogram
 from vedette.server.query.promql.names import finish_names
-from vedette.server.query.promql.parser import parse as parse_text
-from vedette.server.query.promql.planner import (
-    QueryTimes,
-    Requests,
-    depends_on_times,
-    moves_with_times,
-    parts_of,
-    prepare,
-)
+from vedette.server.query.promql.planner import QueryTimes, prepare
+from vedette.server.query.promql.plans import parse, plans
 from vedette.server.query.promql.printer import format_expr
 from vedette.server.query.promql.selectors import extended_samples
+from vedette.server.query.promql.shapes import questions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Sequence
+    from collections.abc import Coroutine, Generator, Sequence
 
     from vedette.server.query.promql.labels import Labels
     from vedette.server.query.promql.source import HoldingSource, SampleSource, SelectedSeries, SelectRequest
@@ -55,85 +49,7 @@ Kind = Literal["scalar", "string", "vector", "matrix"]
 _INLINE_SAMPLES: Final = 100_000
 _INLINE_POINTS: Final = 1_000_000
 """Points that the parts of an expression have on the event loop, at most, with one series each."""
-_MOST_FORMS: Final = 8
-_LONGEST_KEPT: Final = 4096
-_MOST_CHARACTERS: Final = 1 << 20
 _MOMENT_SECONDS: Final = 0.005
-
-
-class _Kept(dict[str, _T], Generic[_T]):
-    """What was made of expressions. Their characters are bounded, as a tree grows with them."""
-
-    def __init__(self, make: Callable[[str], _T]) -> None:
-        super().__init__()
-        self._make = make
-        self._characters = 0
-
-    def __missing__(self, text: str) -> _T:
-        made = self._make(text)
-        if self._characters + len(text) > _MOST_CHARACTERS:
-            self.clear()
-            self._characters = 0
-        if len(text) <= _LONGEST_KEPT:
-            self[text] = made
-            self._characters += len(text)
-        return made
-
-
-def parse(text: str) -> Node:
-    """Parse an expression; trees are kept, so nobody may change one.
-
-    Raises:
-        ParseError: with Prometheus' message, the place in front.
-    """
-    return _trees[text]
-
-
-_trees = _Kept(parse_text)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is known of an expression before the times are: the tree to evaluate, unless it depends on them."""
-
-    tree: Node | None
-    has_info: bool
-    has_subquery: bool
-    parts: int
-    is_movable: bool
-    """Whether what the tree needs is the same at any times, moved."""
-    part: Part | None
-    """What computes it at one moment over few series."""
-    requests: dict[tuple[int, int, int], Requests] = field(default_factory=dict)
-    """What the tree needs of a query from 0 to 0, by step, lookback and the step of subqueries."""
-
-    def requests_of(self, tree: Node, times: QueryTimes, lookback_ms: int, subquery_step_ms: int) -> Requests:
-        """What a tree of this plan needs at some times."""
-        if not self.is_movable:
-            found = Requests(lookback_ms, subquery_step_ms)
-            found.collect(tree, times)
-            return found
-        form = times.step_ms, lookback_ms, subquery_step_ms
-        known = self.requests.get(form)
-        if known is None:
-            known = Requests(lookback_ms, subquery_step_ms)
-            known.collect(tree, QueryTimes(0, 0, times.step_ms))
-            if len(self.requests) < _MOST_FORMS:
-                self.requests[form] = known
-        return known.moved(times)
-
-
-def _make_plan(text: str) -> _Plan:
-    parsed = parse(text)
-    parts = parts_of(parsed)
-    tree = None if depends_on_times(parts) else prepare(parsed, QueryTimes(0, 0, 0))
-    has_info = any(isinstance(one, Call) and one.function.name == "info" for one in parts)
-    has_subquery = any(isinstance(one, SubqueryExpr) for one in parts)
-    part = make_part(tree) if tree is not None and tree.type is ValueType.VECTOR else None
-    return _Plan(tree, has_info, has_subquery, len(parts), tree is not None and moves_with_times(parts), part)
-
-
-_plans = _Kept(_make_plan)
 
 
 def format_query(text: str) -> str:
@@ -193,7 +109,7 @@ def requests_of(text: str, at_ms: int, options: Options | None = None) -> list[S
     Raises:
         ParseError: the text is no expression.
     """
-    times, plan = QueryTimes(at_ms, at_ms, 0), _plans[text]
+    times, plan = QueryTimes(at_ms, at_ms, 0), plans[text]
     tree = plan.tree if plan.tree is not None else prepare(parse(text), times)
     return plan.requests_of(tree, times, DEFAULT_LOOKBACK_MS, (options or Options()).subquery_step_ms).requests
 
@@ -228,7 +144,7 @@ async def evaluate(
             f'invalid expression type "{parsed.type.documented}" for range query, must be Scalar or instant Vector'
         )
     times = QueryTimes(start_ms, end_ms, step_ms)
-    plan = _plans[text]
+    plan = plans[text]
     tree = plan.tree if plan.tree is not None else prepare(parsed, times)
     requests = plan.requests_of(tree, times, lookback_ms, options.subquery_step_ms)
     context = Context(Annotations(text), limits, options, lookback_ms, began + limits.timeout_seconds)
@@ -264,23 +180,23 @@ def evaluate_few(
     Raises:
         ParseError, EvaluationError, TooManySamples: as `evaluate` does.
     """
-    plan = _plans[text]
-    if plan.part is None or plan.tree is None:
+    question = questions[text]
+    if question is None:
         return None
-    times = QueryTimes(at_ms, at_ms, 0)
-    requests = plan.requests_of(plan.tree, times, DEFAULT_LOOKBACK_MS, options.subquery_step_ms)
-    data = source.held(tenant, requests.requests, max_samples=limits.max_samples)
+    data = source.held(tenant, question.requests, at_ms, max_samples=limits.max_samples)
     if data is None or sum(_size(one) for one in data) > _INLINE_SAMPLES:
         return None
+    annotations = Annotations(text, question.place)
     deadline = time.monotonic() + limits.timeout_seconds
-    context = Context(Annotations(text), limits, options, DEFAULT_LOOKBACK_MS, deadline, data, requests.places)
+    context = Context(
+        annotations, limits, options, DEFAULT_LOOKBACK_MS, deadline, data, question.places, question.numbers
+    )
     if not is_plain(data, context):
         return None
     try:
-        points = plan.part(context, at_ms)
+        points = question.part(context, at_ms)
     except Unusual:
         return None
-    annotations = context.annotations
     for one in data:
         if one.warnings or one.infos:
             annotations.add_foreign(one.warnings, one.infos)

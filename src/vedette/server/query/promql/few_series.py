@@ -12,7 +12,7 @@ import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -51,6 +51,7 @@ __all__ = ["FEW", "Part", "Points", "Unusual", "is_plain", "make_part"]
 FEW: Final = 50
 """Series with which lists are faster than arrays."""
 
+_MOST_MADE: Final = 20_000
 _T = TypeVar("_T")
 _NOTHING: Final = np.empty(0, np.int64)
 _ZERO: Final = np.zeros(1)
@@ -116,21 +117,27 @@ def make_part(node: Node) -> Part | None:
 
 
 class _Kept(Generic[_T]):
-    """What was made of the labels that came last."""
+    """What was made of labels, of the same list once. All of these share their bound."""
 
-    __slots__ = ("_labels", "_made", "_make")
+    __slots__ = ("_make",)
 
     def __init__(self, make: Callable[[Sequence[Labels]], _T]) -> None:
         self._make = make
-        self._labels: Sequence[Labels] | None = None
-        self._made: _T
 
     def of(self, labels: Sequence[Labels]) -> _T:
-        """What is made of some labels; of the same list it is made once."""
-        if labels is not self._labels:
-            self._made = self._make(labels)
-            self._labels = labels
-        return self._made
+        """What is made of some labels."""
+        key = id(self), id(labels)
+        known = _MADE.get(key)
+        if known is None:
+            if len(_MADE) >= _MOST_MADE:
+                _MADE.clear()
+            known = _MADE[key] = self, labels, self._make(labels)
+        made: _T = known[2]
+        return made
+
+
+_MADE: Final[dict[tuple[int, int], tuple[object, object, Any]]] = {}
+"""By the `id()` of a `_Kept` and of a list of labels, both of which live as long as it is here."""
 
 
 def _some(points: Points, kept: list[bool]) -> Points:
@@ -340,10 +347,11 @@ def _binary(node: BinaryExpr) -> Part | None:
         is_filled = matching.fill_left is not None or matching.fill_right is not None
         return None if is_filled else _vectors(node, left, right)
     if left_type is ValueType.VECTOR:
-        below, scalar, swapped = make_part(node.lhs), _constant(node.rhs), False
+        below, other, swapped = make_part(node.lhs), node.rhs, False
     else:
-        below, scalar, swapped = make_part(node.rhs), _constant(node.lhs), True
-    return None if below is None or scalar is None else _vector_scalar(node, below, scalar, swapped=swapped)
+        below, other, swapped = make_part(node.rhs), node.lhs, True
+    scalar = _constant(other)
+    return None if below is None or scalar is None else _vector_scalar(node, below, id(other), scalar, swapped=swapped)
 
 
 def _constant(node: Node) -> float | None:
@@ -364,12 +372,14 @@ def _constant(node: Node) -> float | None:
     return None
 
 
-def _vector_scalar(node: BinaryExpr, below: Part, scalar: float, *, swapped: bool) -> Part:
+def _vector_scalar(node: BinaryExpr, below: Part, literal: int, own: float, *, swapped: bool) -> Part:
+    """An operator between a vector and a number: `own`, unless the query has another one instead of the literal."""
     unnamed = _Kept(_unnamed)
     compute, compare = _ARITHMETIC.get(node.op), _COMPARE.get(node.op)
 
     def part(context: Context, moment_ms: int) -> Points:
         points = below(context, moment_ms)
+        scalar = context.numbers.get(literal, own)
         if compare is not None:
             values = points.values
             kept = [compare(scalar, one) for one in values] if swapped else [compare(one, scalar) for one in values]

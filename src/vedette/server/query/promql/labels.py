@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import re2
@@ -22,6 +23,7 @@ _GO_REASONS: Final = {
     "invalid perl operator": "invalid or unsupported Perl syntax",
     "invalid named capture group": "invalid named capture",
 }
+_MATCHERS_KEPT: Final = 4096
 _REGEX_OPTIONS: Final = re2.Options()
 _REGEX_OPTIONS.log_errors = False
 _REGEX_OPTIONS.dot_nl = True
@@ -72,3 +74,7 @@ class Matcher:
         if self.op == "!=":
             return value != self.value
         return (self._regex.fullmatch(value) is not None) == (self.op == "=~")
+
+
+known_matcher = lru_cache(_MATCHERS_KEPT)(Matcher)
+"""The same; equal ones are one object, if asked for lately."""

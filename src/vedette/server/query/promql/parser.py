@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import lru_cache
 from typing import Final
 
 from vedette.server.query.promql import lexer as lex
@@ -25,7 +24,7 @@ from vedette.server.query.promql.ast import (
 )
 from vedette.server.query.promql.functions import FUNCTIONS
 from vedette.server.query.promql.gotext import format_float, is_utf8_label, quote
-from vedette.server.query.promql.labels import METRIC_NAME, InvalidRegex, Matcher
+from vedette.server.query.promql.labels import METRIC_NAME, InvalidRegex, Matcher, known_matcher
 from vedette.server.query.promql.parser_base import AGGREGATION, POW, PRECEDENCE, DurationParser, milliseconds
 from vedette.server.query.promql.typecheck import check
 
@@ -39,10 +38,6 @@ _NAME_WORDS: Final = (
 )
 _LABEL_WORDS: Final = _NAME_WORDS | {"bool", "group_left", "group_right", "ignoring", "on", "atan2"}
 _MAX_DEPTH: Final = 200
-_MATCHERS_KEPT: Final = 4096
-
-
-_matcher = lru_cache(_MATCHERS_KEPT)(Matcher)
 
 
 def parse(text: str) -> Node:
@@ -166,7 +161,7 @@ class _Parser(DurationParser):
         if self.peek().kind == "{":
             braces = self.braces()
             matchers, end = braces.matchers, braces.end
-        matchers += (_matcher(METRIC_NAME, "=", name.text),)
+        matchers += (known_matcher(METRIC_NAME, "=", name.text),)
         return VectorSelector(start=name.start, end=end, name=name.text, matchers=matchers)
 
     def braces(self) -> VectorSelector:
@@ -187,7 +182,7 @@ class _Parser(DurationParser):
             self.advance()
             name = self.unquote(label)
             if self.peek().kind not in _MATCH_OPERATORS:
-                return _matcher(METRIC_NAME, "=", name)
+                return known_matcher(METRIC_NAME, "=", name)
         elif label.kind == lex.IDENTIFIER:
             self.advance()
             name = label.text
@@ -201,7 +196,7 @@ class _Parser(DurationParser):
             self.unexpected("label matching", "string")
         self.advance()
         try:
-            return _matcher(name, operator.kind, self.unquote(value))
+            return known_matcher(name, operator.kind, self.unquote(value))
         except InvalidRegex as error:
             self.fail(label.start, value.end, str(error))
 

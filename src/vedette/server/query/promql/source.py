@@ -92,9 +92,9 @@ class HoldingSource(Protocol):
     """A source that has some samples in memory."""
 
     def held(
-        self, tenant: str, requests: Sequence[SelectRequest], *, max_samples: int
+        self, tenant: str, requests: Sequence[SelectRequest], moved_ms: int, *, max_samples: int
     ) -> Sequence[SelectedSeries] | None:
-        """What `SampleSource.select` answers, if all of it is in memory, else None.
+        """What `SampleSource.select` answers, if all of it is in memory, else None. All times are `moved_ms` later.
 
         Raises:
             QueryLimit: more than `max_samples` samples.
