@@ -166,6 +166,19 @@ def test_numbers_and_durations() -> None:
         assert node.value == value
 
 
+@pytest.mark.parametrize(
+    ("fills", "printed"),
+    [
+        ("fill (1m)", "fill (60)"),
+        ("fill_right (2) fill_left (2)", "fill (2)"),
+        ("fill_right (2) fill_left (-2)", "fill_left (-2) fill_right (2)"),
+        ("fill (NaN)", "fill_left (NaN) fill_right (NaN)"),
+    ],
+)
+def test_two_equal_fills_are_printed_as_one(fills: str, printed: str) -> None:
+    assert print_expr(parse(f"a + {fills} b")) == f"a + {printed} b"
+
+
 def test_utf8_names_are_printed_in_quotes() -> None:
     query = '{"über.metric","label with space"="x"} and on ("dotted.label") b'
     assert print_expr(parse(query)) == ('{"label with space"="x",__name__="über.metric"} and on ("dotted.label") b')

@@ -99,7 +99,29 @@ async def test_fractions_take_classic_buckets_as_they_are() -> None:
     assert await value("histogram_fraction(1, 2, m)", *data) == -0.125
 
 
+async def test_who_asks_for_counts_and_sums_meets_no_buckets() -> None:
+    data = [series("a", histogram(1, 2, custom_values=[1])), series("b", histogram(1, 2, custom_values=[1, 2]))]
+    reconciled = "PromQL info: mismatched custom buckets were reconciled during addition"
+    assert (await ask("a + b", *data)).infos == [f"{reconciled} (1:1)"]
+    counted = await ask("histogram_count(a + b)", *data)
+    assert (points_of(counted), counted.infos) == ({(): [6.0]}, [])
+    for query in ("histogram_count(a </ 0.5)", "histogram_count(sum_over_time(a[1m]) </ 0.5)"):
+        assert await value(query, *data) == 0.5
+
+
+async def test_resets_between_counts_are_seen_past_gauges_stale_markers_and_other_layouts() -> None:
+    before, after = histogram(4), histogram(2)
+    text = "PromQL warning: conflicting counter resets during histogram aggregation (1:31)"
+    for between in (STALE, histogram(9, hint="gauge"), histogram(9, 9, schema=1)):
+        data = series("m", histogram(3), before, between, after)
+        assert (await ask("histogram_count(sum_over_time(m[9m]))", data, at=3 * MINUTE)).warnings == [text]
+
+
 # -- operators
+
+
+async def test_two_scalars_have_nothing_to_trim() -> None:
+    assert await error("1 </ 2") == 'operator "</" not allowed for Scalar operations'
 
 
 async def test_counters_that_contradict_each_other_leave_nothing() -> None:
@@ -185,6 +207,24 @@ async def test_a_duration_that_is_none_is_refused_where_it_stands(duration: str,
 
 
 # -- aggregations and info
+
+
+@pytest.mark.parametrize(
+    ("samples", "told"),
+    [
+        ((histogram(1), histogram(1, custom_values=[1]), 5), ["schemas"]),
+        ((histogram(1), 5, histogram(1, custom_values=[1])), ["schemas", "floats"]),
+        ((5, histogram(1), histogram(1, custom_values=[1])), ["floats"]),
+    ],
+)
+async def test_what_does_not_go_together_in_a_group_is_told_in_the_order_of_its_series(
+    samples: tuple[Any, ...], told: list[str]
+) -> None:
+    data = [series("m", sample, i=str(i)) for i, sample in enumerate(samples)]
+    for operation in ("sum", "avg"):
+        result = await ask(f"{operation}(m)", *data)
+        assert points_of(result) == {}
+        assert ["schemas" if "schemas" in text else "floats" for text in result.warnings] == told
 
 
 async def test_where_a_quantile_is_no_number_other_wrong_ones_are_not_told() -> None:

@@ -20,7 +20,7 @@ from vedette.server.query.promql.block import (
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.gotext import format_float, format_general, is_utf8_label, quote
 from vedette.server.query.promql.hashing import hash_labels
-from vedette.server.query.promql.histogram import CounterReset, Histogram, IncompatibleSchemas
+from vedette.server.query.promql.histogram import CounterReset, Histogram
 from vedette.server.query.promql.histogram_sum import HistogramSum
 from vedette.server.query.promql.histogram_windows import mean_of
 from vedette.server.query.promql.kernels import groups
@@ -165,46 +165,50 @@ def _aggregate_histograms(
     context: Context, node: AggregateExpr, block: Block, grouped: _Groups, found: Bools
 ) -> Histograms:
     """Sums and means of histograms; where floats are in the same group, nothing is left."""
-    points = block.histogram_points()
+    points, floats = block.histogram_points(), block.floats()
     out = np.full(found.shape, None, np.object_)
     members: dict[tuple[int, int], list[int]] = {}
     for row, step in zip(*np.nonzero(points), strict=True):
         members.setdefault((int(grouped.of_row[row]), int(step)), []).append(int(row))
     for (group, step), rows in members.items():
-        if found[group, step]:
-            context.annotations.mixed_aggregation(node.expr)
-            found[group, step] = False
-            continue
         samples = [block.histograms[row, step] for row in rows] if block.histograms is not None else []
-        result = _combine_histograms(context, node, samples, [block.labels[row] for row in rows])
-        if result is not None:
-            out[group, step] = result
+        labels = [block.labels[row] for row in rows]
+        if found[group, step]:
+            found[group, step] = False
+            first_float = int(np.flatnonzero((grouped.of_row == group) & floats[:, step])[0])
+            odd = None if first_float < rows[0] else _annotate_differences(context, node, samples, labels)
+            if odd is None or rows[odd] > first_float:
+                context.annotations.mixed_aggregation(node.expr)
+            continue
+        if _annotate_differences(context, node, samples, labels) is None:
+            out[group, step] = _combine_histograms(context, node, samples)
             found[group, step] = True
     return out
 
 
-def _combine_histograms(
+def _annotate_differences(
     context: Context, node: AggregateExpr, samples: list[Histogram], labels: list[Labels]
-) -> Histogram | None:
-    annotations = context.annotations
-    reconciled = False
-    try:
-        if node.op == "avg":
-            result, reconciled = mean_of(samples)
-        else:
-            total = HistogramSum(samples[0])
-            for sample in samples[1:]:
-                reconciled |= total.add(sample).bounds_reconciled
-            result = total.result()
-    except IncompatibleSchemas:
-        odd = next(i for i, one in enumerate(samples) if one.is_custom != samples[0].is_custom)
-        annotations.mixed_schemas(label_value(labels[odd], METRIC_NAME), node.expr)
-        return None
+) -> int | None:
+    """Tell of bounds that differ, and of the first histogram that does not go together with those before: its place."""
+    odd = next((i for i, one in enumerate(samples) if one.is_custom != samples[0].is_custom), None)
+    if any(one.custom_values != samples[0].custom_values for one in samples[:odd]):
+        context.annotations.bounds_reconciled("aggregation", node.expr)
+    if odd is not None:
+        context.annotations.mixed_schemas(label_value(labels[odd], METRIC_NAME), node.expr)
+    return odd
+
+
+def _combine_histograms(context: Context, node: AggregateExpr, samples: list[Histogram]) -> Histogram:
+    if node.op == "avg":
+        result, _ = mean_of(samples)
+    else:
+        total = HistogramSum(samples[0])
+        for sample in samples[1:]:
+            total.add(sample)
+        result = total.result()
     hints = {sample.counter_reset for sample in samples}
     if CounterReset.RESET in hints and CounterReset.NOT_RESET in hints:
-        annotations.reset_collision("aggregation", node.expr)
-    if reconciled:
-        annotations.bounds_reconciled("aggregation", node.expr)
+        context.annotations.reset_collision("aggregation", node.expr)
     return result.compact()
 
 

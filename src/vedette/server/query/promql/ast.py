@@ -182,7 +182,7 @@ class UnaryExpr(Node):
 class Matching:
     """How the series of two vectors are matched.
 
-    `fill_left` and `fill_right` stand in for missing samples; `fill_both` tells that one `fill` set them.
+    `fill_left` and `fill_right` stand in for missing samples.
     """
 
     card: Cardinality = Cardinality.ONE_TO_ONE
@@ -191,7 +191,6 @@ class Matching:
     include: tuple[str, ...] = ()
     fill_left: float | None = None
     fill_right: float | None = None
-    fill_both: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -52,7 +52,13 @@ _TRIMS: Final = frozenset({"</", ">/"})
 
 
 def scalars(op: str, left: Floats, right: Floats) -> Floats:
-    """Apply an operator to two scalars."""
+    """Apply an operator to two scalars.
+
+    Raises:
+        EvaluationError: it is one for histograms.
+    """
+    if op in _TRIMS:
+        raise EvaluationError(f'operator "{op}" not allowed for Scalar operations')
     with np.errstate(all="ignore"):
         if op in _COMPARE:
             return _COMPARE[op](left, right).astype(np.float64)

@@ -291,12 +291,11 @@ class _Parser(DurationParser):
                 matching.card = Cardinality.MANY_TO_ONE if left else Cardinality.ONE_TO_MANY
                 if self.peek().kind == "(":
                     matching.include = self._labels()
-        fill = self.peek().kind
-        if fill == "fill":
+        if self.peek().kind == "fill":
             self.advance()
             matching.fill_left = matching.fill_right = self._fill_value()
-            matching.fill_both = True
-        while self.peek().kind in {"fill_left", "fill_right"} and not matching.fill_both:
+            return return_bool, matching
+        while self.peek().kind in {"fill_left", "fill_right"}:
             side = self.peek()
             if getattr(matching, side.kind) is not None:
                 self.unexpected()

@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 _SUBQUERY: Final = "[:]"
 _BY_ZERO: Final = {"/": "division by zero", "%": "modulo by zero"}
 _STATISTICS: Final = frozenset({"histogram_count", "histogram_sum", "histogram_avg"})
-_WHOLE_HISTOGRAMS: Final = frozenset({"histogram_quantile", "histogram_fraction", _SUBQUERY})
+_TRIMS: Final = frozenset({"</", ">/"})
+_WHOLE_HISTOGRAMS: Final = frozenset(
+    {"histogram_quantile", "histogram_quantiles", "histogram_fraction", _SUBQUERY, *_TRIMS}
+)
 _QUERY_FUNCTIONS: Final = frozenset({"start", "end", "step", "range"})
 _RESOLVED: Final = _QUERY_FUNCTIONS | _STATISTICS | _WHOLE_HISTOGRAMS
 """Functions that are replaced, or change what their selectors read."""
@@ -169,7 +172,9 @@ class _Resolver:
                 param = None if node.param is None else _bare(self.resolve(node.param))
                 return replace(node, expr=_bare(self.resolve(node.expr)), param=param)
             case BinaryExpr():
-                return replace(node, lhs=self.resolve(node.lhs), rhs=self.resolve(node.rhs))
+                return replace(
+                    node, lhs=self._resolve_below(node.lhs, node.op), rhs=self._resolve_below(node.rhs, node.op)
+                )
             case Call() if node.function.name in _QUERY_FUNCTIONS:
                 return NumberLiteral(start=node.start, end=node.end, value=self._query_value(node.function.name))
             case Call():

@@ -186,7 +186,7 @@ def _matching(matching: Matching) -> str:
     if grouped:
         side = "left" if matching.card is Cardinality.MANY_TO_ONE else "right"
         text += f" group_{side} ({_labels(matching.include)})"
-    if matching.fill_both and matching.fill_left is not None:
+    if matching.fill_left is not None and matching.fill_left == matching.fill_right:
         return f"{text} fill ({format_general(matching.fill_left)})"
     if matching.fill_left is not None:
         text += f" fill_left ({format_general(matching.fill_left)})"

@@ -11,7 +11,7 @@ from vedette.server.query.promql.bucket_functions import windows_of_buckets
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.histogram import CounterReset, Histogram
 from vedette.server.query.promql.histogram_rates import smooth_histograms
-from vedette.server.query.promql.histogram_series import with_reset_hints
+from vedette.server.query.promql.histogram_series import statistics
 from vedette.server.query.promql.kernels import common, rates
 
 if TYPE_CHECKING:
@@ -53,19 +53,19 @@ def instant_vector(context: Context, node: VectorSelector, steps: Steps) -> Bloc
     values = selected.values[chosen]
     histograms = None
     if selected.histograms is not None:
-        histograms = gather_histograms(selected, chosen, tell_resets=node.statistics_only)
+        histograms = gather_histograms(selected, chosen, statistics_only=node.statistics_only)
     return Block(list(selected.labels), values, present, histograms).without_empty_rows()
 
 
-def gather_histograms(selected: SelectedSeries, chosen: Ints, *, tell_resets: bool) -> Histograms | None:
+def gather_histograms(selected: SelectedSeries, chosen: Ints, *, statistics_only: bool) -> Histograms | None:
     """The histograms among the chosen samples, or None if there is none."""
     pool = selected.histograms
     if pool is None:
         return None
-    if tell_resets:
+    if statistics_only:
         pool = list(pool)
         for first, last in zip(selected.first, selected.last, strict=True):
-            pool[first:last] = with_reset_hints(pool[first:last], tell_resets=True)
+            pool[first:last] = statistics(pool[first:last])
     out = np.full(chosen.shape, None, np.object_)
     found = False
     for i, j in zip(*np.nonzero(chosen >= 0), strict=True):
@@ -78,7 +78,7 @@ def gather_histograms(selected: SelectedSeries, chosen: Ints, *, tell_resets: bo
 
 def _smoothed_vector(context: Context, node: VectorSelector, steps: Steps) -> Block:
     selected = context.selected(node)
-    windows = _clean(selected, use_starts=False, tell_resets=node.statistics_only)
+    windows = _clean(selected, use_starts=False, statistics_only=node.statistics_only)
     context.reserve(len(windows.labels), steps.count)
     out = np.zeros((len(windows.labels), steps.count))
     present = np.zeros(out.shape, np.bool_)
@@ -99,7 +99,7 @@ def range_vector(context: Context, node: MatrixSelector, steps: Steps) -> Window
     ends = window_ends(selector, steps, selected.resolution_ms)
     if selected.buckets is not None:
         return windows_of_buckets(selected, ends, node.range_ms)
-    windows = _clean(selected, use_starts=context.options.start_times, tell_resets=selector.statistics_only)
+    windows = _clean(selected, use_starts=context.options.start_times, statistics_only=selector.statistics_only)
     windows.ends_ms = ends
     windows.width_ms = node.range_ms
     windows.anchored, windows.smoothed = selector.anchored, selector.smoothed
@@ -139,7 +139,7 @@ def extended_samples(context: Context, windows: Windows, row: int) -> list[tuple
     return [(start, left), *inside, (end, right)]
 
 
-def _clean(selected: SelectedSeries, *, use_starts: bool, tell_resets: bool) -> Windows:
+def _clean(selected: SelectedSeries, *, use_starts: bool, statistics_only: bool) -> Windows:
     """The samples without stale markers, floats and histograms apart."""
     labels = list(selected.labels)
     starts = selected.start_times_ms if use_starts and selected.start_times_ms is not None else _NOTHING
@@ -152,7 +152,7 @@ def _clean(selected: SelectedSeries, *, use_starts: bool, tell_resets: bool) -> 
     count = common.drop_stale(selected.first, selected.last, bits, hidden, first, last, chosen)
     chosen = chosen[:count]
     kept_starts = starts[chosen] if len(starts) else starts
-    pool = _histogram_pool(selected, starts, tell_resets=tell_resets) if len(hidden) else None
+    pool = _histogram_pool(selected, starts, statistics_only=statistics_only) if len(hidden) else None
     return Windows(
         labels, first, last, selected.times_ms[chosen], selected.values[chosen], kept_starts, _NOTHING, 0, pool
     )
@@ -165,7 +165,7 @@ def _histogram_samples(selected: SelectedSeries) -> Bools:
     return hidden if hidden.any() else _NOTHING_HIDDEN
 
 
-def _histogram_pool(selected: SelectedSeries, starts: Ints, *, tell_resets: bool) -> HistogramPool:
+def _histogram_pool(selected: SelectedSeries, starts: Ints, *, statistics_only: bool) -> HistogramPool:
     samples: list[Histogram] = []
     indices: list[int] = []
     first, last = np.empty_like(selected.first), np.empty_like(selected.last)
@@ -178,9 +178,8 @@ def _histogram_pool(selected: SelectedSeries, starts: Ints, *, tell_resets: bool
                 samples.append(one)
                 indices.append(i)
         last[k] = len(samples)
-        if tell_resets:
-            hinted = with_reset_hints(samples[first[k] :], tell_resets=True)
-            samples[first[k] :] = [one for one in hinted if one is not None]
+        if statistics_only:
+            samples[first[k] :] = [one for one in statistics(samples[first[k] :]) if one is not None]
     index = np.asarray(indices, np.int64)
     return HistogramPool(first, last, selected.times_ms[index], starts[index] if len(starts) else starts, samples)
 
