@@ -19,7 +19,9 @@ from vedette.sdk.logs.records import Captured, Channel, Site
 from vedette.sdk.logs.sites import Sites
 from vedette.sdk.otlp.logs import LogEncoder
 from vedette.sdk.redaction import MASK, Redactor
-from vedette.sdk.resource import Scope
+from vedette.sdk.resource import Resource, Scope
+from vedette.sdk.traces.sampling import Ratio
+from vedette.sdk.traces.tracer import TracerProvider
 
 SCALARS = st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=5)
 SOME = st.dictionaries(st.text(st.characters(codec=None), max_size=3) | st.just("password"), SCALARS, max_size=4)
@@ -142,13 +144,14 @@ class _Kept:
 
 @STEADY
 @given(st.data())
-def test_records_in_a_row_are_written_as_each_alone(data):
-    """Whatever the records of one site share, or do not: time, logger, context, names that meet, odd numbers."""
-    program, queue, wanted = _Program(), [], []
+def test_records_together_are_written_and_sent_as_each_alone_in_their_order(data):
+    """Whatever those of one site share, or do not: time, logger, context, span, names that meet, odd numbers."""
+    program, queue, wanted, sent = _Program(), [], [], []
     known = {"n": 1, "f": 0.5, "text": "x"}
     for _ in range(6):
         program.logs("m", (), known)
-    contexts, bounds = [None, "c-1", {"n": 2}, {"id": 7}], [None, {"user": 1}, {"text": "y"}]
+    contexts, bounds = [None, "c-1", "c-2", {"n": 2}, {"id": 7}], [None, {"user": 1}, {"text": "y"}]
+    spans = [None, *map(TracerProvider(Resource({}), Ratio(1)).get_tracer("t").start_span, "ab")]
     at = 1_700_000_000_000_000_000
     for _ in range(data.draw(st.integers(1, 12))):
         at += data.draw(st.sampled_from([-1, 999, 400_000_000, 3_000_000_000]))
@@ -161,19 +164,18 @@ def test_records_in_a_row_are_written_as_each_alone(data):
         record, full = program.logs("m", (), fields, bound, context)
         if data.draw(st.booleans()):
             record = full  # of another site, in between
-        queue.extend(
-            (
-                record[0],
-                at,
-                *record[2:5],
-                *(part._replace(time_ns=at) if part is full[5] else part for part in record[5:]),
-            )
-        )
-        wanted.append(JsonLines("s", Redactor()).format((full[0], at, *full[2:5], full[5]._replace(time_ns=at))))
-    writer = _Kept()
-    stage = LogStage(queue, JsonLines("s", Redactor()), writer, None, lambda: None, 1)
+        span = data.draw(st.sampled_from(spans))
+        whole = full[5]._replace(time_ns=at, span=span)
+        rest = [whole if part is full[5] else part for part in record[5:]]
+        queue.extend((record[0], at, *record[2:4], span, *rest))
+        alone = (full[0], at, *full[2:4], span, whole)
+        wanted.append(JsonLines("s", Redactor()).format(alone))
+        sent.append(LogEncoder(Redactor(), 100).encode(alone))
+    writer, items = _Kept(), SimpleNamespace(request=lambda groups: [item for _, some in groups for item in some])
+    stage = LogStage(queue, JsonLines("s", Redactor()), writer, LogEncoder(Redactor(), 100), lambda: items, 1)
     stage.step()
     assert writer.lines == wanted
+    assert stage.cut() == [(len(sent), sent)]
     assert not queue
 
 
@@ -189,7 +191,7 @@ def test_a_record_that_cannot_be_written_does_not_cost_the_others():
 
     channel = Channel("x", 0, Scope("x", None, None, None))
     site, other = Site(channel, 20, 0, (), ()), Site(channel, 30, 0, (), ())
-    lines = SimpleNamespace(renders={site: Renders(one, run), other: Renders(one, run)}, format=one)
+    lines = SimpleNamespace(renders={site: Renders(one, run), other: Renders(one, run)}, format=one, forget=int)
     queue = []
     said = ["odd", "a", "odd", "odd", "b", "c", "odd"]
     for message in said:

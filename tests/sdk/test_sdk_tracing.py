@@ -181,6 +181,35 @@ def test_attributes_of_any_kind_cost_neither_the_program_nor_the_span(programs, 
     assert attributes_of(collector.logs[0])["huge"] == "x" * 1000
 
 
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_integers_of_thousands_of_digits_go_everywhere(programs, collector, log_format):
+    """Python does not write them in decimals: `str` raises for them."""
+    result = programs.run(
+        f"""
+        import vedette
+        from opentelemetry import metrics
+        vedette.configure("long", log_format="{log_format}", process_metrics=False)
+        long = 16 ** 5000
+        with vedette.span("long", plain=long, listed=[long], mapped={{"a": long}}):
+            for _ in range(6):
+                vedette.get_logger("long").info("long", plain=long, listed=[long])
+            vedette.get_logger("long").info("%s", long)
+        vedette.counter("long_total", labels=["n"]).labels(long).inc()
+        metrics.get_meter("m").create_counter("long.attribute").add(1, {{"n": long}})
+        assert vedette.metrics_text().count('{{n="0x1000') == 2
+        """
+    )
+    digits = "0x1" + "0" * 5000
+    (span,) = collector.spans
+    assert attributes_of(span) | {"plain": "", "mapped": ""} == {"plain": "", "mapped": "", "listed": [digits]}
+    assert attributes_of(span)["plain"] == digits
+    assert attributes_of(span)["mapped"] == {"a": digits}
+    assert [attributes_of(record) for record in collector.logs] == [{"plain": digits, "listed": [digits]}] * 6 + [{}]
+    assert result.stdout.count(digits) == 13
+    assert result.stdout.count("\n") == 7
+    assert result.stderr == "vedette: label values are cut at 1024 characters; one has 5003\n"
+
+
 def test_context_follows_tasks_generators_and_decorators(programs, collector):
     programs.run(
         """

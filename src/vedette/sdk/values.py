@@ -15,6 +15,7 @@ __all__ = ["SCALARS", "Shared", "clean", "clean_mapping", "text_of"]
 
 SCALARS = frozenset((str, int, float, bool))
 
+_LONG = 1 << 64
 _MAX_DEPTH = 8
 _MAX_ITEMS = 1024
 
@@ -31,23 +32,26 @@ class Shared(dict[str, Any]):
 
 
 def text_of(value: object) -> str:
-    """`str(value)`, or the name of its type where that fails."""
+    """`str(value)`, or the name of its type where that fails.
+
+    An integer of thousands of digits, which Python does not write in decimals, is written in hexadecimals.
+    """
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - a host object's __str__ may do anything
-        return f"<{type(value).__name__}>"
+        return f"{value:#x}" if type(value) is int else f"<{type(value).__name__}>"
 
 
 def clean(value: Any, depth: int = 0) -> Any:
     """`value` as something that OTLP can carry and that no longer changes."""
     kind = type(value)
     if kind in SCALARS or value is None or kind is bytes:
-        return value
+        return text_of(value) if depth and kind is int and abs(value) > _LONG else value
     try:
         if isinstance(value, str):
             return str.__str__(value)
         if isinstance(value, int):
-            return int(value)
+            return clean(int(value), depth)
         if isinstance(value, float):
             return float(value)
         if isinstance(value, (bytearray, memoryview)):

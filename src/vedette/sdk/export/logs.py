@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vedette.sdk.guard import dropped, fault
 from vedette.sdk.logs.records import USUAL_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vedette.sdk.export.bulk import BulkStage
     from vedette.sdk.logs.files import Writer
     from vedette.sdk.logs.lines import Lines
-    from vedette.sdk.logs.records import Record
+    from vedette.sdk.logs.records import Record, Site
     from vedette.sdk.otlp.envelope import Envelope
     from vedette.sdk.otlp.logs import LogEncoder
     from vedette.sdk.resource import Scope
@@ -24,12 +24,60 @@ _STEP = 1024
 _REQUEST_ITEMS = 4096
 _PRESSED = 2048
 _REQUEST_BYTES = 1 << 20
+_Made = TypeVar("_Made")
+
+
+class _Alike:
+    """Records of one site, end to end so that none is the garbage collector's, and their places among all."""
+
+    __slots__ = ("lost", "turns", "values", "width")
+
+    def __init__(self, width: int, values: list[Any]) -> None:
+        self.width = width
+        self.values = values
+        self.turns: list[int] = []
+        self.lost = 0
+
+    def each(
+        self,
+        run: Callable[[Iterable[Record], Callable[[_Made], None]], None],
+        nothing: _Made,
+        what: str,
+        done: str,
+        doing: str,
+    ) -> list[_Made]:
+        """What `run` makes of each record; `nothing` of those that cannot be `done`, which are counted as `lost`."""
+        out: list[_Made] = []
+        self.lost = 0
+        while len(out) < len(self.turns):
+            values = self.values[len(out) * self.width :] if out else self.values
+            try:
+                run(zip(*[iter(values)] * self.width, strict=True), out.append)
+            except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
+                out.append(nothing)
+                self.lost += 1
+                dropped(what, f"they cannot be {done}", 1)
+                fault(doing, error)
+        return out
+
+
+def _in_turn(parts: list[tuple[list[_Made], list[int]]]) -> list[_Made]:
+    """All of `parts`, which are (items, their places), in the order of the places."""
+    if len(parts) == 1:
+        return parts[0][0]
+    every: list[_Made | None] = [None] * (1 + max(turns[-1] for _, turns in parts))
+    for items, turns in parts:
+        for turn, item in zip(turns, items, strict=True):
+            every[turn] = item
+    return [item for item in every if item is not None]
 
 
 class LogStage:
     """Writes and encodes records.
 
-    Without `lines` nothing is written here, without `encoder` nothing is sent; `more` takes the records as well.
+    Without `lines` nothing is written here, without `encoder` nothing is sent; `more` takes the records as well. What
+    was recorded in turns is worked on by kind, first as lines and then as messages: to go from one kind of work to
+    another costs more than the work.
     """
 
     signal = "logs"
@@ -68,74 +116,75 @@ class LogStage:
         waiting = queue[: _STEP * USUAL_SIZE]
         if not waiting:
             return False
-        lines = self._lines if self._writer is not None else None
-        encoder, more = self._encoder, self._more
-        out: list[str] = []
-        begin, size = 0, len(waiting)
+        found: dict[Site, _Alike] = {}
+        begin = 0
         try:
-            while begin < size:
-                site = waiting[begin]
-                width = site.size
-                end = begin + width
-                while end < size and waiting[end] is site:  # those of one site in a row are written together
-                    end += width
-                if end > size:  # cut in two: the rest of it is not among what was taken
-                    end -= width
-                    if end == begin:
-                        break
-                run = waiting[begin:end]
-                begin = end
-                if lines is not None:
-                    renders, begun = lines.renders[site], len(out)
-                    try:
-                        if len(run) == width:
-                            out.append(renders.one(run))
-                        else:
-                            renders.run(zip(*[iter(run)] * width, strict=True), out.append)
-                    except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
-                        self._singly(renders.one, run[(len(out) - begun) * width :], width, out, error)
-                if encoder is None and more is None:
-                    continue
-                for at in range(0, len(run), width):
-                    record = run[at : at + width]
-                    if encoder is not None:
-                        self._encode(record, encoder)
-                    if more is not None:
-                        more.take(record)
+            begin = self._sort(waiting, found)
+            if self._lines is not None and self._writer is not None:
+                self._write(found, self._lines, self._writer)
+            if self._encoder is not None:
+                self._encode(found, self._encoder)
         finally:
-            del queue[:begin]
-            if out and self._writer is not None:
-                self._writer.write("".join(out), len(out))
-        return size == _STEP * USUAL_SIZE
+            del queue[: begin or len(waiting)]
+        return len(waiting) == _STEP * USUAL_SIZE
 
-    @staticmethod
-    def _singly(one: Callable[[Record], str], rest: list[Any], width: int, out: list[str], error: Exception) -> None:
-        """Format `rest`, whose first record failed with `error`."""
-        for at in range(0, len(rest), width):
-            try:
-                if at:
-                    out.append(one(rest[at : at + width]))
-                    continue
-            except Exception as other:  # noqa: BLE001 - one odd record must not cost the others
-                error = other
-            dropped("log lines", "they cannot be formatted", 1)
-            fault("formatting a log line", error)
+    def _sort(self, waiting: list[Any], found: dict[Site, _Alike]) -> int:
+        """Put records that are of one site together; how many values of `waiting` are whole records."""
+        more, turn = self._more, 0
+        begin, size = 0, len(waiting)
+        while begin < size:
+            site = waiting[begin]
+            width = site.size
+            end = begin + width
+            while end < size and waiting[end] is site:  # several in a row
+                end += width
+            if end > size:  # cut in two: the rest of it is not among what was taken
+                end -= width
+                if end == begin:
+                    break
+            alike = found.get(site)
+            if alike is None:
+                alike = found[site] = _Alike(width, waiting[begin:end])
+            else:
+                alike.values += waiting[begin:end]
+            if end - begin == width:
+                alike.turns.append(turn)
+                turn += 1
+            else:
+                some = (end - begin) // width
+                alike.turns += range(turn, turn + some)
+                turn += some
+            if more is not None:
+                for at in range(begin, end, width):
+                    more.take(waiting[at : at + width])
+            begin = end
+        return begin
 
-    def _encode(self, record: Record, encoder: LogEncoder) -> None:
-        try:
-            item = encoder.encode(record)
-        except Exception as error:  # noqa: BLE001 - one odd record must not cost the others
-            dropped("logs", "they cannot be encoded", 1)
-            fault("encoding a log record", error)
-            return
-        scope = record[0].channel.scope
-        group = self._groups.get(id(scope))
-        if group is None:
-            self._groups[id(scope)] = (scope, [item])
-        else:
-            group[1].append(item)
-        self._count += 1
-        self._bytes += len(item)
+    def _write(self, found: dict[Site, _Alike], lines: Lines, writer: Writer) -> None:
+        made, lost = [], 0
+        for site, alike in found.items():
+            renders = lines.renders[site]
+            out = alike.each(renders.run, "", "log lines", "formatted", "formatting a log line")
+            made.append((out, alike.turns))
+            lost += alike.lost
+        lines.forget()
+        written = _in_turn(made)
+        if len(written) > lost:
+            writer.write("".join(written), len(written) - lost)
+
+    def _encode(self, found: dict[Site, _Alike], encoder: LogEncoder) -> None:
+        made: dict[int, list[tuple[list[bytes], list[int]]]] = {}
+        for site, alike in found.items():
+            items = alike.each(encoder.encoders[site], b"", "logs", "encoded", "encoding a log record")
+            self._count += len(items) - alike.lost
+            self._bytes += sum(map(len, items))
+            scope = site.channel.scope
+            if id(scope) not in self._groups:
+                self._groups[id(scope)] = (scope, [])
+            made.setdefault(id(scope), []).append((items, alike.turns))
+        encoder.forget()
+        for key, parts in made.items():
+            self._groups[key][1].extend(_in_turn(parts))
 
     def pressed(self) -> bool:
         """Whether so many records wait that drops are near."""

@@ -41,20 +41,24 @@ def render(record, lines=lines, digits=digits, small=small):
     except (TypeError, ValueError):
         return full(record)
 """
-# The same for records one after the other, which mostly share what is looked up above. Nothing of a record is `lines`.
+# The same for many records. Nothing of a record is `lines`.
 _BEGIN_RUN = """
-def render_run(records, put, lines=lines, digits=digits, small=small):
-    began, held_context, held_bound, held_span = -1 << 64, lines, lines, lines
+def render_run(records, put, lines=lines, digits=digits, small=small, contexts=contexts, spans=spans):
+    began, held_context, held_bound, held_span, alike = -1 << 64, lines, lines, lines, False
     for record in records:
         _, at, bound, context, span, message{values} = record
-        if context is not held_context or bound is not held_bound or span is not held_span:
-            if context is not lines.context or bound is not lines.bound:
-                lines.share(context, bound)
-            if span is not lines.span:
-                lines.use_span(span)
-            held_context, held_bound, held_span = context, bound, span
-            shared, end = lines.made, lines.end
-            apart = lines.names is agreed[0] or agrees(lines.names)
+        if span is not held_span:
+            end, held_span = spans[span], span
+        if context is not held_context or bound is not held_bound:
+            if alike and bound is held_bound and type(context) is str:
+                shared = contexts[context] + of_bound
+            else:
+                if context is not lines.context or bound is not lines.bound:
+                    lines.share(context, bound)
+                shared, of_bound = lines.made, lines.of_bound
+                apart = lines.names is agreed[0] or agrees(lines.names)
+                alike = apart and type(context) is str
+            held_context, held_bound = context, bound
         if not apart:
             put(full(record))
             continue
@@ -95,6 +99,8 @@ def compiled(lines: JsonLines, site: Site, full: Callable[[Record], str]) -> Ren
         "digits": _DIGITS,
         "small": _SMALL,
         "full": full,
+        "contexts": lines.contexts,
+        "spans": lines.spans,
     }
     made |= {"quote": encode_basestring, "redact": lines.redact, "Shown": _Shown}
     values = [f"v{place}" for place in range(len(site.kinds))]

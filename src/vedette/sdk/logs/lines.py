@@ -14,6 +14,7 @@ from vedette.sdk.logs.records import ids_of, level_name, message_of
 from vedette.sdk.logs.shapes import SharedFields
 from vedette.sdk.redaction import MASK
 from vedette.sdk.traces.span import Span
+from vedette.sdk.values import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -40,6 +41,10 @@ class Lines(Protocol):
     """Formats one record as text that ends with a newline. `renders` has the functions that do so, by site."""
 
     renders: Mapping[Site, Renders]
+
+    def forget(self) -> None:
+        """Let go of the requests whose records were formatted."""
+        ...
 
     def format(self, record: Record) -> str:
         """The line, or lines, of `record`."""
@@ -133,12 +138,17 @@ class JsonLines(SharedFields[str]):
     def use_span(self, span: Any) -> None:
         """Take over a span's ids, for the next record of the same span as well."""
         self.span = span
+        self.end = self.make_span(span)
+
+    def make_span(self, span: Any) -> str:
+        """The ids of a span, and what ends every line."""
         if type(span) is Span:
             trace_id, span_id = span._trace_id, span._span_id
         else:
             trace_id, span_id, _ = ids_of(span)
-        ids = f',"trace_id":"{trace_id.to_bytes(16).hex()}","span_id":"{span_id.to_bytes(8).hex()}"' if trace_id else ""
-        self.end = ids + self._service
+        if not trace_id:
+            return self._service
+        return f',"trace_id":"{trace_id.to_bytes(16).hex()}","span_id":"{span_id.to_bytes(8).hex()}"{self._service}'
 
     def make_context(self, context: dict[str, Any] | str) -> str:
         """The fields of a request as JSON."""
@@ -166,7 +176,8 @@ class JsonLines(SharedFields[str]):
         if kind is bool:
             return "true" if value else "false"
         if kind is int:
-            return _digits(value)
+            digits = text_of(value)
+            return f'"{digits}"' if "x" in digits else digits
         if kind is float:
             if value != value:  # noqa: PLR0124 - NaN is the one value that differs from itself
                 return '"NaN"'
@@ -225,13 +236,6 @@ class JsonLines(SharedFields[str]):
         return name
 
 
-def _digits(number: int) -> str:
-    try:
-        return str(number)
-    except ValueError:  # thousands of digits, which Python does not write in decimals
-        return f'"{number:#x}"'
-
-
 def _each(one: Callable[[Record], str]) -> Renders:
     """Functions that know nothing of what records in a row share."""
 
@@ -265,6 +269,9 @@ class ConsoleLines:
         alike = _each(self.format)
         self.renders: Mapping[Site, Renders] = _BySite(lambda _: alike)
 
+    def forget(self) -> None:
+        """Nothing: it keeps none."""
+
     def format(self, record: Record) -> str:
         """The line of `record`, followed by the stack of its exception."""
         captured: Captured = record[0].captured(record)
@@ -288,6 +295,8 @@ class ConsoleLines:
 
 
 def _shown(value: Any) -> str:
+    if type(value) is int:
+        return text_of(value)
     return value if type(value) is str and value and " " not in value else repr(value)
 
 

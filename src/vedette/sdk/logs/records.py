@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vedette.sdk.traces.span import Span
+from vedette.sdk.values import clean
 
 if TYPE_CHECKING:
     from vedette.sdk.resource import Scope
@@ -171,7 +172,7 @@ def filled(text: str, args: tuple[Any, ...]) -> str:
     try:
         return text % (args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
     except (TypeError, ValueError, KeyError):
-        return f"{text} {args!r}"
+        return f"{text} {clean(args, 1)!r}"
 
 
 def ids_of(span: Any) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["A_CORRELATION_ID", "NameSets", "Names", "SharedFields", "agreement"]
 
-_KEPT = 1024
+_MOST_KEPT = 1024
 _Made = TypeVar("_Made", str, bytes)
 A_CORRELATION_ID = (CORRELATION_ID,)
 """The names of a context that is a correlation id alone."""
@@ -34,11 +34,29 @@ class NameSets(dict[tuple[tuple[Any, ...], tuple[Any, ...]], Names]):
     __slots__ = ()
 
     def __missing__(self, key: tuple[tuple[Any, ...], tuple[Any, ...]]) -> Names:
-        if len(self) >= _KEPT:
+        if len(self) >= _MOST_KEPT:
             self.clear()
         one, other = frozenset(key[0]), frozenset(key[1])
         found = self[key] = Names(one | other, one.isdisjoint(other))
         return found
+
+
+class _Kept(dict[Any, _Made]):
+    """What `make` made of each key; of many, all are forgotten."""
+
+    __slots__ = ("_make",)
+    _make: Callable[[Any], _Made]
+
+    def __init__(self, make: Callable[[Any], _Made]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Any) -> _Made:
+        if len(self) >= _MOST_KEPT:
+            self.clear()
+        made: _Made = self._make(key)
+        self[key] = made
+        return made
 
 
 class _Bound(Generic[_Made]):
@@ -56,13 +74,18 @@ class _Bound(Generic[_Made]):
 class SharedFields(Generic[_Made]):
     """What consecutive records share: the fields of a request and of a logger, which do not change once made.
 
-    `made` is what was made of both, `names` are their names.
+    `made` is what was made of both, `of_bound` of the logger's alone, `names` are their names. `contexts` and `spans`
+    have, for as long as a step of the export thread lasts, what was made of correlation ids and of spans: of a request
+    it is made once for all of its records.
     """
 
     def __init__(self, nothing: _Made) -> None:
         self.context: Any = None
         self.bound: Any = None
         self.made: _Made = nothing
+        self.of_bound: _Made = nothing
+        self.contexts: dict[str, _Made] = _Kept(self.make_context)
+        self.spans: dict[Any, _Made] = _Kept(self.make_span)
         self.names = _NO_NAMES
         self._of_context: _Made = nothing
         self._context_names: tuple[Any, ...] = ()
@@ -78,6 +101,15 @@ class SharedFields(Generic[_Made]):
     def make_bound(self, bound: dict[str, Any]) -> _Made:
         """What is made of the fields of a logger."""
         raise NotImplementedError
+
+    def make_span(self, span: Any) -> _Made:
+        """What is made of the ids of a span, or of `None`."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Let go of the requests that were seen."""
+        self.contexts.clear()
+        self.spans.clear()
 
     def share(self, context: Any, bound: dict[str, Any] | None) -> None:
         """Take over a context's and a logger's fields, for the next record of the same as well."""
@@ -97,6 +129,7 @@ class SharedFields(Generic[_Made]):
             held.beside = self._context_names
             held.together = self._name_sets[self._context_names, held.names]
         self.names = held.together
+        self.of_bound = held.made
         self.made = self._of_context + held.made
 
     def _bind(self, bound: dict[str, Any]) -> _Bound[_Made]:
@@ -104,7 +137,7 @@ class SharedFields(Generic[_Made]):
             return _Bound(self.make_bound(bound), tuple(bound))
         known = self._shared.get(bound)
         if known is None:
-            if len(self._shared) >= _KEPT:
+            if len(self._shared) >= _MOST_KEPT:
                 self._shared.clear()
             known = self._shared[bound] = _Bound(self.make_bound(bound), tuple(bound))
         return known

@@ -12,6 +12,7 @@ from vedette.sdk.guard import fault
 from vedette.sdk.metrics import instruments
 from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.instruments import Counter, Histogram, number
+from vedette.sdk.values import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,7 +72,7 @@ def label_name(name: object) -> str:
 
 
 def _labels(attributes: Mapping[str, Any], *more: tuple[str, str]) -> str:
-    pairs = [(label_name(key), str(value)) for key, value in attributes.items()]
+    pairs = [(label_name(key), text_of(value)) for key, value in attributes.items()]
     text = ",".join([f'{key}="{_escape(value)}"' for key, value in (*pairs, *more)])
     return f"{{{text}}}" if text else ""
 

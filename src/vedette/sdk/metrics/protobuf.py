@@ -14,6 +14,7 @@ from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.exposition import buckets_of, by_bucket, exposed_name, label_name
 from vedette.sdk.metrics.instruments import Histogram
 from vedette.sdk.otlp.wire import delimited, utf8, varint
+from vedette.sdk.values import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,7 +60,7 @@ def _family(family: Family[Any]) -> bytes:
 
 
 def _labels(attributes: Mapping[str, Any]) -> bytes:
-    return b"".join([_pair(label_name(key), str(value)) for key, value in attributes.items()])
+    return b"".join([_pair(label_name(key), text_of(value)) for key, value in attributes.items()])
 
 
 def _pair(name: str, value: str) -> bytes:

@@ -14,7 +14,7 @@ from vedette.errors import SettingsError
 from vedette.sdk.guard import dropped, fault, tell
 from vedette.sdk.metrics.gauges import Gauge, ObservedCounter
 from vedette.sdk.metrics.instruments import Counter, Histogram, Info, Summary, Tally
-from vedette.sdk.values import clean
+from vedette.sdk.values import clean, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,7 +145,7 @@ class Labelled(Generic[M]):
 
 def label_text(value: Any) -> str:
     """A label's value as text, cut where it is too long."""
-    text = value if type(value) is str else str(clean(value))
+    text = value if type(value) is str else text_of(clean(value))
     if len(text) <= LONGEST_LABEL:
         return text
     tell("long label", f"label values are cut at {LONGEST_LABEL} characters; one has {len(text)}")

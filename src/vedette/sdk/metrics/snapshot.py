@@ -9,6 +9,7 @@ from vedette.sdk.metrics.gauges import Gauge
 from vedette.sdk.metrics.instruments import Counter, Histogram, Info, Summary, UpDownCounter
 from vedette.sdk.metrics.registry import Family
 from vedette.sdk.resource import Scope
+from vedette.sdk.values import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +63,7 @@ def merged(snapshots: Iterable[list[Any]]) -> list[Family[Any]]:
             apart = kind == "gauge" and name.startswith(_PER_PROCESS)
             for attributes, value in series:
                 shown = {**attributes, "pid": str(pid)} if apart else attributes
-                key = tuple(sorted((label, str(text)) for label, text in shown.items()))
+                key = tuple(sorted((label, text_of(text)) for label, text in shown.items()))
                 held = family.series.get(key)
                 if held is None:
                     family.attributes[key] = shown

@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.otlp.wire import VARINTS, any_value, delimited, key_value, utf8, varint
-from vedette.sdk.values import Shared, clean
+from vedette.sdk.values import Shared, clean, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,7 +120,7 @@ class AttributeEncoder:
         if kind is str:
             shown = shown[: self._longest]
         elif kind in {tuple, dict, bytes} and len(any_value(shown)) > self._longest:
-            shown = str(shown)[: self._longest]
+            shown = text_of(shown)[: self._longest]
         return key_value(self._tag, key, shown)
 
 
@@ -141,7 +141,7 @@ class SharedBytes(dict[Shared, bytes]):
 
 
 class _Pairs(dict[Any, bytes]):
-    """The pairs of one key with values of one type."""
+    """The pairs of one key with values of one type. `make` makes one, `pair_of` gives one that may be kept."""
 
     __slots__ = ("_fillings", "_keys", "_name", "make")
 
@@ -151,6 +151,11 @@ class _Pairs(dict[Any, bytes]):
         self._name = name
         self._fillings = _FILLINGS
         self.make = make
+
+    @property
+    def pair_of(self) -> Callable[[Any], bytes]:
+        """What gives a pair for a value."""
+        return self.__getitem__
 
     def __missing__(self, value: Any) -> bytes:
         pair = self.make(value)
@@ -173,10 +178,10 @@ class _Pairs(dict[Any, bytes]):
 class _Fresh:
     """Stands for `_Pairs` where values hardly come again: ids, paths with ids, measurements."""
 
-    __slots__ = ("make",)
+    __slots__ = ("make", "pair_of")
 
     def __init__(self, make: Callable[[Any], bytes]) -> None:
-        self.make = make
+        self.make = self.pair_of = make
 
     def __getitem__(self, value: Any) -> bytes:
         return self.make(value)
@@ -228,7 +233,7 @@ class _ForeignPairs:
     def make(self, value: Any) -> bytes:
         return self._encoder.pair(self._key, value)
 
-    __getitem__ = make
+    __getitem__ = pair_of = make
 
 
 class _Kinds(dict[type, Any]):

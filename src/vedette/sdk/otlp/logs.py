@@ -14,9 +14,10 @@ from vedette.sdk.otlp.wire import any_value, delimited, utf8, varint
 from vedette.sdk.traces.span import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vedette.sdk.logs.records import Captured, Record, Site
+    from vedette.sdk.otlp.record_shapes import EncodeRun
     from vedette.sdk.redaction import Redactor
 
 __all__ = ["LogEncoder"]
@@ -43,14 +44,14 @@ class LogEncoder(SharedFields[bytes]):
         self.attributes = AttributeEncoder(b"\x32", redactor, longest)
         self.heads: dict[int, dict[str, bytes]] = {}  # severity and body by level and message
         self._severities: dict[Any, bytes] = {}
-        self.encoders: dict[Site, Callable[[Record], bytes]] = _Encoders(self)
-        # What consecutive records have in common besides fields.
-        self.span: Any = None
-        self.ids = b""
+        self.encoders: dict[Site, EncodeRun] = _Encoders(self)
 
     def encode(self, record: Record) -> bytes:
         """One LogRecord with its tag and length."""
-        return self.encoders[record[0]](record)
+        out: list[bytes] = []
+        self.encoders[record[0]]((record,), out.append)
+        self.forget()
+        return out[0]
 
     def in_full(self, captured: Captured) -> bytes:
         """Any record. Of names that meet the nearer one wins."""
@@ -66,9 +67,7 @@ class LogEncoder(SharedFields[bytes]):
         ]
         if error is not None:
             parts.append(self.attributes.encode({_EXCEPTION[key]: value for key, value in error.items()}))
-        if span is not self.span:
-            self.use_span(span)
-        parts.append(self.ids)
+        parts.append(self.spans[span])
         if event:
             parts.append(delimited(b"\x62", utf8(event)))
         return delimited(b"\x12", b"".join(parts))
@@ -86,19 +85,15 @@ class LogEncoder(SharedFields[bytes]):
         """The fields of a logger as attributes."""
         return self.attributes.encode(bound)
 
-    def use_span(self, span: Any) -> None:
-        """Take over a span's ids, for the next record of the same span as well."""
-        self.span = span
-        flags: int
+    def make_span(self, span: Any) -> bytes:
+        """The ids of a span."""
         if type(span) is Span:
-            trace_id, span_id, flags = span._trace_id, span._span_id, span._inherited[0]
+            trace_id, span_id, flags = span._trace_id, span._span_id, int(span._inherited[0])
         else:
             trace_id, span_id, flags = ids_of(span)
-        self.ids = (
-            _span_ids(b"\x4a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x52\x08", span_id, b"\x45", flags & 0xFF)
-            if trace_id
-            else b""
-        )
+        if not trace_id:
+            return b""
+        return _span_ids(b"\x4a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x52\x08", span_id, b"\x45", flags & 0xFF)
 
     def head_of(self, level: int, text: str) -> bytes:
         """Severity and body; kept."""
@@ -143,11 +138,14 @@ class _Encoders(dict[Any, Any]):
         super().__init__()
         self._log = log
 
-    def __missing__(self, site: Site) -> Callable[[Record], bytes]:
+    def __missing__(self, site: Site) -> EncodeRun:
         def full(record: Record) -> bytes:
             return in_full(site.captured(record))
 
-        log = self._log
-        in_full = log.in_full
-        encode = self[site] = full if site.names is None else compiled(log, site, log.attributes.kinds, _times, full)
+        def run(records: Iterable[Record], put: Callable[[bytes], None]) -> None:
+            for record in records:
+                put(full(record))
+
+        in_full = self._log.in_full
+        encode = self[site] = run if site.names is None else compiled(self._log, site, _times, full)
         return encode

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+from vedette.sdk.values import text_of
+
 __all__ = ["VARINTS", "any_value", "delimited", "key_value", "utf8", "varint"]
 
 _KEPT = 16384
@@ -54,7 +56,7 @@ def any_value(value: Any, depth: int = 0) -> bytes:
     if kind is bool:
         return b"\x10\x01" if value else b"\x10\x00"
     if kind is int:
-        return b"\x18" + varint(value) if _INT_MIN <= value <= _INT_MAX else any_value(str(value))
+        return b"\x18" + varint(value) if _INT_MIN <= value <= _INT_MAX else any_value(text_of(value))
     if kind is float:
         return b"\x21" + _double(value)
     if value is None:
