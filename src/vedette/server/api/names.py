@@ -61,20 +61,33 @@ class KnownNames:
         return answer
 
     def _objection(self, scope: Any) -> str | None:  # noqa: ANN401 - ASGI
-        headers = dict(scope["headers"])
-        asked = headers.get(b"host", b"").decode("latin-1").lower()
-        host = _host(asked)
+        named, origin = b"", b""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                named = value
+            elif name == b"origin":
+                origin = value
+        asked, host = _host_of(named)
         if not _is_this_machine(host) and host not in self._names:
             return (
                 f"No key is asked for here, so only this machine is answered, and {host!r} may be a name that somebody "
                 "else lets point to it. Ask for localhost or 127.0.0.1, add the name to the setting host_names, or "
                 "create a key with `vedette key create --scope admin`."
             )
-        origin = headers.get(b"origin", b"").decode("latin-1").lower()
-        page = urlsplit(origin).netloc
-        if scope["method"] not in _READS and origin and page != asked and _host(page) not in self._names:
-            return f"A page of {origin} may not write here: no key is asked for, and the browser is not its to use."
+        if not origin or scope["method"] in _READS:
+            return None
+        shown = origin.decode("latin-1").lower()
+        page = urlsplit(shown).netloc
+        if page != asked and _host(page) not in self._names:
+            return f"A page of {shown} may not write here: no key is asked for, and the browser is not its to use."
         return None
+
+
+@lru_cache(maxsize=256)
+def _host_of(named: bytes) -> tuple[str, str]:
+    """A Host header in lower case, and the host in it."""
+    asked = named.decode("latin-1").lower()
+    return asked, _host(asked)
 
 
 def _host(asked: str) -> str:

@@ -198,9 +198,20 @@ class Exchange:
             connection.answered(self)
 
     def answer(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
-        """Answer a request that is whole; where nobody reads, it waits in the connection."""
-        self._head = {"status": status, "headers": headers}
-        self._send_with_head(body, is_last=True)
+        """Answer a request that is whole; where nobody reads, it waits in the connection.
+
+        Header fields in a tuple are those of many answers.
+        """
+        scope = self.scope
+        is_plain = self.keeps_alive and scope["http_version"] == "1.1" and scope["method"] != "HEAD"
+        if is_plain and headers.__class__ is tuple and status not in _BODILESS and len(body) < _LARGE:
+            connection = self._connection
+            parts = STATUS_LINES[status], connection.date(), _lines(headers), len(body), body
+            connection.write(b"%b%b%bcontent-length: %d\r\n\r\n%b" % parts)
+            self.is_begun = True
+        else:
+            self._head = {"status": status, "headers": headers}
+            self._send_with_head(body, is_last=True)
         self.is_answered = True
         self._connection.answered(self)
 
@@ -274,6 +285,12 @@ class Exchange:
 @lru_cache(maxsize=1024)
 def _known_line(name: bytes, value: bytes) -> bytes:
     return _written(name, value)
+
+
+@lru_cache(maxsize=64)
+def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Header fields that tell nothing of the body's length or the connection."""
+    return b"".join([_written(name, value) for name, value in headers])
 
 
 def _line(name: bytes, value: bytes) -> bytes:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     Application = Callable[[Any, Any, Any], Awaitable[None]]
     AtOnce = Callable[[Any, bytes], tuple[int, Iterable[tuple[bytes, bytes]], bytes] | None]
-    """From a request's scope and body to status, header fields and body; None leaves it to the application."""
+    """From a request's scope and body to status, header fields and body; None leaves it to the application.
+
+    Header fields that come again and again, without the body's length, are best a tuple.
+    """
 
 __all__ = ["Rules"]
 

@@ -22,23 +22,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Kept", "Plan", "parse", "plans"]
 
+_Text = TypeVar("_Text", bound="str | bytes")
 _T = TypeVar("_T")
 _MOST_FORMS: Final = 8
 _LONGEST_KEPT: Final = 4096
 _MOST_CHARACTERS: Final = 1 << 20
 
 
-class Kept(dict[str, _T], Generic[_T]):
+class Kept(dict[_Text, _T], Generic[_Text, _T]):
     """What was made of expressions. Their characters are bounded, as a tree grows with them."""
 
-    def __init__(self, make: Callable[[str], _T]) -> None:
+    def __init__(self, make: Callable[[_Text], _T], most_characters: int = _MOST_CHARACTERS) -> None:
         super().__init__()
         self._make = make
+        self._most = most_characters
         self._characters = 0
 
-    def __missing__(self, text: str) -> _T:
+    def __missing__(self, text: _Text) -> _T:
         made = self._make(text)
-        if self._characters + len(text) > _MOST_CHARACTERS:
+        if self._characters + len(text) > self._most:
             self.clear()
             self._characters = 0
         if len(text) <= _LONGEST_KEPT:

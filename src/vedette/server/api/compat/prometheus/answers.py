@@ -29,12 +29,12 @@ from vedette.server.query.promql.errors import QueryCancelled, QueryTimeout
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-__all__ = ["PrometheusRoute", "document", "failure", "pack", "success"]
+__all__ = ["LEAST_PACKED", "PrometheusRoute", "document", "failure", "pack", "success"]
 
 log = logging.getLogger(__name__)
 
 _JSON = "application/json"
-_LEAST_COMPRESSED = 1024
+LEAST_PACKED = 1024
 
 
 # The first that fits counts; status 0 is the error's own.
@@ -125,7 +125,7 @@ def compressed(request: Request, answer: Response) -> Response:
 
 def pack(body: bytes, accepted: str) -> tuple[str, bytes] | None:
     """The encoding and the packed bytes, None where it is not worth it or the client takes none of ours."""
-    if len(body) < _LEAST_COMPRESSED:
+    if len(body) < LEAST_PACKED:
         return None
     if "zstd" in accepted:
         return "zstd", zstandard.ZstdCompressor(level=1).compress(body)

@@ -9,19 +9,19 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from vedette.errors import TooLarge, VedetteError
-from vedette.server.api.compat.prometheus.answers import failure, pack
+from vedette.server.api.compat.prometheus.answers import LEAST_PACKED, failure, pack
 from vedette.server.api.compat.prometheus.parameters import parse_parameters
 from vedette.server.api.compat.prometheus.queries import answer_query, answer_query_range, query_at_once
 from vedette.server.api.headers import SECURITY_HEADERS
 from vedette.server.ingest.body import too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
     from vedette.server.api.context import Services
     from vedette.server.http.rules import AtOnce
 
-    Headers = list[tuple[bytes, bytes]]
+    Headers = Sequence[tuple[bytes, bytes]]
     App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
 __all__ = ["answers_at_once", "past_the_framework"]
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _ANSWERS: Final = {"/prometheus/api/v1/query": answer_query, "/prometheus/api/v1/query_range": answer_query_range}
 _METHODS: Final = frozenset({"GET", "POST"})
 _ACCEPTED: Final = b"accept-encoding"
-_HEADERS: Final = [(b"content-type", b"application/json"), *SECURITY_HEADERS]
+_HEADERS: Final[Headers] = ((b"content-type", b"application/json"), *SECURITY_HEADERS)
 
 
 def past_the_framework(app: App, services: Services, max_body_bytes: int) -> App:
@@ -89,6 +89,8 @@ def _failed(error: Exception) -> tuple[int, Headers, bytes]:
 
 def _packed(scope: MutableMapping[str, Any], headers: Headers, body: bytes) -> tuple[Headers, bytes]:
     """The answer, packed where it is worth it and the client takes it."""
+    if len(body) < LEAST_PACKED:
+        return headers, body
     accepted = next((value for name, value in scope["headers"] if name == _ACCEPTED), b"")
     packed = pack(body, accepted.decode("latin-1"))
     if packed is None:

@@ -6,13 +6,13 @@ import datetime as dt
 import math
 import re
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from vedette.errors import InvalidInput
 from vedette.server.query.promql.errors import ParseError
 from vedette.server.query.promql.parser import parse_selector
+from vedette.server.query.promql.plans import Kept
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -29,7 +29,7 @@ _UNITS_MS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LARGEST = 9_223_372_036
 _MOST_FIELDS = 10_000
-_LONGEST_KNOWN = 1000
+_MOST_BYTES = 1 << 22
 _ESCAPE = re.compile(r"__|_([0-9a-fA-F]{1,8})_")
 
 
@@ -142,7 +142,10 @@ def parse_parameters(query_string: bytes, form: bytes) -> Parameters:
 
 def _pair(part: bytes) -> tuple[str, str]:
     """A parameter's name and value. Dashboards and rules ask the same again, at other times."""
-    return _known_pair(part) if len(part) < _LONGEST_KNOWN else _read_pair(part)
+    if b"%" in part or b"+" in part:
+        return _PAIRS[part]
+    name, _, value = part.partition(b"=")
+    return name.decode("utf-8", "replace"), value.decode("utf-8", "replace")
 
 
 def _read_pair(part: bytes) -> tuple[str, str]:
@@ -150,7 +153,7 @@ def _read_pair(part: bytes) -> tuple[str, str]:
     return unquote_to_bytes(name).decode("utf-8", "replace"), unquote_to_bytes(value).decode("utf-8", "replace")
 
 
-_known_pair = lru_cache(maxsize=10_000)(_read_pair)
+_PAIRS = Kept(_read_pair, _MOST_BYTES)
 
 
 def now_ms() -> int:
