@@ -35,6 +35,7 @@ _DAY_SECONDS = 86_400
 _SLICES = 100
 _STEP_US = _DAY_SECONDS * 1_000_000 // _SLICES
 _BATCH = 500
+_QUIET_SECONDS, _QUIET_SHARE = 5, 0.1
 _NEEDLE = """
 INSERT INTO vedette.logs SELECT * REPLACE ('the needle xyzzy42 lies here' AS body, l.time - toIntervalHour(13) AS time)
 FROM vedette.logs AS l WHERE l.time > {since:DateTime64(9, 'UTC')} LIMIT 1
@@ -214,9 +215,12 @@ def ask(platform: Platform, loading: Loading) -> None:
 
 
 def settle(platform: Platform) -> None:
-    """Wait until the background merges have caught up."""
-    while int(engine(platform, "SELECT count() FROM system.merges")) > 0:
-        time.sleep(1)
+    """Wait until merges and rollups have caught up: a day that came within minutes leaves them work for minutes."""
+    while True:
+        before = platform.cpu_seconds()
+        time.sleep(_QUIET_SECONDS)
+        if platform.cpu_seconds() - before < _QUIET_SECONDS * _QUIET_SHARE:
+            return
 
 
 if __name__ == "__main__":

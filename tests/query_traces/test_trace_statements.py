@@ -64,11 +64,14 @@ class Recorder:
                 {"id": ID, "position": 9, "scanned": 2, "reached": 1},
                 {"id": OTHER, "position": 8, "scanned": 2, "reached": 1},
             ]
+        if "AS span_count" in sql:
+            known = {"span_count": 1, "start_time": "", "error_count": 0, "root": ["", ""], "services": []}
+            return [{**known, "start_ns": 1, "end_ns": 2, "resources": [], "scopes": []}]
         return [{"start_ns": 1, "end_ns": 2, "found": 0, "spans": 3}]
 
     async def query(self, tenant: str, sql: str, **options: Any) -> bytes:
         self._note(tenant, sql, **options)
-        return b'"x":\t1\t}' if "AS span_count" in sql else b"{}"
+        return b"{}"
 
     @contextlib.asynccontextmanager
     async def stream(self, tenant: str, sql: str, **options: Any):

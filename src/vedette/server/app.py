@@ -38,6 +38,7 @@ from vedette.server.ingest.pipeline import Ingest
 from vedette.server.ingest.remote_write import RemoteWrite
 from vedette.server.ingest.series_limit import SeriesLimits
 from vedette.server.precompile.starting import precompile
+from vedette.server.query.logs.page import NewestLines
 from vedette.server.query.metrics.queries import MetricQueries
 from vedette.server.query.metrics.store import MetricStore
 from vedette.server.query.promql.engine import Limits as PromqlLimits
@@ -100,6 +101,7 @@ async def serve(settings: Settings) -> None:
             settings=settings,
             engine=engine,
             reader=reader,
+            newest_lines=NewestLines(),
             control=control,
             authenticator=authenticator,
             ingest=ingest,

@@ -1,7 +1,7 @@
 -- One trace of Jaeger's JSON for each trace, in the order of {trace_ids}.
 WITH
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
+    (v ->     transform(replaceRegexpOne(v, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
     -- The attributes that are no strings are named in attribute_types.
     ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,

@@ -1,20 +1,16 @@
--- The spans of one trace in the order of their start; `documents.py` says how a row is written as JSON.
+-- The spans of one trace in the order of their start; `documents.py` says how a row is written as JSON. The engine takes
+-- longer to analyse this than to run it, so functions are few, and none stands here by another name.
 WITH
     (
-        SELECT (toUnixTimestamp64Nano(min(start)), toUnixTimestamp64Nano(max(end)))
+        SELECT (min(start), max(end))
         FROM vedette.trace_index
         WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
     ) AS bounds,
-    (t -> toJSONString(t)) AS time_json,
-    -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
-    -- The attributes that are no strings are named in attribute_types.
-    ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
-    ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json
+    lower(hex(s.ids)) AS both_ids
 SELECT
     {trace_id:String} AS trace_id,
-    lower(hex(s.span_id)) AS span_id,
-    nullIf(lower(hex(s.parent_span_id)), '0000000000000000') AS parent_span_id,
+    substring(both_ids, 1, 16) AS span_id,
+    nullIf(substring(both_ids, 17), '0000000000000000') AS parent_span_id,
     name,
     kind,
     service,
@@ -23,14 +19,15 @@ SELECT
     duration_ns,
     status,
     status_message,
-    attributes_json(mapKeys(s.attributes), mapValues(s.attributes), s.attribute_types) AS attributes,
+    arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', multiIf(
+        NOT mapContains(s.attribute_types, k) OR s.attribute_types[k] = 'bytes', toJSONString(v),
+        s.attribute_types[k] = 'double',     transform(replaceRegexpOne(v, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"']),
+        v)), mapKeys(s.attributes), mapValues(s.attributes)), ',') AS attributes,
     attribute_types,
-    lower(hex(cityHash64(s.resource))) AS resource,
-    lower(hex(cityHash64(s.scope))) AS scope,
-    concat(
-        '[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"time":', time_json(t), ',"name":', toJSONString(n), ',"attributes":', a, '}'), events.time, events.name, events.attributes), ','), ']') AS span_events,
-    concat(
-        '[', arrayStringConcat(arrayMap((t, s, w, a) -> concat('{"trace_id":"', lower(hex(t)), '","span_id":"', lower(hex(s)), '","trace_state":', toJSONString(w), ',"attributes":', a, '}'), links.trace_id, links.span_id, links.trace_state, links.attributes), ','), ']') AS span_links,
+    cityHash64(s.resource) AS resource,
+    cityHash64(s.scope) AS scope,
+    arrayStringConcat(arrayMap((t, n, a) -> concat('{"time":', toJSONString(t), ',"name":', toJSONString(n), ',"attributes":', a, '}'), events.time, events.name, events.attributes), ',') AS span_events,
+    arrayStringConcat(arrayMap((t, i, w, a) -> concat('{"trace_id":"', lower(hex(t)), '","span_id":"', lower(hex(i)), '","trace_state":', toJSONString(w), ',"attributes":', a, '}'), links.trace_id, links.span_id, links.trace_state, links.attributes), ',') AS span_links,
     trace_state,
     flags,
     dropped_attributes,
@@ -38,36 +35,32 @@ SELECT
     dropped_links
 FROM vedette.spans AS s
 WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
-      AND s.time BETWEEN fromUnixTimestamp64Nano(bounds.1, 'UTC') AND fromUnixTimestamp64Nano(bounds.2, 'UTC')
-ORDER BY s.time, s.span_id
+      AND s.time BETWEEN bounds.1 AND bounds.2
+ORDER BY s.time, s.ids
 -- parameters: {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
 -- format: Template
--- settings: {"date_time_output_format": "iso", "format_template_resultset_format": "${data}", "format_template_row_format": "{\"trace_id\":${trace_id:JSON},\"span_id\":${span_id:JSON},\"parent_span_id\":${parent_span_id:JSON},\"name\":${name:JSON},\"kind\":${kind:JSON},\"service\":${service:JSON},\"start_time\":${start_time:JSON},\"start_time_unix_nano\":${start_time_unix_nano:JSON},\"duration_ns\":${duration_ns:JSON},\"status\":${status:JSON},\"status_message\":${status_message:JSON},\"attributes\":${attributes:Raw},\"attribute_types\":${attribute_types:JSON},\"resource\":${resource:JSON},\"scope\":${scope:JSON},\"events\":${span_events:Raw},\"links\":${span_links:Raw},\"trace_state\":${trace_state:JSON},\"flags\":${flags:JSON},\"dropped_attributes\":${dropped_attributes:JSON},\"dropped_events\":${dropped_events:JSON},\"dropped_links\":${dropped_links:JSON}}", "format_template_rows_between_delimiter": ",\n", "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}
+-- settings: {"date_time_output_format": "iso", "format_template_resultset_format": "${data}", "format_template_row_format": "{\"trace_id\":${trace_id:JSON},\"span_id\":${span_id:JSON},\"parent_span_id\":${parent_span_id:JSON},\"name\":${name:JSON},\"kind\":${kind:JSON},\"service\":${service:JSON},\"start_time\":${start_time:JSON},\"start_time_unix_nano\":${start_time_unix_nano:JSON},\"duration_ns\":${duration_ns:JSON},\"status\":${status:JSON},\"status_message\":${status_message:JSON},\"attributes\":{${attributes:Raw}},\"attribute_types\":${attribute_types:JSON},\"resource\":\"${resource:Raw}\",\"scope\":\"${scope:Raw}\",\"events\":[${span_events:Raw}],\"links\":[${span_links:Raw}],\"trace_state\":${trace_state:JSON},\"flags\":${flags:JSON},\"dropped_attributes\":${dropped_attributes:JSON},\"dropped_events\":${dropped_events:JSON},\"dropped_links\":${dropped_links:JSON}}", "format_template_rows_between_delimiter": ",\n", "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}
 
--- What all spans of one trace say together; `documents.py` says how it is written as JSON.
+-- What all spans of one trace say together; `documents.py` writes it as JSON.
 WITH
     (
-        SELECT (toUnixTimestamp64Nano(min(start)), toUnixTimestamp64Nano(max(end)))
+        SELECT (min(start), max(end))
         FROM vedette.trace_index
         WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
     ) AS bounds
 SELECT
     count() AS span_count,
     min(s.time) AS start_time,
-    toUnixTimestamp64Nano(start_time) AS start_time_unix_nano,
-    max(toUnixTimestamp64Nano(s.time) + s.duration_ns) - start_time_unix_nano AS duration_ns,
+    toUnixTimestamp64Nano(start_time) AS start_ns,
+    max(toUnixTimestamp64Nano(s.time) + s.duration_ns) AS end_ns,
     countIf(s.status = 'error') AS error_count,
     -- The root is the earliest span without a parent, or else the earliest of all.
-    argMin((toString(s.service), toString(s.name)), (s.parent_span_id != toFixedString('', 8), s.time, s.span_id)) AS root,
-    root.1 AS root_service,
-    root.2 AS root_name,
-    arraySort(groupUniqArray(toString(s.service))) AS services,
-    arrayStringConcat(arrayMap(r -> concat('"', lower(hex(cityHash64(r))), '":', r), arraySort(groupUniqArray(toString(s.resource)))), ',') AS resources,
-    arrayStringConcat(arrayMap(c -> concat('"', lower(hex(cityHash64(c))), '":', c), arraySort(groupUniqArray(toString(s.scope)))), ',') AS scopes
+    argMin((s.service, s.name), (substring(s.ids, 9) != toFixedString('', 8), s.time, s.ids)) AS root,
+    groupUniqArray(s.service) AS services,
+    groupUniqArray((cityHash64(s.resource), s.resource)) AS resources,
+    groupUniqArray((cityHash64(s.scope), s.scope)) AS scopes
 FROM vedette.spans AS s
 WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
-      AND s.time BETWEEN fromUnixTimestamp64Nano(bounds.1, 'UTC') AND fromUnixTimestamp64Nano(bounds.2, 'UTC')
-HAVING span_count > 0
+      AND s.time BETWEEN bounds.1 AND bounds.2
 -- parameters: {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
--- format: Template
--- settings: {"date_time_output_format": "iso", "format_template_resultset_format": "${data}", "format_template_row_format": "\"start_time\":${start_time:JSON},\"start_time_unix_nano\":${start_time_unix_nano:JSON},\"duration_ns\":${duration_ns:JSON},\"span_count\":\t${span_count:JSON}\t,\"error_count\":${error_count:JSON},\"root_service\":${root_service:JSON},\"root_name\":${root_name:JSON},\"services\":${services:JSON},\"resources\":{${resources:Raw}},\"scopes\":{${scopes:Raw}}}", "format_template_rows_between_delimiter": ",\n", "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}
+-- settings: {"date_time_output_format": "iso"}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vedette.server.control.store import Control
     from vedette.server.engine.client import Engine
     from vedette.server.ingest.pipeline import Ingest
+    from vedette.server.query.logs.page import NewestLines
     from vedette.server.query.metrics.queries import MetricQueries
     from vedette.server.query.reader import Reader
     from vedette.server.readiness import Readiness
@@ -35,6 +36,7 @@ class Services:
     settings: Settings
     engine: Engine
     reader: Reader
+    newest_lines: NewestLines
     control: Control
     authenticator: Authenticator
     ingest: Ingest

@@ -29,8 +29,6 @@ WHERE database = 'vedette' AND engine NOT IN ('Null', 'View', 'MaterializedView'
 ORDER BY name
 """
 
-_KEPT_PAGES = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -57,7 +55,6 @@ class Reader:
         self._tables: tuple[str, ...] = ()
         self._running: dict[str, asyncio.Semaphore] = {}
         self._admitted: Counter[str] = Counter()
-        self._newest_lines: dict[tuple[str, int], int] = {}
 
     async def prepare(self) -> None:
         """Learn which tables hold tenants' rows. Called when the engine is up and its schema is current."""
@@ -68,16 +65,6 @@ class Reader:
     def is_prepared(self) -> bool:
         """Whether `prepare` has found the tables."""
         return bool(self._tables)
-
-    def newest_lines_since(self, tenant: str, count: int) -> int:
-        """Since when so many of the tenant's newest lines were written, when somebody last asked; 0 if nobody did."""
-        return self._newest_lines.get((tenant, count), 0)
-
-    def note_newest_lines(self, tenant: str, count: int, since_ns: int) -> None:
-        """Keep what `newest_lines_since` tells."""
-        if len(self._newest_lines) >= _KEPT_PAGES:
-            self._newest_lines.clear()
-        self._newest_lines[tenant, count] = since_ns
 
     def has_room(self, tenant: str) -> bool:
         """Whether a question of the tenant may well be two statements at once: few of its others run."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ROWS_AS_JSON", "SqlFiles"]
+__all__ = ["ROWS_AS_JSON", "SqlFiles", "rows_written"]
 
 ROWS_AS_JSON: Final = {
     "output_format_json_quote_64bit_integers": 0,
@@ -18,6 +18,24 @@ ROWS_AS_JSON: Final = {
     "output_format_json_array_of_rows": 1,
 }
 """Settings with which JSONEachRow is one array that goes into an answer as it is."""
+
+
+def rows_written(row: str, *, before: str = "", between: str = ",\n", after: str = "") -> dict[str, object]:
+    """Settings with which the format Template writes every row as `row`, which names columns and how they are escaped.
+
+    No line break can be in JSON that the engine wrote, so that one in `between` stands between two rows only. For a
+    statement whose JSON its format makes the engine needs a third less time than for one that puts it together by
+    functions: it analyses every function.
+    """
+    return {
+        "format_template_row_format": row,
+        "format_template_resultset_format": f"{before}${{data}}{after}",
+        "format_template_rows_between_delimiter": between,
+        "date_time_output_format": "iso",
+        "output_format_json_quote_64bit_integers": 0,
+        "output_format_json_escape_forward_slashes": 0,
+    }
+
 
 _FRAGMENT: Final = re.compile(r"^-- fragment: (\w+)\n", re.MULTILINE)
 

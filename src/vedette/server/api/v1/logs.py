@@ -74,7 +74,10 @@ async def _selection(request: Request, caller: Caller, q: str, time_range: TimeR
 
 async def _page(request: Request, selection: Selection, order: Order, limit: int, cursor: str | None) -> Response:
     after = parse_line_id(cursor, name="cursor") if cursor else None
-    pieces = page_document(services_of(request).reader, selection, order=order, limit=limit, after=after)
+    services = services_of(request)
+    pieces = page_document(
+        services.reader, selection, order=order, limit=limit, after=after, known=services.newest_lines
+    )
     return await streamed(pieces, _JSON)
 
 

@@ -34,8 +34,8 @@ _SPAN: Final = {
     "status_message": "card declined",
     "attributes": {"http.request.method": "POST", "http.response.status_code": 502, "retry": True, "share": 0.5},
     "attribute_types": {"http.response.status_code": "int", "retry": "bool", "share": "double"},
-    "resource": "0bd87c24a28f40b7",
-    "scope": "1857912132c5b70b",
+    "resource": "851612307283558583",
+    "scope": "17513382041",
     "events": [
         {
             "time": "2026-07-01T12:00:00.040000001Z",
@@ -61,8 +61,8 @@ TRACE: Final[dict[str, Any]] = {
     "root_service": "gateway",
     "root_name": "POST /cart",
     "services": ["gateway"],
-    "resources": {"0bd87c24a28f40b7": {"service.name": "gateway", "host.name": "web-1", "process.pid": 12}},
-    "scopes": {"1857912132c5b70b": {"name": "opentelemetry.instrumentation.fastapi", "version": "", "attributes": {}}},
+    "resources": {"851612307283558583": {"service.name": "gateway", "host.name": "web-1", "process.pid": 12}},
+    "scopes": {"17513382041": {"name": "opentelemetry.instrumentation.fastapi", "version": "", "attributes": {}}},
 }
 OTLP: Final = {
     "resourceSpans": [

@@ -1,10 +1,12 @@
 -- Fragments that the statements of this folder share: `${Name}` stands for the text between `-- fragment: Name` and the
 -- next such line. A fragment may use those above it. All of them read one row of vedette.logs.
 
+-- fragment: DoubleFunction
+    -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
+    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+\\z', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json
 -- fragment: LineFunctions
     (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
-    -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+\\z', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
+${DoubleFunction},
     -- The attributes that are no strings are named in attribute_types.
     ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,
@@ -52,3 +54,26 @@ ${LineMembers},
     AND (has({fresh:Array(Tuple(String, UInt64))}, (_partition_id, _block_number))
         OR (_block_number + {overlap:UInt64} <= {tops:Map(String, UInt64)}[_partition_id]
             AND NOT has({seen:Array(Tuple(String, UInt64))}, (_partition_id, _block_number))))
+-- fragment: LineColumns
+    -- What `LINE` in `statements.py` makes a JSON object of. The engine takes longer to analyse this than to run it.
+    leftPad(lower(hex(toUnixTimestamp64Nano(time))), 16, '0') AS time_id,
+    leftPad(lower(hex(line_hash)), 16, '0') AS hash_id,
+    ${number} AS line_number,
+    time,
+    observed_time,
+    severity,
+    severity_number,
+    severity_text,
+    service,
+    ${BodyJson} AS line_body,
+    event_name,
+    if(match(l.trace_id, '^\\0*\\z'), '', lower(hex(l.trace_id))) AS trace_id,
+    if(match(l.span_id, '^\\0*\\z'), '', lower(hex(l.span_id))) AS span_id,
+    flags,
+    arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', multiIf(
+        NOT mapContains(l.attribute_types, k) OR l.attribute_types[k] = 'bytes', toJSONString(v),
+        l.attribute_types[k] = 'double', double_json(v),
+        v)), mapKeys(l.attributes), mapValues(l.attributes)), ',') AS attributes,
+    if(l.resource = '', '{}', l.resource) AS resource,
+    if(l.scope = '', '{}', l.scope) AS scope,
+    dropped_attributes

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from vedette.errors import InvalidInput, QueryLimit
 from vedette.server.query.logs.conditions import EVERY_LINE
-from vedette.server.query.logs.statements import statement
+from vedette.server.query.logs.statements import LINE, statement
+from vedette.server.query.sqlfiles import rows_written
 from vedette.server.query.timerange import TimeRange
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from vedette.server.query.logs.selection import Selection
     from vedette.server.query.reader import Reader
 
-__all__ = ["MAX_PAGE", "LineId", "Order", "lines", "page_document", "parse_line_id"]
+__all__ = ["MAX_PAGE", "LineId", "NewestLines", "Order", "lines", "page_document", "parse_line_id"]
 
 MAX_PAGE: Final = 5_000
 
@@ -39,6 +40,7 @@ _FEW_ROWS: Final = {"max_threads": 1}
 """For statements that read little: starting threads would take longer than reading."""
 
 _HELD_LINES: Final = 500
+_KEPT_PAGES: Final = 10_000
 _NEW_ROWS: Final = {"max_rows_to_read_leaf": 200_000}
 """Of a page that is read before it is known where its lines lie. Beyond it, finding that out is cheaper."""
 
@@ -49,20 +51,7 @@ _BEYOND_OLDEST: Final = f"(time > {_CURSOR} OR (time = {_CURSOR} AND line_hash >
 _NUMBER: Final = "row_number() OVER (PARTITION BY time, line_hash)"
 _NUMBER_BEYOND: Final = f"{_NUMBER} + if(time = {_CURSOR} AND line_hash = {{cursor_hash:UInt64}}, {{skip:UInt64}}, 0)"
 
-# The engine analyses every function of a statement, which takes longer than reading a page: its format makes the JSON.
-_LINE: Final = (
-    '{"id":"${time_id:Raw}-${hash_id:Raw}-${line_number:Raw}","time":${time:JSON},"observed_time":${observed_time:JSON}'
-    ',"severity":${severity:JSON},"severity_number":${severity_number:JSON},"severity_text":${severity_text:JSON}'
-    ',"service":${service:JSON},"body":${line_body:Raw},"event_name":${event_name:JSON},"trace_id":${trace_id:JSON}'
-    ',"span_id":${span_id:JSON},"flags":${flags:JSON},"attributes":${attributes:Raw},"resource":${resource:Raw}'
-    ',"scope":${scope:Raw},"dropped_attributes":${dropped_attributes:JSON}}'
-)
-_JSON: Final = {
-    "format_template_row_format": _LINE,
-    "format_template_resultset_format": "${data}",
-    "format_template_rows_between_delimiter": ",\n",
-    "date_time_output_format": "iso",
-}
+_JSON: Final = rows_written(LINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +68,23 @@ class LineId:
         return {"cursor_ns": self.time_ns, "cursor_hash": self.hash, "skip": self.number}
 
 
+class NewestLines:
+    """Since when so many of a tenant's newest lines were written, when somebody last asked for that many."""
+
+    def __init__(self) -> None:
+        self._since_ns: dict[tuple[str, int], int] = {}
+
+    def since_ns(self, tenant: str, count: int) -> int:
+        """0 if nobody has asked."""
+        return self._since_ns.get((tenant, count), 0)
+
+    def note(self, tenant: str, count: int, since_ns: int) -> None:
+        """Keep what `since_ns` tells."""
+        if len(self._since_ns) >= _KEPT_PAGES:
+            self._since_ns.clear()
+        self._since_ns[tenant, count] = since_ns
+
+
 def parse_line_id(text: str, *, name: str) -> LineId:
     """Reads the `id` of a line, which is also the cursor after it.
 
@@ -92,14 +98,21 @@ def parse_line_id(text: str, *, name: str) -> LineId:
 
 
 async def page_document(
-    reader: Reader, selection: Selection, *, order: Order, limit: int, after: LineId | None = None
+    reader: Reader,
+    selection: Selection,
+    *,
+    order: Order,
+    limit: int,
+    after: LineId | None = None,
+    known: NewestLines,
 ) -> AsyncIterator[bytes]:
     """The pieces of ``{"logs": [...], "next_cursor": "..." | null}``; the first comes once the engine has answered.
 
-    `next_cursor` is null when the page is not full; a full page may be followed by an empty one.
+    `next_cursor` is null when the page is not full; a full page may be followed by an empty one. `known` is where the
+    lines of earlier first pages lay.
     """
     count, last, began = 0, b"", False
-    async for chunk in lines(reader, selection, order=order, limit=limit, after=after):
+    async for chunk in _first_or_later(reader, selection, order=order, limit=limit, after=after, known=known):
         if not began:
             yield b'{"logs":['
         began = True
@@ -117,14 +130,29 @@ async def page_document(
     yield b'],"next_cursor":' + cursor + b"}\n"
 
 
+async def _first_or_later(
+    reader: Reader, selection: Selection, *, order: Order, limit: int, after: LineId | None, known: NewestLines
+) -> AsyncIterator[bytes]:
+    """The lines of a page; a first page of the newest is read from where they lay the last time, if it can be."""
+    if order == "oldest" or after is not None or limit > _HELD_LINES or selection.condition.sql != EVERY_LINE:
+        async for chunk in lines(reader, selection, order=order, limit=limit, after=after):
+            yield chunk
+        return
+    page = await _where_they_lay(reader, selection, limit, known.since_ns(selection.tenant, limit))
+    if not page:
+        page = b"".join([chunk async for chunk in lines(reader, selection, order=order, limit=limit)])
+    last = _FIRST_ID.match(page, page.rfind(b"\n") + 1)
+    if last is not None and page.count(b"\n") + 1 == limit:
+        known.note(selection.tenant, limit, parse_line_id(last[1].decode(), name="id").time_ns)
+    if page:
+        yield page
+
+
 async def lines(
     reader: Reader, selection: Selection, *, order: Order, limit: int, after: LineId | None = None
 ) -> AsyncIterator[bytes]:
     """Lines as JSON objects separated by a comma and a line break; nothing at all when there are none."""
     newest = order == "newest"
-    if newest and after is None and (page := await _where_they_lay(reader, selection, limit)):
-        yield page
-        return
     reach = await _reach(reader, selection, after, newest=newest, limit=limit)
     if reach is None:
         return
@@ -171,28 +199,23 @@ async def _written(
             yield chunk
 
 
-async def _where_they_lay(reader: Reader, selection: Selection, limit: int) -> bytes:
-    """The newest lines, if as many as are wanted have come since the oldest of them when somebody last asked.
+async def _where_they_lay(reader: Reader, selection: Selection, limit: int, since_ns: int) -> bytes:
+    """The newest lines, if as many as are wanted were written since then.
 
-    Nothing if not: fewer (some have gone, or nobody has asked), or so many that it is cheaper to find out where the
+    Nothing if not: fewer (some have gone, or `since_ns` is 0), or so many that it is cheaper to find out where the
     newest of them lie.
     """
-    whole, tenant = selection.time_range, selection.tenant
-    since = reader.newest_lines_since(tenant, limit)
-    if limit > _HELD_LINES or selection.condition.sql != EVERY_LINE or not whole.start_ns < since < whole.end_ns:
+    whole = selection.time_range
+    if not whole.start_ns < since_ns < whole.end_ns:
         return b""
-    reach = _Reach(TimeRange(since, whole.end_ns), ())
+    reach = _Reach(TimeRange(since_ns, whole.end_ns), ())
     try:
         page = b"".join(
             [chunk async for chunk in _written(reader, selection, reach, newest=True, limit=limit, bounds=_NEW_ROWS)]
         )
     except QueryLimit:
         return b""
-    last = _FIRST_ID.match(page, page.rfind(b"\n") + 1)
-    if last is None or page.count(b"\n") + 1 < limit:
-        return b""
-    reader.note_newest_lines(tenant, limit, parse_line_id(last[1].decode(), name="id").time_ns)
-    return page
+    return page if page.count(b"\n") + 1 == limit else b""
 
 
 async def _reach(
@@ -204,11 +227,9 @@ async def _reach(
     page can be made of.
     """
     rest = _rest(selection.time_range, after, newest=newest)
-    count, found = 0, None
+    found = None
     if rest.start_ns < rest.end_ns:
-        count, found = await _lie(reader, selection.within(rest), newest=newest, limit=limit)
-    if after is None and newest and found and count == limit and selection.condition.sql == EVERY_LINE:
-        reader.note_newest_lines(selection.tenant, limit, found.bounds.start_ns)
+        found = await _lie(reader, selection.within(rest), newest=newest, limit=limit)
     if after is None:
         return found
     # The cursor's own time belongs to the page too: lines that are equal in it follow.
@@ -219,8 +240,8 @@ async def _reach(
     return _Reach(bounds, (*found.times_ns, after.time_ns) if found.times_ns else ())
 
 
-async def _lie(reader: Reader, selection: Selection, *, newest: bool, limit: int) -> tuple[int, _Reach | None]:
-    """How many of the first lines of a range there are, and where."""
+async def _lie(reader: Reader, selection: Selection, *, newest: bool, limit: int) -> _Reach | None:
+    """Where the first lines of a range lie; None when there are none."""
     is_every = selection.condition.sql == EVERY_LINE
     sql = statement(
         "reach",
@@ -232,9 +253,9 @@ async def _lie(reader: Reader, selection: Selection, *, newest: bool, limit: int
     # Without a condition, the first lines that are read are the ones.
     (row,) = await reader.rows(selection.tenant, sql, params=params, settings=_FEW_ROWS if is_every else None)
     if not row["found"]:
-        return 0, None
+        return None
     bounds = TimeRange(int(row["first_ns"]), int(row["last_ns"]) + 1)
-    return int(row["found"]), _Reach(bounds, tuple(int(time_ns) for time_ns in row["times_ns"]))
+    return _Reach(bounds, tuple(int(time_ns) for time_ns in row["times_ns"]))
 
 
 def _rest(time_range: TimeRange, after: LineId | None, *, newest: bool) -> TimeRange:

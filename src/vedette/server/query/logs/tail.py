@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vedette.errors import InvalidInput, QueryLimit, TooManyRequests, Unavailable
-from vedette.server.query.logs.statements import statement
+from vedette.server.query.logs.statements import LINE, statement
+from vedette.server.query.sqlfiles import rows_written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,15 +38,7 @@ _PARTITION: Final = re.compile(r"([0-9A-Za-z-]{1,40})\.([0-9a-f]{1,16})\.([0-9a-
 _NOTHING_YET: Final = "nothing"
 _MAX_POSITION: Final = 64 * 1_024
 
-_EVENTS: Final = {
-    "format_custom_escaping_rule": "Raw",
-    "format_custom_field_delimiter": "",
-    "format_custom_row_before_delimiter": "data: ",
-    "format_custom_row_after_delimiter": "\n\n",
-    "format_custom_row_between_delimiter": "",
-    "format_custom_result_before_delimiter": "",
-    "format_custom_result_after_delimiter": "",
-}
+_EVENTS: Final = rows_written(f"data: {LINE}\n\n", between="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +157,8 @@ async def _new_lines(
         "limit": MAX_LINES_PER_POLL,
     }
     count = 0
-    sql = statement("tail_lines", condition=condition.sql)
-    async with reader.stream(tenant, sql, fmt="CustomSeparated", params=params, settings=_EVENTS) as chunks:
+    sql = statement("tail_lines", condition=condition.sql, number="1")
+    async with reader.stream(tenant, sql, fmt="Template", params=params, settings=_EVENTS) as chunks:
         async for chunk in chunks:
             # JSON text holds no raw line break, so every pair of them ends an event.
             count += chunk.count(b"\n")

@@ -1,9 +1,8 @@
--- The newest {limit:UInt32} matching lines of new blocks, as server-sent events in the order of time.
+-- The newest {limit:UInt32} matching lines of new blocks, in the order of time.
 WITH
-${LineFunctions},
-    1 AS line_number
+${DoubleFunction}
 SELECT
-${LineJson}
+${LineColumns}
 FROM
 (
     SELECT *, observed_time, ${LineHash} AS line_hash
@@ -11,5 +10,5 @@ FROM
     WHERE ${NewLines} AND ${condition}
     ORDER BY time DESC, line_hash DESC
     LIMIT {limit:UInt32}
-)
+) AS l
 ORDER BY time, line_hash

@@ -7,11 +7,13 @@ so that a trace of any size costs this process one chunk of memory.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vedette.errors import InvalidInput, NotFound
+from vedette.server.query.sqlfiles import rows_written
 from vedette.server.query.traces.statements import statement
 
 if TYPE_CHECKING:
@@ -57,45 +59,21 @@ _SPAN: Final = (
     "{"
     + ",".join(f'"{name}":${{{name}:JSON}}' for name in _PLAIN)
     + ',"duration_ns":${duration_ns:JSON},"status":${status:JSON},"status_message":${status_message:JSON}'
-    ',"attributes":${attributes:Raw},"attribute_types":${attribute_types:JSON},"resource":${resource:JSON}'
-    ',"scope":${scope:JSON},"events":${span_events:Raw},"links":${span_links:Raw},"trace_state":${trace_state:JSON}'
+    ',"attributes":{${attributes:Raw}},"attribute_types":${attribute_types:JSON},"resource":"${resource:Raw}"'
+    ',"scope":"${scope:Raw}","events":[${span_events:Raw}],"links":[${span_links:Raw}],"trace_state":${trace_state:JSON}'
     ',"flags":${flags:JSON},"dropped_attributes":${dropped_attributes:JSON},"dropped_events":${dropped_events:JSON}'
     ',"dropped_links":${dropped_links:JSON}}'
 )
-# With tabs around the number of spans, which no JSON of the engine has.
-_FACTS: Final = (
-    '"start_time":${start_time:JSON},"start_time_unix_nano":${start_time_unix_nano:JSON},"duration_ns":${duration_ns:JSON}'
-    ',"span_count":\t${span_count:JSON}\t,"error_count":${error_count:JSON},"root_service":${root_service:JSON}'
-    ',"root_name":${root_name:JSON},"services":${services:JSON},"resources":{${resources:Raw}},"scopes":{${scopes:Raw}}}'
-)
-
-
-def _written(row: str) -> dict[str, object]:
-    """Settings with which the format Template writes rows so, with a line for each.
-
-    No other line break can be in JSON that the engine wrote. The engine needs a third less time for a statement whose
-    JSON its format makes than for one that puts it together by functions: it analyses every function.
-    """
-    return {
-        "format_template_row_format": row,
-        "format_template_resultset_format": "${data}",
-        "format_template_rows_between_delimiter": ",\n",
-        "date_time_output_format": "iso",
-        "output_format_json_quote_64bit_integers": 0,
-        "output_format_json_escape_forward_slashes": 0,
-    }
-
-
-_SPANS_WRITTEN: Final = _written(_SPAN)
-_FACTS_WRITTEN: Final = _written(_FACTS)
+_SPANS_WRITTEN: Final = rows_written(_SPAN)
+_ISO: Final = {"date_time_output_format": "iso"}
 
 # When the spans of a trace start, the first and the last: as the index says, or as is known.
 _INDEXED: Final = """(
-        SELECT (toUnixTimestamp64Nano(min(start)), toUnixTimestamp64Nano(max(end)))
+        SELECT (min(start), max(end))
         FROM vedette.trace_index
         WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
     )"""
-_GIVEN: Final = "({start_ns:Int64}, {end_ns:Int64})"
+_GIVEN: Final = "(fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC'), fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC'))"
 
 _HEX: Final = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
 
@@ -207,11 +185,11 @@ async def _document(
                 yield chunk
         if not lines:
             return
-        head, spans, tail = await facts if facts else (b"", -1, b"")
-        if spans != lines:
+        known = await facts if facts else {}
+        if known.get("span_count") != lines:
             # Asked for after the spans: whatever arrived meanwhile, no span names a resource that is missing here.
-            head, _, tail = await _facts(reader, tenant, bounds, params)
-        yield b"],%b%d%b" % (head, lines, tail)
+            known = await _facts(reader, tenant, bounds, params)
+        yield b"]," + _end(known, lines)
     finally:
         if facts:
             facts.cancel()
@@ -220,12 +198,29 @@ async def _document(
                 facts.exception()  # one that nobody asks for would be logged
 
 
-async def _facts(reader: Reader, tenant: str, bounds: str, params: Mapping[str, object]) -> tuple[bytes, int, bytes]:
-    """What the spans of a trace say together: the JSON before their number, the number, and the JSON behind it."""
-    sql = statement("trace_facts", bounds=bounds)
-    answer = await reader.query(tenant, sql, fmt="Template", params=params, settings=_FACTS_WRITTEN)
-    head, spans, tail = answer.split(b"\t") if answer else (b"", b"0", b"")
-    return head, int(spans), tail
+async def _facts(reader: Reader, tenant: str, bounds: str, params: Mapping[str, object]) -> dict[str, Any]:
+    """What the spans of a trace say together, in the columns of the statement."""
+    (row,) = await reader.rows(tenant, statement("trace_facts", bounds=bounds), params=params, settings=_ISO)
+    return row
+
+
+def _end(facts: Mapping[str, Any], spans: int) -> bytes:
+    """The figures of a trace and what its spans name by keys, as the JSON behind them and up to the end."""
+    root_service, root_name = facts["root"]
+    figures = {
+        "start_time": facts["start_time"],
+        "start_time_unix_nano": facts["start_ns"],
+        "duration_ns": facts["end_ns"] - facts["start_ns"],
+        "span_count": spans,
+        "error_count": facts["error_count"],
+        "root_service": root_service,
+        "root_name": root_name,
+        "services": sorted(facts["services"]),
+    }
+    text = json.dumps(figures, ensure_ascii=False, separators=(",", ":"))[1:-1]
+    # Resources and scopes are kept as JSON.
+    named = {name: ",".join(f'"{key}":{value}' for key, value in facts[name]) for name in ("resources", "scopes")}
+    return f'{text},"resources":{{{named["resources"]}}},"scopes":{{{named["scopes"]}}}}}'.encode("utf-8", "replace")
 
 
 def otlp_resource_spans(

@@ -3,9 +3,11 @@
 
 -- fragment: TimeFunctions
     (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json
+-- fragment: DoubleJson
+    transform(replaceRegexpOne(v, '^-?[0-9]+$$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])
 -- fragment: ValueFunctions
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (d -> transform(replaceRegexpOne(d, '^-?[0-9]+$$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
+    (v -> ${DoubleJson}) AS double_json,
     -- The attributes that are no strings are named in attribute_types.
     ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json
@@ -138,4 +140,4 @@ ${LinksJson},
     FROM vedette.trace_index
 -- fragment: OfTrace
     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
-      AND s.time BETWEEN fromUnixTimestamp64Nano(bounds.1, 'UTC') AND fromUnixTimestamp64Nano(bounds.2, 'UTC')
+      AND s.time BETWEEN bounds.1 AND bounds.2
