@@ -97,20 +97,19 @@ class Histogram:
         )
 
     def __eq__(self, other: object) -> bool:
-        """Equality of everything but what is known of resets; NaN equals NaN in the sum alone."""
+        """Equality of everything but what is known of resets; NaN equals NaN."""
         if not isinstance(other, Histogram):
             return NotImplemented
-        same_sum = self.sum == other.sum or (math.isnan(self.sum) and math.isnan(other.sum))
-        same_zero = self.zero_count == other.zero_count and self.zero_threshold == other.zero_threshold
-        return (
-            self.schema == other.schema
-            and self.count == other.count
-            and same_sum
-            and (self.is_custom or same_zero)
-            and self.custom_values == other.custom_values
-            and self.positive == other.positive
-            and self.negative == other.negative
-        )
+        if self.schema != other.schema or self.custom_values != other.custom_values:
+            return False
+        if self.positive.keys() != other.positive.keys() or self.negative.keys() != other.negative.keys():
+            return False
+        numbers = zip(self._numbers(), other._numbers(), strict=True)
+        return all(mine == theirs or (math.isnan(mine) and math.isnan(theirs)) for mine, theirs in numbers)
+
+    def _numbers(self) -> list[float]:
+        zeros = () if self.is_custom else (self.zero_count, self.zero_threshold)
+        return [self.count, self.sum, *zeros, *self.positive.values(), *self.negative.values()]
 
     __hash__ = None  # type: ignore[assignment]
 
