@@ -88,6 +88,22 @@ async def test_infinities_of_both_signs_are_no_missing_observations() -> None:
         assert info.endswith(f'for metric name "m" ({place})')
 
 
+async def test_with_observations_of_nan_the_rank_inside_of_a_bucket_counts_in_the_last_one() -> None:
+    """So it is in Prometheus; where the bucket is the last one, or nothing is NaN, this makes no difference."""
+    data = series("m", histogram(2, 0, 2, sum="NaN", count=5))
+    assert await value("histogram_quantile(0.2, m)", data) == pytest.approx(2**1.5)
+    assert await value("histogram_quantile(0.6, m)", data) == pytest.approx(2**1.5)
+    assert math.isnan(await value("histogram_quantile(0.9, m)", data))
+    assert await value("histogram_quantile(0.2, m)", series("m", histogram(2, 0, 2, count=5))) == pytest.approx(2**-0.5)
+
+
+async def test_a_quantile_at_the_end_of_all_numbers_is_infinite() -> None:
+    assert (
+        await value("histogram_quantile(1, m)", series("m", histogram(1, pos={"offset": 1024, "buckets": [1]})))
+        == math.inf
+    )
+
+
 async def test_a_custom_bucket_around_zero_begins_at_zero_for_fractions() -> None:
     data = series("m", histogram(1, 1, 1, 1, custom_values=[-5, 5, 10]))
     assert await value("histogram_fraction(0, 2.5, m)", data) == 0.125

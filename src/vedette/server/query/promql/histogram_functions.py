@@ -247,13 +247,13 @@ def quantile(histogram: Histogram, q: float, context: Context, name: str, node: 
         return math.nan
     has_nan = math.isnan(histogram.sum)
     forward = has_nan or q < 0.5
-    buckets = [one for one in histogram.buckets() if one.count]
+    buckets = iter(histogram.buckets() if forward else histogram.buckets()[::-1])
     rank = (q if forward else 1 - q) * histogram.count
     count = 0.0
     bucket = Bucket(0.0, 0.0, 0.0)
-    for bucket in buckets if forward else reversed(buckets):
+    for bucket in buckets:
         count += bucket.count
-        if count >= rank:
+        if bucket.count and count >= rank:
             break
     count = min(count, histogram.count)
     if histogram.is_custom:
@@ -270,17 +270,25 @@ def quantile(histogram: Histogram, q: float, context: Context, name: str, node: 
         return math.nan
     if count < rank:
         return bucket.upper
-    if has_nan and math.fsum(one.count for one in buckets) < histogram.count:
-        # With fewer, infinities of both signs are what makes the sum no number.
-        context.annotations.nan_quantile(name, node, skewed=True)
     rank = rank - (count - bucket.count) if forward else count - rank
-    fraction = rank / bucket.count
+    if has_nan:
+        rest = list(buckets)
+        # With no fewer than are counted, infinities of both signs are what makes the sum no number.
+        if count + math.fsum(one.count for one in rest) < histogram.count:
+            context.annotations.nan_quantile(name, node, skewed=True)
+        # As in Prometheus, the rank counts in the last bucket then, whichever it was found in.
+        bucket = rest[-1] if rest else bucket
+    fraction = _divide(rank, bucket.count)
     if histogram.is_custom or bucket.lower <= 0 <= bucket.upper:
         return bucket.lower + (bucket.upper - bucket.lower) * fraction
     low, high = math.log2(abs(bucket.lower)), math.log2(abs(bucket.upper))
     if bucket.lower > 0:
-        return math.exp2(low + (high - low) * fraction)
-    return -math.exp2(high + (low - high) * (1 - fraction))
+        return _exp2(low + (high - low) * fraction)
+    return -_exp2(high + (low - high) * (1 - fraction))
+
+
+def _exp2(exponent: float) -> float:
+    return math.inf if exponent >= 1024 else math.exp2(exponent)
 
 
 def _narrow(histogram: Histogram, bucket: Bucket) -> None:
