@@ -37,6 +37,11 @@ def record(payload: bytes | Message, tenant: str = "acme", received_ns: int = RE
     return _VarintBytes(len(body)) + body
 
 
+def json_record(payload: bytes, tenant: str, received_ns: int = RECEIVED_NS) -> bytes:
+    """One record of OTLP/JSON, as ingest writes it."""
+    return b'{"tenant":"%s","received_unix_nano":%d,"payload":%s}\n' % (tenant.encode(), received_ns, payload)
+
+
 @dataclass
 class EngineProcess:
     """The embedded engine on a directory of its own."""
@@ -108,7 +113,7 @@ class Tenant:
         await self.database.load(wire, body, f"{self.name}-{time.monotonic_ns()}")
 
     async def load_json(self, wire: str, payload: bytes, received_ns: int = RECEIVED_NS) -> None:
-        body = b'{"tenant":"%s","received_unix_nano":%d,"payload":%s}\n' % (self.name.encode(), received_ns, payload)
+        body = json_record(payload, self.name, received_ns)
         await self.database.load(wire, body, f"{self.name}-{time.monotonic_ns()}")
 
     async def rows(self, columns: str, table: str, rest: str = "") -> list[dict[str, Any]]:
