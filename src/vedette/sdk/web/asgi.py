@@ -27,6 +27,8 @@ __all__ = ["AsgiMiddleware"]
 
 _LAG_SECONDS = 0.25
 _SEEN = "vedette.seen"
+_FASTAPI_OFF = "fastapi.telemetry"
+"""Where a scope has this, FastAPI leaves out its own telemetry: that of applications mounted inside the watched one."""
 
 
 class AsgiMiddleware:
@@ -57,6 +59,7 @@ class AsgiMiddleware:
             await self._pass_on(scope, receive, send)
             return
         scope[_SEEN] = True
+        scope[_FASTAPI_OFF] = None
         try:
             request = self._begin(scope)
         except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
@@ -108,8 +111,11 @@ class AsgiMiddleware:
         """Handle what is not watched. What is seen already is mounted inside an application that is watched itself."""
         if scope["type"] == "lifespan":
             send = _flushing(send)
+        elif scope["type"] == "websocket":
+            scope.setdefault(_FASTAPI_OFF, None)
         elif scope["type"] == "http" and _SEEN not in scope:
             scope[_SEEN] = True
+            scope[_FASTAPI_OFF] = None
             if scope["path"] == self._metrics_path:
                 await _answer_metrics(scope, send)
                 return

@@ -245,7 +245,11 @@ class RequestTelemetry:
         outcome.observe(took_ns / 1e9, True)
         if self._log_requests:
             sink = desk.sink
-            level = _WARNING if slow and outcome.level < _WARNING else outcome.level
+            level = outcome.level
+            if error is not None:  # it may come after an answer's beginning
+                level = _ERROR
+            elif slow and level < _WARNING:
+                level = _WARNING
             if sink is not None and self._channel.level <= level:
                 sink(self._record(request, outcome, level, end_ns, slow, error))
         span.end(end_ns + clock.anchor)

@@ -1,0 +1,114 @@
+"""When a request ends, and what is mounted inside a watched application."""
+
+from __future__ import annotations
+
+import json
+
+from sdk_programs import attributes_of, value_of
+
+
+def _lines(result):
+    return [line for line in map(json.loads, result.stdout.splitlines()) if line["logger"] == "vedette.requests"]
+
+
+def test_requests_end_with_their_last_part_also_where_a_client_does_not_close_it(programs, collector):
+    """As the clients of tests: the span is there when the answer is."""
+    result = programs.run(
+        """
+        import vedette
+        from flask import Flask, Response, stream_with_context
+        from vedette.testing import capture
+        vedette.configure("ends", log_format="json", process_metrics=False)
+        app = vedette.instrument(Flask("x"))
+        def parts():
+            with vedette.span("part"):
+                yield "a"
+            yield "b"
+        app.get("/whole", endpoint="whole")(lambda: "whole")
+        app.get("/empty", endpoint="empty")(lambda: ("", 204))
+        app.get("/streamed", endpoint="streamed")(lambda: Response(stream_with_context(parts())))
+        client, kept = app.test_client(), []
+        with capture() as seen:
+            for path, name in [("/whole", "GET /whole"), ("/empty", "GET /empty"), ("/lost", "GET")]:
+                kept.append(client.get(path))  # neither read nor closed
+                assert name in [span.name for span in seen.spans]
+            streamed = client.get("/streamed")
+            assert "GET /streamed" not in [span.name for span in seen.spans]
+            assert streamed.text == "ab"
+            assert "GET /streamed" in [span.name for span in seen.spans]
+        for answer in [*kept, streamed]:
+            answer.close()
+        client.get("/whole").close()
+        assert "http_server_active_requests 0" in vedette.metrics_text()
+        assert 'trace_id="' in vedette.metrics_text(openmetrics=True)
+        """
+    )
+    assert [line["path"] for line in _lines(result)] == ["/whole", "/empty", "/lost", "/streamed", "/whole"]
+    assert collector.names() == ["GET", "GET /empty", "GET /streamed", "GET /whole", "GET /whole", "part"]
+
+
+def test_an_answer_that_breaks_off_is_logged_as_an_error(programs, collector):
+    result = programs.run(
+        """
+        import vedette
+        from fastapi import FastAPI
+        from fastapi.responses import StreamingResponse
+        from fastapi.testclient import TestClient
+        vedette.configure("ends", log_format="json", process_metrics=False)
+        app = FastAPI()
+        @app.get("/breaks")
+        def breaks():
+            def parts():
+                yield b"a"
+                raise RuntimeError("in the middle")
+            return StreamingResponse(parts())
+        vedette.instrument(app)
+        try:
+            TestClient(app).get("/breaks")
+        except RuntimeError:
+            pass
+        else:
+            raise SystemExit("swallowed")
+        """
+    )
+    (line,) = _lines(result)
+    assert (line["level"], line["status"], line["exception"]["message"]) == ("error", 200, "in the middle")
+    (record,) = [record for record in collector.logs if value_of(record.body) == "request"]
+    assert record.severity_text == "ERROR"
+    assert collector.spans[0].status.message == "RuntimeError: in the middle"
+
+
+def test_an_application_that_is_mounted_in_another_belongs_to_its_trace(programs, collector):
+    """FastAPI's own telemetry, which knows nothing of the outer span, is silent there as well."""
+    programs.run(
+        """
+        import vedette
+        from fastapi import FastAPI, WebSocket
+        from fastapi.testclient import TestClient
+        vedette.configure("mounted", log_format="none", process_metrics=False)
+        outer, inner = FastAPI(), FastAPI()
+        @inner.get("/items/{item}")
+        def item(item: int):
+            vedette.get_logger("shop").info("inside")
+            with vedette.span("work"):
+                return item
+        @inner.websocket("/live")
+        async def live(socket: WebSocket):
+            await socket.accept()
+            await socket.close()
+        vedette.instrument(outer)
+        outer.mount("/sub", inner)
+        client = TestClient(outer)
+        assert client.get("/sub/items/5").json() == 5
+        with client.websocket_connect("/sub/live"):
+            pass
+        """
+    )
+    by_name = {span.name: span for span in collector.spans}
+    assert sorted(by_name) == ["GET /sub/items/{item}", "work"]
+    server = by_name["GET /sub/items/{item}"]
+    assert (by_name["work"].trace_id, by_name["work"].parent_span_id) == (server.trace_id, server.span_id)
+    (inside,) = [record for record in collector.logs if value_of(record.body) == "inside"]
+    assert inside.span_id == server.span_id
+    assert attributes_of(server)["http.route"] == "/sub/items/{item}"
+    assert [metric.name for metric in collector.metrics].count("http.server.request.duration") == 1
