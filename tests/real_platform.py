@@ -197,6 +197,12 @@ class Platform:
         )
 
 
+def copy_tables(folder: Path) -> None:
+    """Make a directory for an engine that has every table already, and nothing in them."""
+    assert Platform.prepared
+    shutil.copytree(_prepare(Platform.prepared) / "engine", folder, symlinks=True)
+
+
 def _prepare(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:

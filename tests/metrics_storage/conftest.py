@@ -18,11 +18,12 @@ import pytest
 import pytest_asyncio
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from real_platform import copy_tables
 
 from vedette.errors import EngineUnavailable
 from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import by_name
-from vedette.server.engine.migrate import migrate, prepare_format
+from vedette.server.engine.migrate import prepare_format
 from vedette.server.ingest.otlp import METRICS, from_json, from_protobuf
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _tenants = itertools.count(1)
 def metrics_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an engine whose schema is up to date."""
     home = tmp_path_factory.mktemp("metrics")
+    copy_tables(home / "db")
     url = f"unix://{home}/engine.sock"
     command = [sys.executable, "-m", "vedette.server.engine.embedded"]
     with (home / "engine.log").open("w") as log:
@@ -45,14 +47,14 @@ def metrics_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stderr=log,
         )
         try:
-            asyncio.run(_prepare(url, process, home / "engine.log"))
+            asyncio.run(_ready(url, process, home / "engine.log"))
             yield url
         finally:
             process.terminate()
             process.wait()
 
 
-async def _prepare(url: str, process: subprocess.Popen[bytes], log: Any) -> None:
+async def _ready(url: str, process: subprocess.Popen[bytes], log: Any) -> None:
     engine = Engine(url)
     try:
         while True:
@@ -61,7 +63,6 @@ async def _prepare(url: str, process: subprocess.Popen[bytes], log: Any) -> None
                 if await engine.ping():
                     break
             await asyncio.sleep(0.05)
-        await migrate(engine)
     finally:
         await engine.close()
 

@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from real_platform import copy_tables
 from schema_engine import EngineProcess, Tenant
-
-from vedette.server.engine.migrate import migrate
 
 
 @pytest.fixture
 async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[EngineProcess]]]:
-    """Start engines without a schema; they are stopped when the test ends."""
+    """Start engines, without a schema unless asked for it; they are stopped when the test ends."""
     running: list[EngineProcess] = []
 
-    async def make(name: str = "data") -> EngineProcess:
+    async def make(name: str = "data", *, has_tables: bool = False) -> EngineProcess:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
+        if has_tables:
+            copy_tables(folder / "engine")
         started = EngineProcess(folder)
         running.append(started)
         return await started.start()
@@ -33,22 +34,20 @@ async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[E
 @pytest.fixture
 async def database(make_engine: Callable[..., Awaitable[EngineProcess]]) -> EngineProcess:
     """An engine of the test's own, with the schema."""
-    started = await make_engine()
-    await migrate(started.engine)
-    return started
+    return await make_engine(has_tables=True)
 
 
 @pytest.fixture(scope="session")
 def schema_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("schema")
+    copy_tables(folder / "engine")
 
-    async def prepare() -> EngineProcess:
+    async def ready() -> EngineProcess:
         started = await EngineProcess(folder).start()
-        await migrate(started.engine)
         await started.engine.close()
         return started
 
-    started = asyncio.run(prepare())
+    started = asyncio.run(ready())
     yield folder
     started.kill()
 
