@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from vedette.server.query.promql.gotext import format_general, quote
@@ -62,7 +63,7 @@ class Annotations:
         """All warnings (`WARNING`) or notes (`INFO`)."""
         if not self._places and not self._foreign:
             return []
-        shown = [text for text in self._foreign if text.startswith(prefix)]
+        shown = [text for text in self._foreign if text.startswith(prefix)] if self._foreign else []
         for message, start in self._places.items():
             if message.startswith(prefix):
                 place = position_of(self._text, self._place(start))
@@ -145,8 +146,7 @@ class Annotations:
 
     def possible_non_counter(self, name: str, node: Node) -> None:
         """A rate of something that is not named like a counter."""
-        text = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:"
-        self._add(f"{INFO}{text} {quote(name)}", node)
+        self._add(_possible_non_counter(name), node)
 
     def possible_non_counter_type(self, name: str, found: str, node: Node) -> None:
         """A rate of something whose type is not that of a counter."""
@@ -200,6 +200,12 @@ class Annotations:
         known.difference = max(known.difference, difference)
         known.count += count
         known.first_ms, known.last_ms = min(known.first_ms, times_ms[0]), max(known.last_ms, times_ms[1])
+
+
+@lru_cache(maxsize=1024)
+def _possible_non_counter(name: str) -> str:
+    """What rules ask of gauges is asked in every round."""
+    return f"{INFO}metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {quote(name)}"
 
 
 def _for_metric(name: str) -> str:

@@ -184,7 +184,7 @@ def evaluate_few(
     if question is None:
         return None
     data = source.held(tenant, question.requests, at_ms, max_samples=limits.max_samples)
-    if data is None or sum(_size(one) for one in data) > _INLINE_SAMPLES:
+    if data is None or sum([_size(one) for one in data]) > _INLINE_SAMPLES:
         return None
     annotations = Annotations(text, question.place)
     deadline = time.monotonic() + limits.timeout_seconds

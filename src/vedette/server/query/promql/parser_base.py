@@ -31,6 +31,8 @@ def position_of(text: str, offset: int) -> str:
     if not text:
         return "unknown position"
     before = text[:offset]
+    if before.isascii() and "\n" not in before:
+        return f"1:{len(before) + 1}"
     line_start = before.rfind("\n") + 1
     column = len(before[line_start:].encode("utf-8", "surrogateescape")) + 1
     return f"{before.count(chr(10)) + 1}:{column}"

@@ -76,8 +76,12 @@ class Question:
         """Where in this expression stands what the tree has at an offset."""
         if self.shape is None:
             return offset
-        spans = zip(self.literals, self.shape.spans, strict=True)
-        return offset + sum(len(mine) - (end - start) for mine, (start, end) in spans if end <= offset)
+        found = offset
+        for mine, (start, end) in zip(self.literals, self.shape.spans, strict=True):
+            if end > offset:
+                break
+            found += len(mine) - (end - start)
+        return found
 
 
 def _make_question(text: str) -> Question | None:
