@@ -105,8 +105,7 @@ class Store:
 
     async def load(self, format_name: str, segment: bytes, token: str = "") -> None:
         wire = by_name(format_name)
-        if wire.made_on_demand:
-            await prepare_format(self.engine, wire)
+        await prepare_format(self.engine, wire)
         settings = {**wire.settings, "insert_deduplication_token": token or uuid.uuid4().hex}
         await self.engine.insert(wire.table, wire.input_format, segment, settings=settings)
 

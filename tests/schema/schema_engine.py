@@ -88,8 +88,7 @@ class EngineProcess:
 
     async def insert(self, wire: Format, body: bytes, token: str) -> None:
         """One INSERT in one form of a format."""
-        if wire.made_on_demand:
-            await prepare_format(self.engine, wire)
+        await prepare_format(self.engine, wire)
         settings = {**wire.settings, "insert_deduplication_token": token}
         await self.engine.insert(wire.table, wire.input_format, body, settings=settings)
 

@@ -19,7 +19,7 @@ from vedette.server.engine.formats import FORMATS, Format, by_name, fragments
 from vedette.server.engine.fragments import expand, split_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from vedette.server.engine.client import Engine
 
@@ -79,7 +79,7 @@ def load_migrations() -> list[Migration]:
 
 def _of_format(item: Format, shared: Mapping[str, str]) -> Migration:
     statements = tuple(split_statements(expand(item.tables_sql, {**shared, **item.fragments})))
-    return Migration(0, f"format {item.name}", statements, on_demand=item.made_on_demand)
+    return Migration(0, f"format {item.name}", statements, on_demand=not item.made_at_start)
 
 
 async def migrate(engine: Engine, *, cluster: str | None = None) -> None:
@@ -102,18 +102,29 @@ async def migrate(engine: Engine, *, cluster: str | None = None) -> None:
     there = await _without_rows(engine)
     for name in there - {created_name(text) for text in statements}:
         await _drop(engine, name, cluster)  # it would go on filling tables
-    for migration in migrations:
-        if not _is_applied(migration, applied):
+    missing = [migration for migration in migrations if not _is_applied(migration, applied)]
+    if not applied:
+        # Nothing is in the tables of a new database before all are there, so that all can be done once more after a
+        # crash; a note takes as long as a table.
+        for migration in missing:
             await _apply(engine, migration, cluster, stored_tables(statements), there)
+        await _note(engine, missing)
+        return
+    for migration in missing:
+        await _apply(engine, migration, cluster, stored_tables(statements), there)
+        await _note(engine, [migration])
 
 
 async def prepare_format(engine: Engine, item: Format, *, cluster: str | None = None) -> None:
-    """Create the tables of a format that is made on demand, if they are not there. Safe to repeat."""
+    """Create the tables of a format, if they are not there. Safe to repeat."""
     if item.through:
         await prepare_format(engine, by_name(item.through), cluster=cluster)
     migration = _of_format(item, fragments())
-    if (await _applied(engine)).get((0, migration.name)) != migration.checksum:
-        await _apply(engine, migration, cluster, stored_tables(migration.statements), await _without_rows(engine))
+    if (await _applied(engine)).get((0, migration.name)) == migration.checksum:
+        return
+    stored = stored_tables([text for one in load_migrations() for text in one.statements])
+    await _apply(engine, migration, cluster, stored, await _without_rows(engine))
+    await _note(engine, [migration])
 
 
 def _is_applied(migration: Migration, applied: Mapping[tuple[int, str], str]) -> bool:
@@ -185,8 +196,13 @@ async def _apply(
             except EngineError as error:
                 if error.code not in _EXISTS_ERRORS:
                     raise
+
+
+async def _note(engine: Engine, migrations: Sequence[Migration]) -> None:
+    """Remember what has been applied."""
     await engine.execute(
         "INSERT INTO vedette.schema_migrations (number, name, checksum) "
-        "VALUES ({number:UInt32}, {name:String}, {checksum:String})",
-        params={"number": migration.number, "name": migration.name, "checksum": migration.checksum},
+        "SELECT item.1, item.2, item.3 "
+        "FROM (SELECT arrayJoin({applied:Array(Tuple(UInt32, String, String))}) AS item)",
+        params={"applied": [(one.number, one.name, one.checksum) for one in migrations]},
     )

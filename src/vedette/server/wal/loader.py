@@ -95,7 +95,7 @@ class Loader:
             where it has no other form. Must give the same bytes for the same record.
         is_nested: Whether the short form of a wire format refuses a record, given the format and the payload. It must
             say so of all that is refused for values; what is no record at all may go either way.
-        prepare: Creates the tables of a format that is made on demand.
+        prepare: Creates the tables of a format, if they are not there.
         poll_seconds: How often an empty log is looked at.
         between_batches: Held while segments are loaded; loaders of several logs share one, so that a pause stops all.
     """
@@ -261,7 +261,7 @@ class Loader:
         refused_since: float | None = None
         for pause in itertools.chain(_RETRY_SECONDS, itertools.repeat(_RETRY_SECONDS[-1])):
             try:
-                if wire_format.made_on_demand and wire_format.name not in self._prepared:
+                if not wire_format.made_at_start and wire_format.name not in self._prepared:
                     await self._prepare(wire_format)
                     self._prepared.add(wire_format.name)
                 await self._engine.insert(wire_format.table, wire_format.input_format, body, settings=settings)

@@ -6,8 +6,7 @@ views stand in ``views.sql``), and ``fragments.sql`` pieces of SQL that the fold
 and touches nothing else.
 
 A format with attributes may have a `short` form beside its whole one: the same messages and the same SQL, read with
-``short.proto`` and ``short.sql``, which know scalars and arrays of scalars only and refuse the rest. The whole form then
-stands ready on demand.
+``short.proto`` and ``short.sql``, which know scalars and arrays of scalars only and refuse the rest.
 """
 
 from __future__ import annotations
@@ -65,8 +64,8 @@ class Format:
 
     `code` stands in the write-ahead log and is never reused. `settings` go with every INSERT; the loader adds
     ``insert_deduplication_token``. `schema_text` is the .proto source, empty for formats that need none, and
-    `message_name` the message that one record is. The tables of a format `made_on_demand` are created before its first
-    insert and not at the start: those of OTLP/JSON took two thirds of the time of a first start, and few senders use it.
+    `message_name` the message that one record is. The tables of a format are created before its first insert, since they
+    were most of what a first start took, and few installations use all formats; or, if `made_at_start`, with the others.
     The views of a format may lead `through` the table of another one. `fragments` stand for those of the same name that
     formats share. `short` is the form to be tried first: it costs less and refuses what it cannot hold.
     """
@@ -79,7 +78,7 @@ class Format:
     message_name: str
     tables_sql: str
     settings: Mapping[str, object]
-    made_on_demand: bool
+    made_at_start: bool
     through: str
     fragments: Mapping[str, str]
     short: Format | None
@@ -95,7 +94,6 @@ def _load(folder: Traversable) -> Format:
     short = None
     if facts.pop("short", False):
         short = _form(folder, facts, f"{folder.name}_short", "short.proto", _overriding("short.sql"))
-        facts["made_on_demand"] = True
     return replace(_form(folder, facts, folder.name, "nested.proto", {}), short=short)
 
 
@@ -129,7 +127,7 @@ def _form(
         message_name=facts.get("message", ""),
         tables_sql="\n".join((_read(folder, "tables.sql"), _read(folder, "views.sql"))),
         settings=MappingProxyType(settings),
-        made_on_demand=facts.get("made_on_demand", False),
+        made_at_start=facts.get("made_at_start", False),
         through=facts.get("through", ""),
         fragments=MappingProxyType({**overriding, "Table": f"in_{name}"}),
         short=None,
