@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 import psutil
 import pytest
+from real_platform import copy_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,6 +82,41 @@ def start_demo(directory: Path, *options: str) -> Running:
     with output.open("w", encoding="utf-8") as file:
         process = subprocess.Popen([*command, *options], stdout=file, stderr=subprocess.STDOUT, text=True)
     return Running(process, f"http://{listen}", http, grpc, output)
+
+
+def assert_stops(running: Running, number: signal.Signals) -> None:
+    family = psutil.Process(running.process.pid).children(recursive=True)
+    assert len(family) >= len(SERVICES) + 2  # the shop, its visitors and the platform
+    running.process.send_signal(number)
+    assert running.process.wait(60) == 0, text_of(running)
+    _, alive = psutil.wait_procs(family, timeout=0)
+    assert not alive
+    assert "Its telemetry stays in" in text_of(running)
+
+
+# These come first: the demo that the others share is not running yet, and takes nothing from them.
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux'")
+def test_nothing_is_left_when_the_demo_is_killed(tmp_path: Path) -> None:
+    copy_tables(tmp_path / "data" / "engine")
+    running = start_demo(tmp_path, "--rate", "1")
+    demo = psutil.Process(running.process.pid)
+    # The shop and its visitors, and the platform of four processes.
+    wait_for(lambda: len(demo.children(recursive=True)) >= len(SERVICES) + 5, "the processes")
+    family = demo.children(recursive=True)
+    os.kill(running.process.pid, signal.SIGKILL)
+    running.process.wait()
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert not alive
+
+
+def test_sigint_stops_everything_while_it_starts(tmp_path: Path) -> None:
+    copy_tables(tmp_path / "data" / "engine")
+    running = start_demo(tmp_path, "--rate", "1")
+    family = psutil.Process(running.process.pid)
+    wait_for(lambda: len(family.children(recursive=True)) >= len(SERVICES) + 2, "the processes")
+    assert_stops(running, signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +251,7 @@ def text_of(demo: Running) -> str:
 
 def test_a_second_shop_uses_the_running_platform_and_ports_of_its_own(demo: Running, tmp_path: Path) -> None:
     output = tmp_path / "output.txt"
-    options = ["--no-serve", "--duration", "10", "--listen", demo.url.removeprefix("http://")]
+    options = ["--no-serve", "--duration", "3", "--listen", demo.url.removeprefix("http://")]
     options += ["--otlp-http", demo.otlp_http, "--otlp-grpc", demo.otlp_grpc]
     command = [sys.executable, "-m", "vedette.cli.main", "demo", "--plain", *options]
     with output.open("w", encoding="utf-8") as file:
@@ -228,36 +264,6 @@ def test_a_second_shop_uses_the_running_platform_and_ports_of_its_own(demo: Runn
     assert ours is not None
     assert theirs is not None
     assert ours[1] != theirs[1]
-
-
-def assert_stops(running: Running, number: signal.Signals) -> None:
-    family = psutil.Process(running.process.pid).children(recursive=True)
-    assert len(family) >= len(SERVICES) + 2  # the shop, its visitors and the platform
-    running.process.send_signal(number)
-    assert running.process.wait(60) == 0, text_of(running)
-    _, alive = psutil.wait_procs(family, timeout=0)
-    assert not alive
-    assert "Its telemetry stays in" in text_of(running)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux'")
-def test_nothing_is_left_when_the_demo_is_killed(tmp_path: Path) -> None:
-    running = start_demo(tmp_path, "--rate", "1")
-    demo = psutil.Process(running.process.pid)
-    # The shop and its visitors, and the platform of four processes.
-    wait_for(lambda: len(demo.children(recursive=True)) >= len(SERVICES) + 5, "the processes")
-    family = demo.children(recursive=True)
-    os.kill(running.process.pid, signal.SIGKILL)
-    running.process.wait()
-    _, alive = psutil.wait_procs(family, timeout=60)
-    assert not alive
-
-
-def test_sigint_stops_everything_while_it_starts(tmp_path: Path) -> None:
-    running = start_demo(tmp_path, "--rate", "1")
-    family = psutil.Process(running.process.pid)
-    wait_for(lambda: len(family.children(recursive=True)) >= len(SERVICES) + 2, "the processes")
-    assert_stops(running, signal.SIGINT)
 
 
 def test_sigterm_stops_everything(demo: Running) -> None:
