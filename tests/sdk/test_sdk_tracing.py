@@ -392,12 +392,47 @@ def test_cleaning_gives_what_otlp_can_carry_and_is_stable(value):
         ({"compression": "brotli"}, "configure(compression='brotli') cannot be used: use auto, gzip, zstd or none."),
         ({"sampling": 1.5}, "A sampling ratio lies between 0 and 1; 1.5 does not."),
         ({"sampling": "never"}, "Sampler 'never' is not known."),
+        ({"sampling": {"/x": "half"}}, "A sampling ratio lies between 0 and 1; 'half' does not."),
         ({"log_level": "loud"}, "configure(log_level='loud') cannot be used: use debug, info"),
+        ({"log_levels": {"a": 5.5}}, "Level 5.5 is not known: use debug, info"),
+        ({"queue_size": 0}, "configure(queue_size=0) cannot be used: use a whole number from 1 on."),
+        ({"queue_size": 1.5}, "configure(queue_size=1.5) cannot be used: use a whole number."),
+        ({"timeout_seconds": float("nan")}, "configure(timeout_seconds=nan) cannot be used: use a number from 0 on."),
+        ({"tail_keep_slow_seconds": -1}, "configure(tail_keep_slow_seconds=-1) cannot be used: use a number from 0"),
+        ({"redact_patterns": ["("]}, "configure(redact_patterns=['(']) cannot be used: '(' is no regular expression ("),
+        ({"redact_keys": [5]}, "configure(redact_keys=[5]) cannot be used: use a list of texts."),
+        ({"resource": 5}, "configure(resource=5) cannot be used: use a dictionary."),
+        ({"enabled": 2}, "configure(enabled=2) cannot be used: use true or false."),
+        ({"version": 3}, "configure(version=3) cannot be used: use a text."),
+        ({"signals": ["spans"]}, "configure(signals=['spans']) cannot be used: use traces, logs and metrics."),
     ],
 )
 def test_wrong_settings_are_named(options, message):
     with pytest.raises(SettingsError) as raised:
         load("x", options)
+    assert message in str(raised.value)
+
+
+def test_paths_may_be_paths(tmp_path):
+    assert load("x", {"log_file": tmp_path / "x.log"}).log_file == str(tmp_path / "x.log")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"slow": 1}, "vedette.instrument() has no option 'slow'; it has namespace, excluded,"),
+        ({"excluded": "/health"}, "vedette.instrument(excluded='/health'): use a list of paths, such as ['/health']."),
+        ({"slow_seconds": "1"}, "vedette.instrument(slow_seconds='1'): use a number of seconds."),
+        ({"tenant": "acme"}, "vedette.instrument(tenant='acme'): use a function that is given the headers."),
+    ],
+)
+def test_wrong_options_of_an_application_are_named(options, message):
+    vedette.configure("options", export=False, log_format="none")
+    try:
+        with pytest.raises(SettingsError) as raised:
+            vedette.instrument(lambda *_: [], **options)
+    finally:
+        vedette.shutdown()
     assert message in str(raised.value)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from dataclasses import field as dataclass_field
+from os import PathLike, fspath
 from pathlib import Path
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -20,7 +22,7 @@ from vedette.errors import SettingsError
 from vedette.sdk.traces.sampling import Ratio, RouteRatios, Sampler, parse_sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Options", "Settings", "load"]
 
@@ -88,6 +90,8 @@ def level_number(level: str | int) -> int:
         SettingsError: there is no such level.
     """
     try:
+        if not isinstance(level, (int, str)):
+            raise ValueError("use debug, info, warning, error or critical")  # noqa: TRY301, TRY004
         return level if isinstance(level, int) else _level(level)
     except ValueError as error:
         raise SettingsError(f"Level {level!r} is not known: {error}.") from None
@@ -137,16 +141,68 @@ def _only_argument(text: str) -> Any:
     raise ValueError(f"give a dictionary, not {text!r}")
 
 
+def _patterns(text: str) -> tuple[str, ...]:
+    for pattern in (words := _words(text)):
+        _compiled(pattern)
+    return words
+
+
+def _compiled(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression ({error})") from None
+
+
+# What a value is that is given by the program and not as text.
+_KINDS: dict[Any, tuple[Any, str]] = {
+    _number: ((int, float), "a number"),
+    _count: (int, "a whole number"),
+    _boolean: (bool, "true or false"),
+    _level: (int, "a level's name or number"),
+    _pairs: (Mapping, "a dictionary"),
+    _levels: (Mapping, "a dictionary"),
+    _only_argument: (Mapping, "a dictionary"),
+    _words: (Collection, "a list of texts"),
+    _signals: (Collection, "a list of texts"),
+    _patterns: (Collection, "a list of texts"),
+    _sampling: ((int, float, Mapping, Sampler), "a ratio, ratios by route, or a sampler's name"),
+}
+
+
+def _fitting(value: Any, parse: Callable[[str], Any], least: int) -> Any:
+    """`value` as a setting that is read by `parse` may have it.
+
+    Raises:
+        ValueError: it may not; the message says what it may be.
+    """
+    kind, words = _KINDS.get(parse, (str, "a text"))
+    if isinstance(value, PathLike):
+        value = fspath(value)
+    listed = kind is Collection and not isinstance(value, str)
+    if not isinstance(value, kind) or (listed and not all(isinstance(item, str) for item in value)):
+        raise ValueError(f"use {words}")
+    if parse in {_number, _count} and not value >= least:  # NaN, too
+        raise ValueError(f"use {words} from {least} on")
+    if parse is _patterns:
+        for pattern in value:
+            _compiled(pattern)
+    if parse is _signals and not _SIGNALS.issuperset(value):
+        raise ValueError("use traces, logs and metrics")
+    return value
+
+
 def _setting(
     default: Any,
     parse: Callable[[str], Any],
     words: str,
     otel: str = "",
     otel_parse: Callable[[str], Any] | None = None,
+    least: int = 0,
 ) -> Any:
-    """A setting. OpenTelemetry's variable for it may have a form of its own, such as another unit."""
+    """A setting; a number is at `least` so much. OpenTelemetry's variable for it may have another form or unit."""
     names = ((otel, otel_parse or parse),) if otel else ()
-    return dataclass_field(default=default, metadata={"parse": parse, "help": words, "otel": names})
+    return dataclass_field(default=default, metadata={"parse": parse, "help": words, "otel": names, "least": least})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +255,7 @@ class Settings:
     )
     shutdown_timeout_seconds: float = _setting(3.0, _number, "the longest that the program's end may wait")
     queue_size: int = _setting(
-        16384, _count, "spans, and log records of four fields, that may wait", "OTEL_BSP_MAX_QUEUE_SIZE"
+        16384, _count, "spans, and log records of four fields, that may wait", "OTEL_BSP_MAX_QUEUE_SIZE", least=1
     )
     spool_dir: str = _setting("", _text, "where telemetry waits while the endpoint is away; `off` for nowhere")
     spool_bytes: int = _setting(128 * _MIB, _count, "the most that waits there")
@@ -233,11 +289,11 @@ class Settings:
     audit_file: str | None = _setting(None, _text, "where audit events are kept; by default in the user's state folder")
     redaction: bool = _setting(True, _boolean, "secrets are masked before anything leaves the process")
     redact_keys: Sequence[str] = _setting((), _words, "further key words whose values are masked")
-    redact_patterns: Sequence[str] = _setting((), _words, "further regular expressions that are masked")
+    redact_patterns: Sequence[str] = _setting((), _patterns, "further regular expressions that are masked")
     attribute_length: int = _setting(
-        65536, _count, "the longest attribute value in characters", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"
+        65536, _count, "the longest attribute value in characters", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", least=1
     )
-    max_series: int = _setting(10_000, _count, "label sets per metric; further ones are counted together")
+    max_series: int = _setting(10_000, _count, "label sets per metric; further ones are counted together", least=1)
     process_metrics: bool = _setting(True, _boolean, "report CPU, memory, threads and garbage collection")
     host_metrics: bool = _setting(False, _boolean, "report the host's CPUs, memory, disks and network")
     resource: Mapping[str, Any] = _setting(None, _pairs, "further resource attributes")
@@ -261,9 +317,9 @@ class Options(TypedDict, total=False):
     signal_headers: Mapping[str, Mapping[str, str]]
     api_key: str | None
     compression: str
-    certificate: str | None
-    client_certificate: str | None
-    client_key: str | None
+    certificate: str | PathLike[str] | None
+    client_certificate: str | PathLike[str] | None
+    client_key: str | PathLike[str] | None
     timeout_seconds: float
     export: bool
     signals: Sequence[str]
@@ -271,7 +327,7 @@ class Options(TypedDict, total=False):
     metrics_interval_seconds: float
     shutdown_timeout_seconds: float
     queue_size: int
-    spool_dir: str
+    spool_dir: str | PathLike[str]
     spool_bytes: int
     sampling: Sampler | float | Mapping[str, float]
     tail_keep_slow_seconds: float | None
@@ -283,7 +339,7 @@ class Options(TypedDict, total=False):
     log_rate: int
     log_sample: int
     log_format: str
-    log_file: str | None
+    log_file: str | PathLike[str] | None
     log_rotate_bytes: int
     log_rotate_seconds: float
     log_keep_files: int
@@ -294,7 +350,7 @@ class Options(TypedDict, total=False):
     elasticsearch_url: str | None
     elasticsearch_index: str
     elasticsearch_api_key: str | None
-    audit_file: str | None
+    audit_file: str | PathLike[str] | None
     redaction: bool
     redact_keys: Sequence[str]
     redact_patterns: Sequence[str]
@@ -307,26 +363,33 @@ class Options(TypedDict, total=False):
     propagators: Sequence[str]
 
 
-def _from_environment(
-    name: str, otel: tuple[tuple[str, Callable[[str], Any]], ...], parse: Callable[[str], Any]
-) -> Any:
-    for variable, read in ((f"VEDETTE_{name.upper()}", parse), *otel):
+def _from_environment(name: str, declared: Mapping[str, Any]) -> Any:
+    for variable, read in ((f"VEDETTE_{name.upper()}", declared["parse"]), *declared["otel"]):
         text = os.environ.get(variable)
         if not text:
             continue
         if variable == "OTEL_TRACES_SAMPLER":
             text = f"{text}:{os.environ.get('OTEL_TRACES_SAMPLER_ARG', '')}"
         try:
-            return read(text)
+            return _fitting(read(text), declared["parse"], declared["least"])
         except ValueError as error:
             raise SettingsError(f"{variable}={text!r} cannot be used: {error}.") from None
     return None
 
 
+def _from_argument(name: str, value: Any, declared: Mapping[str, Any]) -> Any:
+    """A value that `configure` was given; it may be written as in a variable."""
+    try:
+        read = declared["parse"](value) if isinstance(value, str) else value
+        return _fitting(read, declared["parse"], declared["least"])
+    except ValueError as error:
+        raise SettingsError(f"configure({name}={value!r}) cannot be used: {error}.") from None
+
+
 def _as_sampler(value: object) -> object:
     if isinstance(value, (int, float)):
         return Ratio(float(value))
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return RouteRatios(value)
     return value
 
@@ -370,16 +433,8 @@ def load(service: str | None, options: Options) -> Settings:
     values: dict[str, Any] = {}
     for name, item in declared.items():
         value = given.get(name)
-        if value is None:
-            value = _from_environment(name, item.metadata["otel"], item.metadata["parse"])
-        if value is None:
-            value = item.default
-        if isinstance(value, str):  # an argument may be written as in a variable
-            try:
-                value = item.metadata["parse"](value)
-            except ValueError as error:
-                raise SettingsError(f"configure({name}={value!r}) cannot be used: {error}.") from None
-        values[name] = value
+        value = _from_environment(name, item.metadata) if value is None else _from_argument(name, value, item.metadata)
+        values[name] = item.default if value is None else value
     values["sampling"] = _as_sampler(values["sampling"]) or Ratio(1.0)
     exporters = {signal: _words(os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").lower()) for signal in _SIGNALS}
     if values["signals"] is None:

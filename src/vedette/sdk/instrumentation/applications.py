@@ -88,12 +88,21 @@ def _disabled() -> bool:
 
 def _options(given: WebArguments) -> WebOptions:
     values: dict[str, Any] = dict(given)
+    known = WebArguments.__annotations__
+    if unknown := values.keys() - known.keys():
+        raise SettingsError(f"vedette.instrument() has no option {min(unknown)!r}; it has {', '.join(known)}.")
     if "excluded" in values:
-        values["excluded"] = frozenset(values["excluded"])
-    try:
-        return WebOptions(**values)
-    except TypeError as error:
-        raise SettingsError(f"vedette.instrument(): {error}.") from None
+        paths = values["excluded"]
+        if isinstance(paths, str) or not all(isinstance(path, str) for path in paths):
+            raise SettingsError(f"vedette.instrument(excluded={paths!r}): use a list of paths, such as ['/health'].")
+        values["excluded"] = frozenset(paths)
+    slow = values.get("slow_seconds", 0)
+    if not isinstance(slow, (int, float)) or not slow >= 0:
+        raise SettingsError(f"vedette.instrument(slow_seconds={slow!r}): use a number of seconds.")
+    tenant = values.get("tenant")
+    if tenant is not None and not callable(tenant):
+        raise SettingsError(f"vedette.instrument(tenant={tenant!r}): use a function that is given the headers.")
+    return WebOptions(**values)
 
 
 def _instrument(app: Any, tracer: Tracer, options: WebOptions) -> Any:

@@ -222,7 +222,8 @@ class Registry:
         names = tuple(labels)
         if len(set(names)) < len(names):
             raise SettingsError(f"Metric {name!r} with labels {names}: each has a name of its own.")
-        if not _NAME.fullmatch(name) or any(not _LABEL.fullmatch(label) or label == "le" for label in names):
+        texts = all(isinstance(text, str) for text in (name, *names))
+        if not texts or not _NAME.fullmatch(name) or any(not _LABEL.fullmatch(text) or text == "le" for text in names):
             raise SettingsError(f"Metric {name!r} with labels {names}: use letters, digits and underscores.")
         with self._lock:
             family = self.families.get(name)

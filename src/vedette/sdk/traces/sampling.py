@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vedette.errors import SettingsError
 
@@ -24,6 +24,7 @@ _LOW_64 = _ALWAYS - 1
 _ROUTE_KEYS = ("http.route", "url.path", "http.target")
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """Decides at the first span of a trace.
 
@@ -47,9 +48,9 @@ class Sampler(Protocol):
         ...
 
 
-def _bound(ratio: float) -> int:
-    if not 0 <= ratio <= 1:
-        raise SettingsError(f"A sampling ratio lies between 0 and 1; {ratio} does not.")
+def _bound(ratio: Any) -> int:
+    if not isinstance(ratio, (int, float)) or not 0 <= ratio <= 1:
+        raise SettingsError(f"A sampling ratio lies between 0 and 1; {ratio!r} does not.")
     return round(ratio * _ALWAYS)
 
 
