@@ -255,3 +255,20 @@ async def test_target_info_is_described_by_no_other_metric_whatever_labels_are_a
     data = series("target_info", 1, job="a", instance="b", data="c")
     [labels] = points_of(await ask('info(target_info, {other=~".+"})', data))
     assert dict(labels) == data["labels"]
+
+
+async def test_histograms_count_as_ignored_only_at_steps_that_choose_any_series() -> None:
+    data = [series("m", histogram(1), 2), series("k", 0, 1)]
+    assert not (await ask("topk(scalar(k), m)", *data, end=MINUTE)).infos
+    data = [series("m", 2, histogram(1)), series("k", 0, 1)]
+    assert (await ask("topk(scalar(k), m)", *data, end=MINUTE)).infos
+
+
+async def test_samples_that_are_filled_in_come_last_among_what_an_operator_tells() -> None:
+    data = [series("a", histogram(1), i="x"), series("b", 1, i="x")]
+    # `y` matches at the second step only; at the first it is the last to be worked off.
+    data += [series("a", None, 1, i="y"), series("b", histogram(1), 1, i="y"), series("a", histogram(1), i="z")]
+    text = 'PromQL info: incompatible sample types encountered for binary operator "-"'
+    for end in (None, MINUTE):
+        infos = (await ask("a - fill (0) b", *data, end=end)).infos
+        assert infos[0] == f"{text}: float - histogram (1:1)"

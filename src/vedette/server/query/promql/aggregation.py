@@ -155,8 +155,13 @@ def _check_quantiles(context: Context, node: AggregateExpr, parameter: Floats) -
         context.annotations.invalid_quantile(float(parameter.min()), node.param)
 
 
-def _annotate_ignored(context: Context, node: AggregateExpr, block: Block, op: str) -> None:
-    if op in _IGNORES_HISTOGRAMS and block.histograms is not None and block.histogram_points().any():
+def _annotate_ignored(
+    context: Context, node: AggregateExpr, block: Block, op: str, looked_at: Bools | slice = slice(None)
+) -> None:
+    """Say that histograms are left out, if there are any at the steps that were looked at."""
+    if op not in _IGNORES_HISTOGRAMS or block.histograms is None:
+        return
+    if block.histogram_points()[:, looked_at].any():
         place = node if op in {"topk", "bottomk"} else node.expr
         context.annotations.histogram_ignored(op, place)
 
@@ -231,7 +236,7 @@ def _choose(context: Context, node: AggregateExpr, block: Block, steps: Steps, p
     if node.op == "limitk":
         groups.choose_first(limits, block.present, grouped.order, grouped.bounds, chosen)
         return Block(block.labels, block.values, chosen, block.histograms, block.drop_name).without_empty_rows()
-    _annotate_ignored(context, node, block, node.op)
+    _annotate_ignored(context, node, block, node.op, limits >= 1)
     ranking = np.empty(len(block.labels), np.int64)
     count = groups.choose_extremes(
         1.0 if node.op == "topk" else -1.0,

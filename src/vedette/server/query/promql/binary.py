@@ -191,7 +191,6 @@ class _Pairs:
         looked_at = np.ones(many.steps, np.bool_)
         if fill_one is None and fill_many is None:
             looked_at = np.logical_and(many.present.any(axis=0), one.present.any(axis=0))
-        # The many side's order is the result's order.
         for signature in dict.fromkeys([*by_signature[0], *by_signature[1]]):
             many_rows, one_rows = by_signature[0].get(signature, []), by_signature[1].get(signature, [])
             self._check_one(one, one_rows, looked_at)
@@ -206,6 +205,22 @@ class _Pairs:
                 any_many = _any(many, many_rows)
                 for o in one_rows:
                     self._add(-1, o, one.present[o] & ~any_many, many_fill=fill_many)
+        self._order()
+
+    def _order(self) -> None:
+        """Put the pairs in the order in which Prometheus works them off: its last note at a step is the one it tells.
+
+        That is the order of the many side's samples, whatever they match, and then of those that match none of them.
+        """
+        rows = self.many_rows
+        order = sorted(range(len(rows)), key=lambda pair: (rows[pair] < 0, rows[pair], self.one_rows[pair]))
+        if order == list(range(len(rows))):
+            return
+        self.many_rows, self.one_rows, self.groups = (
+            [column[pair] for pair in order] for column in (self.many_rows, self.one_rows, self.groups)
+        )
+        self.many_fill, self.one_fill = ([fill[pair] for pair in order] for fill in (self.many_fill, self.one_fill))
+        self._masks = [self._masks[pair] for pair in order]
 
     def _add(self, m: int, o: int, mask: Bools, *, many_fill: float = 0.0, one_fill: float = 0.0) -> None:
         if mask.any():
