@@ -1,5 +1,6 @@
 -- The spans of one trace in the order of their start; `documents.py` says how a row is written as JSON. The engine takes
--- longer to analyse this than to run it, so functions are few, and none stands here by another name.
+-- longer to analyse this than to run it, so functions are few, and none stands here by another name. What all spans say
+-- together stands, as `aside`, behind the first one of each service, resource and scope.
 WITH
     (
         SELECT (min(start), max(end))
@@ -32,35 +33,25 @@ SELECT
     flags,
     dropped_attributes,
     dropped_events,
-    dropped_links
+    dropped_links,
+    row_number() OVER (PARTITION BY s.service, s.resource, s.scope) = 1 AS is_first,
+    -- The root is the earliest span without a parent, or else the earliest of all.
+    argMin((s.service, s.name), (substring(s.ids, 9) != toFixedString('', 8), s.time, s.ids)) OVER () AS root,
+    if(is_first, concat('\x1e', toJSONString((
+        min(s.time) OVER (),
+        min(toUnixTimestamp64Nano(s.time)) OVER (),
+        max(toUnixTimestamp64Nano(s.time) + s.duration_ns) OVER (),
+        countIf(s.status = 'error') OVER (),
+        root.1,
+        root.2,
+        s.service,
+        toString(resource), s.resource,
+        toString(scope), s.scope
+    )), '\x1e'), '') AS aside
 FROM vedette.spans AS s
 WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
       AND s.time BETWEEN bounds.1 AND bounds.2
 ORDER BY s.time, s.ids
 -- parameters: {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
 -- format: Template
--- settings: {"date_time_output_format": "iso", "format_template_resultset_format": "${data}", "format_template_row_format": "{\"trace_id\":${trace_id:JSON},\"span_id\":${span_id:JSON},\"parent_span_id\":${parent_span_id:JSON},\"name\":${name:JSON},\"kind\":${kind:JSON},\"service\":${service:JSON},\"start_time\":${start_time:JSON},\"start_time_unix_nano\":${start_time_unix_nano:JSON},\"duration_ns\":${duration_ns:JSON},\"status\":${status:JSON},\"status_message\":${status_message:JSON},\"attributes\":{${attributes:Raw}},\"attribute_types\":${attribute_types:JSON},\"resource\":\"${resource:Raw}\",\"scope\":\"${scope:Raw}\",\"events\":[${span_events:Raw}],\"links\":[${span_links:Raw}],\"trace_state\":${trace_state:JSON},\"flags\":${flags:JSON},\"dropped_attributes\":${dropped_attributes:JSON},\"dropped_events\":${dropped_events:JSON},\"dropped_links\":${dropped_links:JSON}}", "format_template_rows_between_delimiter": ",\n", "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}
-
--- What all spans of one trace say together; `documents.py` writes it as JSON.
-WITH
-    (
-        SELECT (min(start), max(end))
-        FROM vedette.trace_index
-        WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
-    ) AS bounds
-SELECT
-    count() AS span_count,
-    min(s.time) AS start_time,
-    toUnixTimestamp64Nano(start_time) AS start_ns,
-    max(toUnixTimestamp64Nano(s.time) + s.duration_ns) AS end_ns,
-    countIf(s.status = 'error') AS error_count,
-    -- The root is the earliest span without a parent, or else the earliest of all.
-    argMin((s.service, s.name), (substring(s.ids, 9) != toFixedString('', 8), s.time, s.ids)) AS root,
-    groupUniqArray(s.service) AS services,
-    groupUniqArray((cityHash64(s.resource), s.resource)) AS resources,
-    groupUniqArray((cityHash64(s.scope), s.scope)) AS scopes
-FROM vedette.spans AS s
-WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
-      AND s.time BETWEEN bounds.1 AND bounds.2
--- parameters: {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
--- settings: {"date_time_output_format": "iso"}
+-- settings: {"date_time_output_format": "iso", "format_template_resultset_format": "${data}", "format_template_row_format": "{\"trace_id\":${trace_id:JSON},\"span_id\":${span_id:JSON},\"parent_span_id\":${parent_span_id:JSON},\"name\":${name:JSON},\"kind\":${kind:JSON},\"service\":${service:JSON},\"start_time\":${start_time:JSON},\"start_time_unix_nano\":${start_time_unix_nano:JSON},\"duration_ns\":${duration_ns:JSON},\"status\":${status:JSON},\"status_message\":${status_message:JSON},\"attributes\":{${attributes:Raw}},\"attribute_types\":${attribute_types:JSON},\"resource\":\"${resource:Raw}\",\"scope\":\"${scope:Raw}\",\"events\":[${span_events:Raw}],\"links\":[${span_links:Raw}],\"trace_state\":${trace_state:JSON},\"flags\":${flags:JSON},\"dropped_attributes\":${dropped_attributes:JSON},\"dropped_events\":${dropped_events:JSON},\"dropped_links\":${dropped_links:JSON}}${aside:Raw}", "format_template_rows_between_delimiter": ",\n", "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}

@@ -66,10 +66,6 @@ class Reader:
         """Whether `prepare` has found the tables."""
         return bool(self._tables)
 
-    def has_room(self, tenant: str) -> bool:
-        """Whether a question of the tenant may well be two statements at once: few of its others run."""
-        return self._admitted[tenant] <= self._limits.max_concurrent_per_tenant // 4
-
     async def rows(
         self,
         tenant: str,

@@ -6,11 +6,10 @@ so that a trace of any size costs this process one chunk of memory.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from vedette.errors import InvalidInput, NotFound
 from vedette.server.query.sqlfiles import rows_written
@@ -62,10 +61,11 @@ _SPAN: Final = (
     ',"attributes":{${attributes:Raw}},"attribute_types":${attribute_types:JSON},"resource":"${resource:Raw}"'
     ',"scope":"${scope:Raw}","events":[${span_events:Raw}],"links":[${span_links:Raw}],"trace_state":${trace_state:JSON}'
     ',"flags":${flags:JSON},"dropped_attributes":${dropped_attributes:JSON},"dropped_events":${dropped_events:JSON}'
-    ',"dropped_links":${dropped_links:JSON}}'
+    ',"dropped_links":${dropped_links:JSON}}${aside:Raw}'
 )
 _SPANS_WRITTEN: Final = rows_written(_SPAN)
-_ISO: Final = {"date_time_output_format": "iso"}
+_ASIDE: Final = b"\x1e"
+"""What stands before and after what is no span: no JSON has it, not even between two values."""
 
 # When the spans of a trace start, the first and the last: as the index says, or as is known.
 _INDEXED: Final = """(
@@ -167,60 +167,65 @@ async def native_document(reader: Reader, tenant: str, trace_id: str) -> AsyncIt
 async def _document(
     reader: Reader, tenant: str, trace_id: str, bounds: str, params: Mapping[str, object]
 ) -> AsyncIterator[bytes]:
-    """The spans of a trace and what they say together; nothing if none lie within the bounds.
-
-    Both are asked for at once, where the tenant leaves room for that. Spans are only ever added: when there are as many
-    of them as were listed, they are the same ones.
-    """
-    facts = asyncio.create_task(_facts(reader, tenant, bounds, params)) if reader.has_room(tenant) else None
-    lines = 0
-    try:
-        sql = statement("trace_spans", bounds=bounds)
-        async with reader.stream(tenant, sql, fmt="Template", params=params, settings=_SPANS_WRITTEN) as chunks:
-            async for chunk in chunks:
-                if not lines:
-                    yield b'{"trace_id":"' + trace_id.encode() + b'","spans":['
-                    lines = 1
-                lines += chunk.count(b"\n")
-                yield chunk
-        if not lines:
-            return
-        known = await facts if facts else {}
-        if known.get("span_count") != lines:
-            # Asked for after the spans: whatever arrived meanwhile, no span names a resource that is missing here.
-            known = await _facts(reader, tenant, bounds, params)
-        yield b"]," + _end(known, lines)
-    finally:
-        if facts:
-            facts.cancel()
-            await asyncio.wait({facts})
-            if not facts.cancelled():
-                facts.exception()  # one that nobody asks for would be logged
+    """The spans of a trace and what they say together; nothing if none lie within the bounds."""
+    lines, asides = 0, _Asides()
+    sql = statement("trace_spans", bounds=bounds)
+    async with reader.stream(tenant, sql, fmt="Template", params=params, settings=_SPANS_WRITTEN) as chunks:
+        async for chunk in chunks:
+            if not lines:
+                yield b'{"trace_id":"' + trace_id.encode() + b'","spans":['
+                lines = 1
+            lines += chunk.count(b"\n")
+            yield asides.taken_from(chunk)
+    if lines:
+        yield b"]," + _end(asides.whole, lines)
 
 
-async def _facts(reader: Reader, tenant: str, bounds: str, params: Mapping[str, object]) -> dict[str, Any]:
-    """What the spans of a trace say together, in the columns of the statement."""
-    (row,) = await reader.rows(tenant, statement("trace_facts", bounds=bounds), params=params, settings=_ISO)
-    return row
+class _Asides:
+    """What stands between the spans of a trace, taken out of the engine's answer chunk by chunk."""
+
+    def __init__(self) -> None:
+        self.whole: list[bytes] = []
+        self._begun: bytes | None = None
+
+    def taken_from(self, chunk: bytes) -> bytes:
+        """The chunk without asides, of which the first and the last may not be whole."""
+        spans = []
+        for number, piece in enumerate(chunk.split(_ASIDE)):
+            if number and self._begun is not None:
+                self.whole.append(self._begun)
+                self._begun = None
+            elif number:
+                self._begun = b""
+            if self._begun is None:
+                spans.append(piece)
+            else:
+                self._begun += piece
+        return b"".join(spans)
 
 
-def _end(facts: Mapping[str, Any], spans: int) -> bytes:
+def _end(asides: Sequence[bytes], spans: int) -> bytes:
     """The figures of a trace and what its spans name by keys, as the JSON behind them and up to the end."""
-    root_service, root_name = facts["root"]
+    services, resources, scopes = set(), {}, {}
+    for aside in asides:
+        *facts, service, resource_key, resource, scope_key, scope = json.loads(aside.decode("utf-8", "replace"))
+        services.add(service)
+        resources[resource_key], scopes[scope_key] = resource, scope
+    start_time, start_ns, end_ns, errors, root_service, root_name = facts
     figures = {
-        "start_time": facts["start_time"],
-        "start_time_unix_nano": facts["start_ns"],
-        "duration_ns": facts["end_ns"] - facts["start_ns"],
+        "start_time": start_time,
+        "start_time_unix_nano": start_ns,
+        "duration_ns": end_ns - start_ns,
         "span_count": spans,
-        "error_count": facts["error_count"],
+        "error_count": errors,
         "root_service": root_service,
         "root_name": root_name,
-        "services": sorted(facts["services"]),
+        "services": sorted(services),
     }
     text = json.dumps(figures, ensure_ascii=False, separators=(",", ":"))[1:-1]
     # Resources and scopes are kept as JSON.
-    named = {name: ",".join(f'"{key}":{value}' for key, value in facts[name]) for name in ("resources", "scopes")}
-    return f'{text},"resources":{{{named["resources"]}}},"scopes":{{{named["scopes"]}}}}}'.encode("utf-8", "replace")
+    named = [",".join(f'"{key}":{value}' for key, value in sorted(one.items())) for one in (resources, scopes)]
+    return f'{text},"resources":{{{named[0]}}},"scopes":{{{named[1]}}}}}'.encode("utf-8", "replace")
 
 
 def otlp_resource_spans(

@@ -1,5 +1,6 @@
 -- The spans of one trace in the order of their start; `documents.py` says how a row is written as JSON. The engine takes
--- longer to analyse this than to run it, so functions are few, and none stands here by another name.
+-- longer to analyse this than to run it, so functions are few, and none stands here by another name. What all spans say
+-- together stands, as `aside`, behind the first one of each service, resource and scope.
 WITH
     ${bounds} AS bounds,
     lower(hex(s.ids)) AS both_ids
@@ -28,7 +29,21 @@ SELECT
     flags,
     dropped_attributes,
     dropped_events,
-    dropped_links
+    dropped_links,
+    row_number() OVER (PARTITION BY s.service, s.resource, s.scope) = 1 AS is_first,
+    -- The root is the earliest span without a parent, or else the earliest of all.
+    argMin((s.service, s.name), (substring(s.ids, 9) != toFixedString('', 8), s.time, s.ids)) OVER () AS root,
+    if(is_first, concat('\x1e', toJSONString((
+        min(s.time) OVER (),
+        min(toUnixTimestamp64Nano(s.time)) OVER (),
+        max(toUnixTimestamp64Nano(s.time) + s.duration_ns) OVER (),
+        countIf(s.status = 'error') OVER (),
+        root.1,
+        root.2,
+        s.service,
+        toString(resource), s.resource,
+        toString(scope), s.scope
+    )), '\x1e'), '') AS aside
 FROM vedette.spans AS s
 WHERE ${OfTrace}
 ORDER BY s.time, s.ids
