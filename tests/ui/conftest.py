@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from real_platform import Platform
 from ui_visitors import PATIENCE_MS, PHONE, TENANT, WIDE, Shop, Visitor
 
@@ -122,17 +122,37 @@ def _complain(visitor: Visitor, message: Any) -> None:
         visitor.complaints.append(message.text)
 
 
-def _visit(context: BrowserContext, shop: Shop) -> Iterator[Visitor]:
-    page = context.new_page()
+def _visit(page: Page, shop: Shop) -> Iterator[Visitor]:
     page.set_default_timeout(PATIENCE_MS)
     visitor = Visitor(page, shop)
-    page.on("console", lambda m: _complain(visitor, m))
-    page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+
+    def hear(message: Any) -> None:
+        _complain(visitor, message)
+
+    def fail(error: Any) -> None:
+        visitor.complaints.append(str(error))
+
+    page.on("console", hear)
+    page.on("pageerror", fail)
     yield visitor
     if page.url.startswith(shop.platform.url):
-        page.evaluate("localStorage.clear()")  # what one chose is not the next one's choice
-    page.close()
+        page.evaluate(
+            "[localStorage, sessionStorage].forEach((chosen) => chosen.clear())"
+        )  # is not the next one's choice
+    page.remove_listener("console", hear)
+    page.remove_listener("pageerror", fail)
     assert not visitor.complaints
+
+
+def _page_of(context: BrowserContext, viewport: ViewportSize = WIDE) -> Page:
+    """The profile's page as it was in the beginning: another one costs as much as everything that is done in it."""
+    page, *others = context.pages or [context.new_page()]
+    for other in others:
+        other.close()
+    page.unroute_all(behavior="ignoreErrors")
+    page.set_viewport_size(viewport)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    return page
 
 
 def _window(browser: Browser, **options: Any) -> BrowserContext:
@@ -157,19 +177,19 @@ def windows(browser):
 
 
 @pytest.fixture
-def visitor(windows, shop, make_platform):  # noqa: ARG001 - the page is closed before platforms stop
-    yield from _visit(windows(permissions=["clipboard-read", "clipboard-write"]), shop)
+def visitor(windows, shop, make_platform):  # noqa: ARG001 - the page is left before platforms stop
+    yield from _visit(_page_of(windows(permissions=["clipboard-read", "clipboard-write"])), shop)
 
 
 @pytest.fixture
-def phone(windows, shop, make_platform):  # noqa: ARG001 - the page is closed before platforms stop
-    yield from _visit(windows(viewport=PHONE, has_touch=True), shop)
+def phone(windows, shop, make_platform):  # noqa: ARG001 - the page is left before platforms stop
+    yield from _visit(_page_of(windows(viewport=PHONE, has_touch=True), PHONE), shop)
 
 
 @pytest.fixture
-def examined(windows, shop, make_platform):  # noqa: ARG001 - the page is closed before platforms stop
+def examined(windows, shop, make_platform):  # noqa: ARG001 - the page is left before platforms stop
     """A phone whose window may become wide, and that lets axe in."""
-    yield from _visit(windows(viewport=PHONE, has_touch=True, color_scheme="light", bypass_csp=True), shop)
+    yield from _visit(_page_of(windows(viewport=PHONE, has_touch=True, bypass_csp=True), PHONE), shop)
 
 
 @pytest.fixture
@@ -179,7 +199,7 @@ def make_visitor(browser, shop):
 
     def make(**options: Any) -> Visitor:
         context = _window(browser, **options)
-        visit = _visit(context, shop)
+        visit = _visit(context.new_page(), shop)
         made.append((context, visit))
         return next(visit)
 

@@ -64,7 +64,8 @@ def test_an_error_stands_at_its_character(visitor):
     visitor.complaints[:] = [text for text in visitor.complaints if "400" not in text and "403" not in text]
 
 
-def test_what_is_selected_is_typed_over_before_the_editor_has_heard_of_the_selection(visitor):
+def test_what_is_selected_is_typed_over_before_the_editor_has_heard_of_the_selection(make_visitor):
+    visitor = make_visitor()  # the script stays with the page
     hush = "addEventListener('selectionchange', event => event.stopImmediatePropagation(), true)"
     visitor.page.add_init_script(hush)
     page = visitor.open("/sql", sql="SELECT service FROM spans WHERE (time > now()\nGROUP BY service")
