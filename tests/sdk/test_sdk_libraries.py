@@ -19,6 +19,7 @@ def test_sqlalchemy_statements_rows_failures_and_repeats_are_seen(programs, coll
             db.execute(text("CREATE TABLE t (a)"))
             db.execute(text("INSERT INTO t VALUES (:a)"), [{"a": 1}, {"a": 2}])
             db.execute(text("UPDATE t SET a = :secret"), {"secret": "not to be seen"})
+            db.execute(text("DELETE FROM t WHERE a = 5 RETURNING a")).all()
             for number in range(12):
                 db.execute(text("SELECT * FROM t WHERE a = :n"), {"n": number})
         try:
@@ -36,6 +37,8 @@ def test_sqlalchemy_statements_rows_failures_and_repeats_are_seen(programs, coll
     assert updated["db.system.name"] == "sqlite"
     assert updated["db.query.text"] == "UPDATE t SET a = ?"
     assert updated["db.response.affected_rows"] == 2
+    deleted = attributes_of(next(span for name, span in spans.items() if name.startswith("DELETE")))
+    assert "db.response.affected_rows" not in deleted  # not known when the statement has run
     assert "not to be seen" not in str(collector.requests)
     outer = attributes_of(spans["request"])
     assert outer["db.n_plus_one"] is True

@@ -94,10 +94,11 @@ class _Statements:
         try:
             span, begin, operation = held
             rows = getattr(cursor, "rowcount", -1)
-            if isinstance(rows, int) and rows >= 0:
-                span.set_attribute(
-                    "db.response.returned_rows" if operation == "SELECT" else "db.response.affected_rows", rows
-                )
+            name = "db.response.returned_rows" if operation == "SELECT" else "db.response.affected_rows"
+            # RETURNING: SQLite knows how many when all of them are fetched.
+            pending = operation != "SELECT" and rows == 0 and getattr(cursor, "description", None) is not None
+            if isinstance(rows, int) and rows >= 0 and not pending:
+                span.set_attribute(name, rows)
             self._seconds.labels(self._head(conn.engine)["db.system.name"], operation).observe(perf_counter() - begin)
             span.end()
         except Exception as error:  # noqa: BLE001 - telemetry must not cost the statement
