@@ -29,7 +29,10 @@ _Made = TypeVar("_Made")
 
 
 class _Alike:
-    """Records of one site, end to end so that none is the garbage collector's, and their places among all."""
+    """Records of one site, end to end so that none is the garbage collector's.
+
+    `turns` has their places among all: where some in a row begin, how many these are, where the next begin, and so on.
+    """
 
     __slots__ = ("lost", "turns", "values", "width")
 
@@ -50,7 +53,7 @@ class _Alike:
         """What `run` makes of each record; `nothing` of those that cannot be `done`, which are counted as `lost`."""
         out: list[_Made] = []
         self.lost = 0
-        while len(out) < len(self.turns):
+        while len(out) * self.width < len(self.values):
             values = self.values[len(out) * self.width :] if out else self.values
             try:
                 run(zip(*[iter(values)] * self.width, strict=True), out.append)
@@ -63,13 +66,18 @@ class _Alike:
 
 
 def _in_turn(parts: list[tuple[list[_Made], list[int]]]) -> list[_Made]:
-    """All of `parts`, which are (items, their places), in the order of the places."""
+    """All of `parts`, which are (items, their turns), in the order of the turns."""
     if len(parts) == 1:
         return parts[0][0]
-    every: list[_Made | None] = [None] * (1 + max(turns[-1] for _, turns in parts))
+    every: list[_Made | None] = [None] * max(turns[-2] + turns[-1] for _, turns in parts)
     for items, turns in parts:
-        for turn, item in zip(turns, items, strict=True):
-            every[turn] = item
+        place, pairs = 0, iter(turns)
+        for turn, some in zip(pairs, pairs, strict=True):
+            if some == 1:
+                every[turn] = items[place]
+            else:
+                every[turn : turn + some] = items[place : place + some]
+            place += some
     return [item for item in every if item is not None]
 
 
@@ -152,13 +160,9 @@ class LogStage:
                 alike = found[site] = _Alike(width, waiting[begin:end])
             else:
                 alike.values += waiting[begin:end]
-            if end - begin == width:
-                alike.turns.append(turn)
-                turn += 1
-            else:
-                some = (end - begin) // width
-                alike.turns += range(turn, turn + some)
-                turn += some
+            some = (end - begin) // width
+            alike.turns += (turn, some)
+            turn += some
             if more is not None:
                 for at in range(begin, end, width):
                     more.take(waiting[at : at + width])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["A_CORRELATION_ID", "NameSets", "Names", "SharedFields", "agreement"]
 
 _MOST_KEPT = 1024
+_FEW = 16
 _Made = TypeVar("_Made", str, bytes)
 A_CORRELATION_ID = (CORRELATION_ID,)
 """The names of a context that is a correlation id alone."""
@@ -75,8 +76,7 @@ class SharedFields(Generic[_Made]):
     """What consecutive records share: the fields of a request and of a logger, which do not change once made.
 
     `made` is what was made of both, `of_bound` of the logger's alone, `names` are their names. `contexts` and `spans`
-    have, for as long as a step of the export thread lasts, what was made of correlation ids and of spans: of a request
-    it is made once for all of its records.
+    keep for a while what was made of correlation ids and of spans: of a request it is made once for all of its records.
     """
 
     def __init__(self, nothing: _Made) -> None:
@@ -107,9 +107,9 @@ class SharedFields(Generic[_Made]):
         raise NotImplementedError
 
     def forget(self) -> None:
-        """Let go of the requests that were seen."""
-        self.contexts.clear()
-        self.spans.clear()
+        """Let go of the requests that were seen, but for a few."""
+        if len(self.spans) > _FEW:
+            self.spans.clear()
 
     def share(self, context: Any, bound: dict[str, Any] | None) -> None:
         """Take over a context's and a logger's fields, for the next record of the same as well."""
