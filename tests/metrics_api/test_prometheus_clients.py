@@ -99,6 +99,28 @@ def test_what_grafana_asks(loaded):
         assert _get(loaded, path)["status"] == "success", path
 
 
+def test_a_query_is_narrowed_explained_and_asked_by_form(loaded):
+    asked = {"query": "requests_total", "time": NOW / 1000 + 60}
+    assert len(_get(loaded, "query", **asked)["data"]["result"]) == 2
+    assert _get(loaded, "query", **asked, lookback_delta="59s")["data"]["result"] == []
+    assert len(_get(loaded, "query", **asked, lookback_delta="2m")["data"]["result"]) == 2
+    limited = _get(loaded, "query", **asked, limit=1)
+    assert (len(limited["data"]["result"]), limited["warnings"]) == (1, ["results truncated due to limit"])
+    stats = _get(loaded, "query", **asked | {"query": "sum_over_time(requests_total[5m])"}, stats="all")["data"][
+        "stats"
+    ]
+    assert stats["samples"]["totalQueryableSamples"] == 2 * 16
+    assert stats["timings"]["evalTotalTime"] > 0
+    form = loaded.request("/prometheus/api/v1/query", urlencode(asked).encode(), headers=HEADERS)
+    assert form.json() == _get(loaded, "query", **asked)
+
+
+def test_the_server_tells_its_state(loaded):
+    assert _get(loaded, "status/runtimeinfo")["data"]["timeSeriesCount"] >= 2
+    assert _get(loaded, "status/config")["data"] == {"yaml": ""}
+    assert "promql_timeout" in _get(loaded, "status/flags")["data"]
+
+
 @pytest.mark.parametrize(
     ("path", "params", "status", "error"),
     [
