@@ -16,9 +16,12 @@ _LONG = (
     "ui/test_ui_trace.py",
     "server/",
     "metrics_api/test_cases_",
-    "ui/test_explore_pages.py",
-    "scrape/",
     "ui/",
+    "scrape/",
+    "remote_write/test_tiers.py",
+    "metrics_storage/test_known_points.py",
+    "query_logs/test_log_search.py",
+    "query_traces/test_trace_search.py",
     "sdk/test_sdk_web.py",
 )
 """Files that take a minute or so. They begin first, so that none is left when the other workers have ended.

@@ -157,8 +157,16 @@ def move_back(platform, note: dict[str, object]) -> None:
     (folder / "quarantine" / f"{note['stem']}.rec").rename(folder / str(note["move_back_as"]))
 
 
-def test_a_record_whose_cause_is_gone_is_loaded_by_moving_it_back(make_platform):
-    platform = make_platform()
+@pytest.fixture(scope="module")
+def house(new_platform, tmp_path_factory):
+    """A platform whose tables and processes may be harmed."""
+    platform = new_platform(tmp_path_factory.mktemp("refusals") / "data").start()
+    yield platform
+    platform.stop()
+
+
+def test_a_record_whose_cause_is_gone_is_loaded_by_moving_it_back(house):
+    platform = house
     ask(platform, "ALTER TABLE vedette.logs ADD CONSTRAINT refused CHECK body != 'poison'")
     identity = seal(platform, *(record("a", logs(body)) for body in ("one", "poison", "two", "three")))
     until(platform, "SELECT count() FROM ledger WHERE reason = 'refused_by_engine'", 1)
@@ -182,16 +190,16 @@ def test_a_record_whose_cause_is_gone_is_loaded_by_moving_it_back(make_platform)
     until(platform, "SELECT arraySort(groupArray(body)) FROM logs", ["one", "poison", "three", "two"])
 
 
-def test_an_insert_that_stopped_half_way_is_completed_and_not_doubled_by_moving_it_back(make_platform):
+def test_an_insert_that_stopped_half_way_is_completed_and_not_doubled_by_moving_it_back(house):
     """A rollup refuses after the spans are stored: nothing is inserted under another token, and nothing twice."""
-    platform = make_platform()
+    platform = house
     ask(platform, "ALTER TABLE vedette.red_minute ADD CONSTRAINT refused CHECK name != 'poison'")
-    identity = seal(platform, *(record("a", traces(name), TRACES) for name in ("one", "poison", "two", "three")))
-    until(platform, "SELECT sum(count) FROM ledger WHERE reason = 'refused_by_engine'", 4)
+    identity = seal(platform, *(record("half", traces(name), TRACES) for name in ("one", "poison", "two", "three")))
+    until(platform, "SELECT sum(count) FROM ledger WHERE reason = 'refused_by_engine' AND tenant = 'half'", 4)
     note = quarantined(platform, identity)["otlp_traces"]
     assert "moved back, only the missing ones are added" in str(note["reason"])
     # Meanwhile the platform goes on.
-    assert platform.otlp("traces", traces("later"), X_Tenant_ID="a").status == 200
+    assert platform.otlp("traces", traces("later"), X_Tenant_ID="half").status == 200
     until(platform, "SELECT count() FROM red_minute WHERE name = 'later'", 1)
     ask(platform, "ALTER TABLE vedette.red_minute DROP CONSTRAINT refused")
     move_back(platform, note)
@@ -200,19 +208,19 @@ def test_an_insert_that_stopped_half_way_is_completed_and_not_doubled_by_moving_
     assert ask(platform, "SELECT sum(span_count) AS n FROM trace_index") == [{"n": 5}]
 
 
-def test_segments_that_pile_up_are_loaded_together_and_once(make_platform):
+def test_segments_that_pile_up_are_loaded_together_and_once(house):
     """The worker dies again and again while it catches up; groups are repeated as they were."""
-    platform = make_platform()
+    platform, before = house, engine_rows(house, "logs")
     engine = platform.child("engine")
     os.kill(engine, 19)
     for i in range(60):
-        seal(platform, record("a", logs(f"line {i}")))
+        seal(platform, record("piled", logs(f"line {i}")))
     os.kill(engine, 18)
     for _ in range(5):
         platform.kill("worker")
         time.sleep(0.3)
-    until(platform, "SELECT uniqExact(body) FROM logs", 60)
+    until(platform, "SELECT uniqExact(body) FROM logs WHERE tenant = 'piled'", 60)
     while any(path.suffix == ".wal" for path in (platform.data_dir / "wal").iterdir()):
         time.sleep(0.05)
-    assert engine_rows(platform, "logs") == 60
+    assert engine_rows(platform, "logs") == before + 60
     assert not (platform.data_dir / "wal" / "group.json").exists()

@@ -205,9 +205,17 @@ def test_who_says_at_once_that_a_message_is_too_long_is_answered_at_once(client)
     assert client.until(3).status == "0"
 
 
-def test_a_message_that_stops_arriving_is_given_up(make_platform):
-    platform = make_platform("--body-timeout", "1s")
-    with Http2(platform.otlp_grpc) as client, Http2(platform.otlp_grpc, greet=False) as silent:
+@pytest.fixture(scope="module")
+def strict(new_platform, tmp_path_factory):
+    """A platform of little patience and room."""
+    limits = ["--body-timeout", "1s", "--max-inflight-bytes", "100000"]
+    platform = new_platform(tmp_path_factory.mktemp("strict") / "data", limits).start()
+    yield platform
+    platform.stop()
+
+
+def test_a_message_that_stops_arriving_is_given_up(strict):
+    with Http2(strict.otlp_grpc) as client, Http2(strict.otlp_grpc, greet=False) as silent:
         client.send(frame(HEADERS, END_HEADERS, 1, client.block()) + frame(DATA, 0, 1, message(b"abc")[:6]))
         answer = client.until(1)
         assert answer.status == "3"
@@ -215,9 +223,8 @@ def test_a_message_that_stops_arriving_is_given_up(make_platform):
         assert silent.until_goaway()[0] == ENHANCE_YOUR_CALM
 
 
-def test_a_call_that_is_given_up_gives_its_room_back(make_platform):
-    platform = make_platform("--max-inflight-bytes", "100000")
-    with Http2(platform.otlp_grpc) as client:
+def test_a_call_that_is_given_up_gives_its_room_back(strict):
+    with Http2(strict.otlp_grpc) as client:
         for stream in range(1, 201, 2):
             part = b"\0" + (60_000).to_bytes(4, "big") + bytes(10_000)
             client.send(frame(HEADERS, END_HEADERS, stream, client.block()) + frame(DATA, 0, stream, part))
@@ -226,7 +233,7 @@ def test_a_call_that_is_given_up_gives_its_room_back(make_platform):
             frame(HEADERS, END_HEADERS, 201, client.block()) + frame(DATA, 0, 201, message(bytes(90_000))[:16_000])
         )
         client.until_pong()
-    with Http2(platform.otlp_grpc) as client:  # also what a lost connection held
+    with Http2(strict.otlp_grpc) as client:  # also what a lost connection held
         for stream in range(1, 9, 2):
             client.send(frame(HEADERS, END_HEADERS, stream, client.block()))
             client.send(frame(DATA, 0, stream, (b"\0" + (60_000).to_bytes(4, "big") + bytes(16_000))))

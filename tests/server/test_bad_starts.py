@@ -69,29 +69,33 @@ def test_a_data_directory_that_is_a_file(tmp_path):
     assert str(tmp_path / "file") in said
 
 
-def test_settings_of_the_sdk_are_no_mistake_and_two_have_no_room_on_one_directory(make_platform, tmp_path):
-    # A service and the platform may run with one environment.
-    first = make_platform(
-        empty=True, VEDETTE_ENDPOINT="http://127.0.0.1:4318", VEDETTE_SERVICE="shop", VEDETTE_API_KEY="x"
-    )
-    assert first.request("/readyz").status == 200
-    said = _refused(_serve(tmp_path, "--data-dir", str(first.data_dir), "--otlp-http", "off", "--otlp-grpc", "off"))
-    assert str(first.data_dir) in said
-    assert first.request("/healthz").status == 200
+@pytest.fixture(scope="module")
+def serving(new_platform, tmp_path_factory):
+    """A service and the platform may run with one environment."""
+    environment = {"VEDETTE_ENDPOINT": "http://127.0.0.1:4318", "VEDETTE_SERVICE": "shop", "VEDETTE_API_KEY": "x"}
+    platform = new_platform(tmp_path_factory.mktemp("serving") / "data", [], environment).start()
+    yield platform
+    platform.stop()
 
 
-def test_a_database_from_a_newer_version(make_platform):
-    platform = make_platform()
+def test_settings_of_the_sdk_are_no_mistake_and_two_have_no_room_on_one_directory(serving, tmp_path):
+    assert serving.request("/readyz").status == 200
+    said = _refused(_serve(tmp_path, "--data-dir", str(serving.data_dir), "--otlp-http", "off", "--otlp-grpc", "off"))
+    assert str(serving.data_dir) in said
+    assert serving.request("/healthz").status == 200
+
+
+def test_a_database_from_a_newer_version(serving):
     answer = _engine(
-        platform, "INSERT INTO vedette.schema_migrations (number, name, checksum) VALUES (9999, 'later', 'x')"
+        serving, "INSERT INTO vedette.schema_migrations (number, name, checksum) VALUES (9999, 'later', 'x')"
     )
     assert answer.returncode == 0, answer.stderr
-    platform.stop()
-    platform.start(wait=False)
-    assert platform.process is not None
-    assert platform.process.wait() != 0
-    assert "newer version of Vedette" in platform.log
-    assert "9999_later" in platform.log
+    serving.stop()
+    serving.start(wait=False)
+    assert serving.process is not None
+    assert serving.process.wait() != 0
+    assert "newer version of Vedette" in serving.log
+    assert "9999_later" in serving.log
 
 
 def _engine(platform, statement: str) -> subprocess.CompletedProcess[str]:
