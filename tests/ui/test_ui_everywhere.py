@@ -73,7 +73,7 @@ def open_page(visitor, path: str):
         search = {"pick": ",".join(f"{one:.0f}" for one in (*ends, 50, 100_000))}
         path = "/traces"
     if path in {"trace", "compare"}:
-        trace = visitor.shop.trace_of("POST /checkout")["trace_id"]
+        trace = visitor.shop.failed_trace()["trace_id"]
         search = {"a": trace, "b": visitor.shop.trace_of("GET /")["trace_id"]} if path == "compare" else {}
         path = "/compare" if path == "compare" else f"/traces/{trace}"
     path, _, query = path.partition("?")

@@ -48,6 +48,11 @@ class Shop:
         traces = self.api("traces", q=f'root:true name:"{root}"', limit=200)["traces"]
         return max((t for t in traces if t["duration_ns"] < 5e9), key=lambda trace: trace["span_count"])
 
+    def failed_trace(self) -> dict[str, Any]:
+        """The trace with the most spans among those with an error."""
+        traces = self.api("traces", q="status:error", limit=200)["traces"]
+        return max(traces, key=lambda trace: trace["span_count"])
+
 
 @dataclass
 class Visitor:

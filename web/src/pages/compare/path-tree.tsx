@@ -152,5 +152,6 @@ function spansOf(side: PathSide | null): string {
 }
 
 function timeOf(side: PathSide | null): string {
-  return side === null ? "nothing" : durationNs(side.totalNs);
+  if (side === null) return "nothing";
+  return `${side.errors > 0 ? `${exactPlural(side.errors, "error")} ` : ""}${durationNs(side.totalNs)}`;
 }

@@ -44,14 +44,14 @@ export function Flame({ trace, hidden }: { trace: TraceModel; hidden: ReadonlySe
                 key={`${frame.depth} ${frame.from} ${frame.name}`}
                 type="button"
                 className={classes["frame"]}
+                data-failed={frame.errors > 0 || undefined}
                 style={{
                   top: frame.depth * HEIGHT,
                   left: `${left * 100}%`,
                   width: `${(right - left) * 100}%`,
                   background: `color-mix(in srgb, ${serviceColor(frame.service, scheme)} ${hidden.has(frame.service) ? 12 : 42}%, var(--v-panel))`,
-                  color: frame.errors > 0 ? "var(--v-error)" : "var(--mantine-color-text)",
                 }}
-                aria-label={`${frame.name} ${durationNs(frame.busyNs)}`}
+                aria-label={`${frame.name} ${durationNs(frame.busyNs)}${frame.errors > 0 ? `, ${plural(frame.errors, "error")}` : ""}`}
                 onClick={() => setFocus(focus === frame || frame.width === 1 ? null : frame)}
                 onMouseEnter={() => setUnder(frame)}
                 onMouseLeave={() => setUnder(null)}
