@@ -19,6 +19,29 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
+class _Connection(http.client.HTTPConnection):
+    """Sends the head and the body of a request in one piece, as Go's and the browsers' clients do."""
+
+    _pieces: list[bytes] | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the class above has them
+        """See `HTTPConnection`."""
+        self._pieces = []
+        try:
+            super().request(*args, **kwargs)
+            pieces = self._pieces
+        finally:
+            self._pieces = None
+        self.send(b"".join(pieces))
+
+    def send(self, data: Any) -> None:  # noqa: ANN401 - the class above has it
+        """See `HTTPConnection`."""
+        if self._pieces is None:
+            super().send(data)
+        else:
+            self._pieces.append(data)
+
+
 class Peer:
     """A server that takes remote write and answers PromQL. Use as a context manager; the directory goes at the end."""
 
@@ -28,7 +51,7 @@ class Peer:
     def __init__(self) -> None:
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"bench-{self.name}-"))
-        self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        self._connection = _Connection("127.0.0.1", self.port, timeout=600)
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -147,7 +170,7 @@ class Vedette(Peer):
 
     def __enter__(self) -> Self:
         self.platform.__enter__()
-        self._connection = http.client.HTTPConnection("127.0.0.1", self.platform.port, timeout=600)
+        self._connection = _Connection("127.0.0.1", self.platform.port, timeout=600)
         return self
 
     def __exit__(self, *_: object) -> None:

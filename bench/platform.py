@@ -13,10 +13,23 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_QUIET_SECONDS, _QUIET_SHARE = 5, 0.1
+
+
+def wait_until_quiet(cpu_seconds: Callable[[], float]) -> None:
+    """Wait until merges and rollups have caught up: a day that came within minutes leaves them work for minutes."""
+    while True:
+        before = cpu_seconds()
+        time.sleep(_QUIET_SECONDS)
+        if cpu_seconds() - before < _QUIET_SECONDS * _QUIET_SHARE:
+            return
 
 
 def free_port() -> int:

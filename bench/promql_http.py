@@ -2,7 +2,8 @@
 
 Of these, the ones that are installed.
 The CPU time of the server's processes counts, all of them: others work on the machine, and wall time is theirs as well.
-What a server does anyway while nobody asks is measured before and subtracted. Every query is asked alternately of all
+Before that, all come to rest: a day of samples that came within minutes is still merged and summed up for minutes.
+What a server does anyway while nobody asks is measured and subtracted. Every query is asked alternately of all
 three, as often as it takes to measure it, and the first times do not count.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from bench.metric_data import Writer, standard_values
 from bench.peers import Peer, Prometheus, Vedette, VictoriaMetrics
+from bench.platform import wait_until_quiet
 from bench.report import report
 
 _INTERVAL_MS = 15_000
@@ -94,6 +96,8 @@ def main() -> None:
         for peer in peers:  # both caches that look at the newest inserts again for a while, and merges, come to rest
             peer.ask("query", query="m", time=end)
         time.sleep(given.rest)
+        for peer in peers:
+            wait_until_quiet(peer.cpu_seconds)
         resting = _resting(peers)
         rows: list[dict[str, object]] = []
         for name, path, form, often in _questions(end, given.hours):

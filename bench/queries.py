@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.floor import Door, median_ms
-from bench.platform import Platform
+from bench.platform import Platform, wait_until_quiet
 from bench.report import report
 from bench.telemetry import log_request, trace_request
 
@@ -35,7 +35,6 @@ _DAY_SECONDS = 86_400
 _SLICES = 100
 _STEP_US = _DAY_SECONDS * 1_000_000 // _SLICES
 _BATCH = 500
-_QUIET_SECONDS, _QUIET_SHARE = 5, 0.1
 _NEEDLE = """
 INSERT INTO vedette.logs SELECT * REPLACE ('the needle xyzzy42 lies here' AS body, l.time - toIntervalHour(13) AS time)
 FROM vedette.logs AS l WHERE l.time > {since:DateTime64(9, 'UTC')} LIMIT 1
@@ -198,7 +197,7 @@ def main() -> None:
 def ask(platform: Platform, loading: Loading) -> None:
     """Ask everything and print how long it took."""
     counts = platform.sql("SELECT (SELECT count() FROM spans) AS spans, (SELECT count() FROM logs) AS logs")[0]
-    settle(platform)
+    wait_until_quiet(platform.cpu_seconds)
     trace_id, door = a_trace(platform), Door(platform.data_dir / "engine.sock")
     plain = plain_statements(door, loading, trace_id)
     nothing = median_ms(lambda: door.ask("SELECT 1"), 60)
@@ -212,15 +211,6 @@ def ask(platform: Platform, loading: Loading) -> None:
         rows.append({"question": "the same token by ripgrep over the lines as text", "median ms": peer})
     print(json.dumps(counts))
     report("queries", rows)
-
-
-def settle(platform: Platform) -> None:
-    """Wait until merges and rollups have caught up: a day that came within minutes leaves them work for minutes."""
-    while True:
-        before = platform.cpu_seconds()
-        time.sleep(_QUIET_SECONDS)
-        if platform.cpu_seconds() - before < _QUIET_SECONDS * _QUIET_SHARE:
-            return
 
 
 if __name__ == "__main__":
