@@ -8,7 +8,8 @@ import pytest
 
 from vedette.errors import EngineError
 from vedette.server.engine.cluster import created_name, render, stored_tables
-from vedette.server.engine.migrate import load_migrations
+from vedette.server.engine.formats import FORMATS
+from vedette.server.engine.migrate import load_migrations, prepare_format
 
 STATEMENTS = [text for migration in load_migrations() for text in migration.statements]
 STORED = stored_tables(STATEMENTS)
@@ -52,6 +53,30 @@ def test_views_fill_the_tables_of_their_own_node():
         target = re.search(r"\bTO (vedette\.\w+)", text)
         assert target is not None
         assert target[1] not in STORED, text
+
+
+class Listener:
+    """Hears what an engine would be told to do."""
+
+    def __init__(self):
+        self.heard = []
+
+    async def execute(self, sql, **_):
+        self.heard.append(sql)
+
+    async def rows(self, _sql, **_):
+        return []
+
+
+async def test_views_that_are_made_before_the_first_data_fill_the_tables_of_their_own_node():
+    forms = [form for item in FORMATS.values() for form in (item, item.short) if form is not None]
+    for form in forms:
+        listener = Listener()
+        await prepare_format(listener, form, cluster="house")
+        views = [text for text in listener.heard if "CREATE MATERIALIZED VIEW" in text]
+        targets = [re.search(r"\bTO (vedette\.\w+)", text)[1] for text in views]
+        assert targets
+        assert not STORED & set(targets), form.name
 
 
 def test_views_that_are_changed_read_their_own_node():
