@@ -79,6 +79,16 @@ async def test_views_that_are_made_before_the_first_data_fill_the_tables_of_thei
         assert not STORED & set(targets), form.name
 
 
+async def test_what_a_wire_format_reads_and_fills_is_there_before_its_first_data():
+    whole = {created_name(text) for one in load_migrations() if not one.on_demand for text in one.statements}
+    for form in (form for item in FORMATS.values() for form in (item, item.short) if form is not None):
+        listener = Listener()
+        await prepare_format(listener, form)
+        there = whole | {created_name(text) for text in listener.heard}
+        named = {name for text in listener.heard for name in re.findall(r"\b(?:FROM|TO) (vedette\.\w+)", text)}
+        assert named - there == set(), form.name
+
+
 def test_views_that_are_changed_read_their_own_node():
     changed = [text for text in STATEMENTS if "MODIFY QUERY" in text]
     assert changed
