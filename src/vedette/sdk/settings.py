@@ -142,9 +142,7 @@ def _only_argument(text: str) -> Any:
 
 
 def _patterns(text: str) -> tuple[str, ...]:
-    for pattern in (words := _words(text)):
-        _compiled(pattern)
-    return words
+    return _words(text)  # `_fitting` looks at each
 
 
 def _compiled(pattern: str) -> None:
