@@ -7,8 +7,6 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from vedette.server.query.logs.statements import JSON_ITEMS
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -25,7 +23,17 @@ _WANTED: Final = """
     AND ({signal:String} = '' OR signal = {signal:String})
     AND ({reason:String} = '' OR reason = {reason:String})
 """
-_SETTINGS: Final = {**JSON_ITEMS, "output_format_json_quote_64bit_integers": 0}
+_SETTINGS: Final = {
+    "format_custom_escaping_rule": "Raw",
+    "format_custom_field_delimiter": "",
+    "format_custom_row_before_delimiter": "",
+    "format_custom_row_after_delimiter": "",
+    "format_custom_row_between_delimiter": ",\n",
+    "format_custom_result_before_delimiter": "",
+    "format_custom_result_after_delimiter": "",
+    "output_format_json_quote_64bit_integers": 0,
+}
+"""The format CustomSeparated writes rows of JSON text as the inside of a JSON array then."""
 
 
 @dataclass(frozen=True, slots=True)

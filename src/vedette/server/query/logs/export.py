@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from vedette.server.query.logs.statements import statement
+from vedette.server.query.logs.statements import LINE, statement
+from vedette.server.query.sqlfiles import rows_written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,13 +31,17 @@ class Export:
 
 
 EXPORTS: Final[dict[ExportFormat, Export]] = {
-    "ndjson": Export("export_ndjson", "TSVRaw", "application/x-ndjson", "ndjson"),
+    "ndjson": Export("export_ndjson", "Template", "application/x-ndjson", "ndjson"),
     "csv": Export("export_csv", "CSVWithNames", "text/csv; charset=utf-8", "csv"),
     "arrow": Export("export_columns", "ArrowStream", "application/vnd.apache.arrow.stream", "arrows"),
     "parquet": Export("export_columns", "Parquet", "application/vnd.apache.parquet", "parquet"),
 }
 
-_SETTINGS: Final = {"output_format_arrow_string_as_string": 1, "output_format_parquet_string_as_string": 1}
+_SETTINGS: Final = {
+    "output_format_arrow_string_as_string": 1,
+    "output_format_parquet_string_as_string": 1,
+    **rows_written(f"{LINE}\n", between=""),
+}
 
 
 async def export_lines(

@@ -1,6 +1,6 @@
 -- Lines as typed columns, for Arrow and Parquet.
 WITH
-${LineFunctions}
+${DoubleFunction}
 SELECT
     time,
     observed_time,
@@ -10,12 +10,12 @@ SELECT
     toString(service) AS service,
     toString(event_name) AS event_name,
     body,
-    trim(BOTH '"' FROM id_json(trace_id)) AS trace_id,
-    trim(BOTH '"' FROM id_json(span_id)) AS span_id,
-    attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types) AS attributes,
+    ${TraceId} AS trace_id,
+    ${SpanId} AS span_id,
+    concat('{', ${AttributeMembers}, '}') AS attributes,
     toString(resource) AS resource,
     toString(scope) AS scope
 FROM
 (
 ${SelectedLines}
-)
+) AS l

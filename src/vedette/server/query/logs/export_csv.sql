@@ -1,6 +1,6 @@
 -- Lines for spreadsheets: a text that would be taken for a formula gets an apostrophe before it.
 WITH
-${LineFunctions},
+${DoubleFunction},
     (cell -> if(match(cell, '^[=+@\\t\\r-]'), concat('\'', cell), cell)) AS inert
 SELECT
     concat(replaceOne(toString(time), ' ', 'T'), 'Z') AS time,
@@ -11,12 +11,12 @@ SELECT
     inert(toString(service)) AS service,
     inert(toString(event_name)) AS event_name,
     inert(body) AS body,
-    trim(BOTH '"' FROM id_json(trace_id)) AS trace_id,
-    trim(BOTH '"' FROM id_json(span_id)) AS span_id,
-    attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types) AS attributes,
+    ${TraceId} AS trace_id,
+    ${SpanId} AS span_id,
+    concat('{', ${AttributeMembers}, '}') AS attributes,
     toString(resource) AS resource,
     toString(scope) AS scope
 FROM
 (
 ${SelectedLines}
-)
+) AS l

@@ -1,10 +1,9 @@
--- Lines as JSON objects, one a row.
+-- Lines for JSON objects, one a row.
 WITH
-${LineFunctions}
-SELECT concat('{',
-${LineMembers},
-        '}')
+${DoubleFunction}
+SELECT
+${LineColumns}
 FROM
 (
 ${SelectedLines}
-)
+) AS l

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from vedette.server.query.logs.statements import JSON_ITEMS, statement
+from vedette.server.query.logs.statements import statement
+from vedette.server.query.sqlfiles import rows_written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,6 +17,10 @@ __all__ = ["MAX_DEPTH", "numbered_page_document", "summary"]
 
 MAX_DEPTH: Final = 10_000
 """How many lines deep pages by number reach; further down one pages by cursor."""
+_WRITTEN: Final = rows_written(
+    '{"timestamp":${time:JSON},"level":${severity:JSON},"message":${body:JSON},"service":${service:JSON}'
+    ',"trace_id":${trace_id:JSON},"span_id":${span_id:JSON},"attributes":{${attributes:Raw}}}'
+)
 
 
 async def numbered_page_document(reader: Reader, selection: Selection, *, page: int, size: int) -> AsyncIterator[bytes]:
@@ -25,9 +30,7 @@ async def numbered_page_document(reader: Reader, selection: Selection, *, page: 
     yield b'{"total":%d,"page":%d,"size":%d,"logs":[' % (int(row["lines"]), page, size)
     params = {**selection.params, "limit": size, "skip": (page - 1) * size}
     sql = statement("numbered", condition=condition)
-    async with reader.stream(
-        selection.tenant, sql, fmt="CustomSeparated", params=params, settings=JSON_ITEMS
-    ) as chunks:
+    async with reader.stream(selection.tenant, sql, fmt="Template", params=params, settings=_WRITTEN) as chunks:
         async for chunk in chunks:
             yield chunk
     yield b"]}\n"

@@ -1,15 +1,14 @@
--- One page of lines by number, newest first, in the shape of the monitoring API.
+-- One page of lines by number, newest first; `numbered.py` gives them the shape of the monitoring API.
 WITH
-${LineFunctions}
-SELECT concat(
-    '{"timestamp":', time_json(time),
-    ',"level":"', toString(severity),
-    '","message":', toJSONString(body),
-    ',"service":', toJSONString(service),
-    ',"trace_id":', id_json(trace_id),
-    ',"span_id":', id_json(span_id),
-    ',"attributes":', attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types),
-    '}')
+${DoubleFunction}
+SELECT
+    time,
+    severity,
+    body,
+    service,
+    ${TraceId} AS trace_id,
+    ${SpanId} AS span_id,
+    ${AttributeMembers} AS attributes
 FROM
 (
     SELECT *
@@ -17,4 +16,4 @@ FROM
     WHERE ${Selected} AND ${condition}
     ORDER BY time DESC, ${LineHash} DESC
     LIMIT {limit:UInt32} OFFSET {skip:UInt64}
-)
+) AS l

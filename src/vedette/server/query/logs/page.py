@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from vedette.errors import InvalidInput, QueryLimit
 from vedette.server.query.logs.conditions import EVERY_LINE
-from vedette.server.query.logs.statements import LINE, statement
+from vedette.server.query.logs.statements import LINE_WITH_ID, statement
 from vedette.server.query.sqlfiles import rows_written
 from vedette.server.query.timerange import TimeRange
 
@@ -51,7 +51,7 @@ _BEYOND_OLDEST: Final = f"(time > {_CURSOR} OR (time = {_CURSOR} AND line_hash >
 _NUMBER: Final = "row_number() OVER (PARTITION BY time, line_hash)"
 _NUMBER_BEYOND: Final = f"{_NUMBER} + if(time = {_CURSOR} AND line_hash = {{cursor_hash:UInt64}}, {{skip:UInt64}}, 0)"
 
-_JSON: Final = rows_written(LINE)
+_JSON: Final = rows_written(LINE_WITH_ID)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 WITH
 ${DoubleFunction}
 SELECT
+${IdColumns},
 ${LineColumns}
 FROM
 (

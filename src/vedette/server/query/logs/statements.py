@@ -8,29 +8,20 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-__all__ = ["JSON_ITEMS", "LINE", "statement"]
+__all__ = ["LINE", "LINE_WITH_ID", "statement"]
 
-JSON_ITEMS: Final = {
-    "format_custom_escaping_rule": "Raw",
-    "format_custom_field_delimiter": "",
-    "format_custom_row_before_delimiter": "",
-    "format_custom_row_after_delimiter": "",
-    "format_custom_row_between_delimiter": ",\n",
-    "format_custom_result_before_delimiter": "",
-    "format_custom_result_after_delimiter": "",
-}
-"""Settings with which the format CustomSeparated writes rows of JSON text as the inside of a JSON array.
-
-JSON text holds no raw line break, so every one of them stands between two rows."""
-
-LINE: Final = (
-    '{"id":"${time_id:Raw}-${hash_id:Raw}-${line_number:Raw}","time":${time:JSON},"observed_time":${observed_time:JSON}'
+_MEMBERS: Final = (
+    '"time":${time:JSON},"observed_time":${observed_time:JSON}'
     ',"severity":${severity:JSON},"severity_number":${severity_number:JSON},"severity_text":${severity_text:JSON}'
     ',"service":${service:JSON},"body":${line_body:Raw},"event_name":${event_name:JSON},"trace_id":${trace_id:JSON}'
     ',"span_id":${span_id:JSON},"flags":${flags:JSON},"attributes":{${attributes:Raw}},"resource":${resource:Raw}'
     ',"scope":${scope:Raw},"dropped_attributes":${dropped_attributes:JSON}}'
 )
+LINE: Final = f"{{{_MEMBERS}"
 """How the format Template writes the columns of the fragment LineColumns: a line as a JSON object."""
+
+LINE_WITH_ID: Final = f'{{"id":"${{time_id:Raw}}-${{hash_id:Raw}}-${{line_number:Raw}}",{_MEMBERS}'
+"""The same with the line's id, of the columns of IdColumns and LineColumns."""
 
 _FOLDER: Final = Path(__file__).parent
 _FRAGMENT: Final = re.compile(r"^-- fragment: (\w+)\n", re.MULTILINE)

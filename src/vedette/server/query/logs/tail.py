@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vedette.errors import InvalidInput, QueryLimit, TooManyRequests, Unavailable
-from vedette.server.query.logs.statements import LINE, statement
+from vedette.server.query.logs.statements import LINE_WITH_ID, statement
 from vedette.server.query.sqlfiles import rows_written
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _PARTITION: Final = re.compile(r"([0-9A-Za-z-]{1,40})\.([0-9a-f]{1,16})\.([0-9a-
 _NOTHING_YET: Final = "nothing"
 _MAX_POSITION: Final = 64 * 1_024
 
-_EVENTS: Final = rows_written(f"data: {LINE}\n\n", between="")
+_EVENTS: Final = rows_written(f"data: {LINE_WITH_ID}\n\n", between="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 WITH
 ${DoubleFunction}
 SELECT
+${IdColumns},
 ${LineColumns}
 FROM
 (
