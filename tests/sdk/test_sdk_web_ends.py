@@ -105,7 +105,7 @@ def test_an_application_that_is_mounted_in_another_belongs_to_its_trace(programs
         """
     )
     by_name = {span.name: span for span in collector.spans}
-    assert sorted(by_name) == ["GET /sub/items/{item}", "work"]
+    assert sorted(span.name for span in collector.spans) == ["GET /sub/items/{item}", "WEBSOCKET /sub/live", "work"]
     server = by_name["GET /sub/items/{item}"]
     assert (by_name["work"].trace_id, by_name["work"].parent_span_id) == (server.trace_id, server.span_id)
     (inside,) = [record for record in collector.logs if value_of(record.body) == "inside"]

@@ -57,6 +57,7 @@ class WebArguments(TypedDict, total=False):
     tenant_header: str
     correlation_header: str
     log_requests: bool
+    websocket_events: bool
 
 
 def instrument(app: _App | None = None, /, **options: Unpack[WebArguments]) -> _App:

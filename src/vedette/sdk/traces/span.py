@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ATTACH",
     "END_ON_EXIT",
+    "LASTING",
     "NEW_TRACE",
     "RECORD_EXCEPTION",
     "REMOTE_PARENT",
@@ -58,6 +59,7 @@ URL_PATH = "url.path"
 
 # What `Span._options` holds.
 ATTACH, END_ON_EXIT, RECORD_EXCEPTION, STATUS_ON_EXCEPTION, REMOTE_PARENT = 1, 2, 4, 8, 16
+LASTING = 32  # it lasts as long as its client likes, and is not slow thereby
 
 _UNSET = Status(StatusCode.UNSET)
 _NO_STATE = TraceState()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import StatusCode
 
 from vedette.sdk.guard import dropped
-from vedette.sdk.traces.span import REMOTE_PARENT, Span
+from vedette.sdk.traces.span import LASTING, REMOTE_PARENT, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,8 @@ class TailBuffer:
             return []
         self._waiting.pop(trace_id, None)
         self._held -= len(held)
-        keep = span._end - span.start_time >= self._slow_ns or any(_failed(item) for item in held)
+        slow = span._end - span.start_time >= self._slow_ns and not span._options & LASTING
+        keep = slow or any(_failed(item) for item in held)
         self._verdicts[trace_id] = keep
         if len(self._verdicts) > _MOST_VERDICTS:
             self._verdicts.popitem(last=False)

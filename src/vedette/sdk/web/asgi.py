@@ -14,7 +14,7 @@ from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import reset_context, set_context
 from vedette.sdk.web.errors import answered_error
 from vedette.sdk.web.headers import Headers
-from vedette.sdk.web.requests import RequestTelemetry, WebOptions
+from vedette.sdk.web.requests import WEBSOCKET, RequestTelemetry, WebOptions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vedette.sdk.traces.tracer import Tracer
     from vedette.sdk.web.requests import Client, Started
     from vedette.sdk.web.routes import FindRoute
+    from vedette.sdk.web.websockets import WebSockets
 
 __all__ = ["AsgiMiddleware"]
 
@@ -32,7 +33,7 @@ _FASTAPI_OFF = "fastapi.telemetry"
 
 
 class AsgiMiddleware:
-    """Watches the requests of `app`. What is no HTTP request passes through untouched.
+    """Watches the requests and WebSockets of `app`. Whatever else passes through untouched.
 
     An exception of the application passes through unchanged, after it was recorded.
     """
@@ -46,7 +47,9 @@ class AsgiMiddleware:
         names = (options.correlation_header, options.tenant_header)
         self._headers = Headers(*names, every=options.tenant is not None)
         self._find_route = find_route
+        self._message_events = options.websocket_events
         self._loops: set[int] = set()
+        self._websockets: WebSockets | None = None
 
     async def __call__(
         self,
@@ -61,7 +64,7 @@ class AsgiMiddleware:
         scope[_SEEN] = True
         scope[_FASTAPI_OFF] = None
         try:
-            request = self._begin(scope)
+            request = self._begin(scope, scope["method"])
         except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
             fault("beginning a request", error)
             await self.app(scope, receive, send)
@@ -111,8 +114,12 @@ class AsgiMiddleware:
         """Handle what is not watched. What is seen already is mounted inside an application that is watched itself."""
         if scope["type"] == "lifespan":
             send = _flushing(send)
-        elif scope["type"] == "websocket":
-            scope.setdefault(_FASTAPI_OFF, None)
+        elif scope["type"] == "websocket" and _SEEN not in scope:
+            scope[_SEEN] = True
+            scope[_FASTAPI_OFF] = None
+            if scope["path"] not in self._aside:
+                await self._sockets().watch(self.app, lambda: self._begin(scope, WEBSOCKET), scope, receive, send)
+                return
         elif scope["type"] == "http" and _SEEN not in scope:
             scope[_SEEN] = True
             scope[_FASTAPI_OFF] = None
@@ -121,7 +128,14 @@ class AsgiMiddleware:
                 return
         await self.app(scope, receive, send)
 
-    def _begin(self, scope: MutableMapping[str, Any]) -> Started:
+    def _sockets(self) -> WebSockets:
+        if self._websockets is None:
+            from vedette.sdk.web.websockets import WebSockets  # noqa: PLC0415 - most applications have none
+
+            self._websockets = WebSockets(self._telemetry, self._find_route, events=self._message_events)
+        return self._websockets
+
+    def _begin(self, scope: MutableMapping[str, Any], method: str) -> Started:
         loop = id(get_running_loop())
         if loop not in self._loops:
             self._loops.add(loop)
@@ -129,7 +143,7 @@ class AsgiMiddleware:
         agent, headers = self._headers.read(scope["headers"])
         server, peer, query = scope.get("server"), scope.get("client"), scope.get("query_string")
         key = (
-            scope["method"],
+            method,
             scope.get("scheme", "http"),
             scope.get("http_version", "1.1"),
             server if type(server) is tuple else server and tuple(server),
@@ -140,11 +154,12 @@ class AsgiMiddleware:
         return self._telemetry.begin(client, scope["path"], query.decode("latin-1") if query else "", headers)
 
     def _client(self, method: str, scheme: str, version: str, server: Any, address: str, agent: str) -> Client:
-        attributes: dict[str, Any] = {
-            "http.request.method": method,
-            "url.scheme": scheme,
-            "network.protocol.version": version,
-        }
+        attributes: dict[str, Any] = {"http.request.method": method, "url.scheme": scheme}
+        if method == WEBSOCKET:
+            attributes["http.request.method"] = "GET" if version.startswith("1") else "CONNECT"  # RFC 6455, RFC 8441
+            attributes["network.protocol.name"] = "websocket"
+        else:
+            attributes["network.protocol.version"] = version
         if server:
             attributes["server.address"], attributes["server.port"] = server[0], server[1] or 0
         if address:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vedette.sdk.traces.span import Span
     from vedette.sdk.traces.tracer import Tracer
 
-__all__ = ["DEFAULT_EXCLUDED", "Client", "RequestTelemetry", "Started", "WebOptions"]
+__all__ = ["DEFAULT_EXCLUDED", "UNMATCHED", "WEBSOCKET", "Client", "RequestTelemetry", "Started", "WebOptions"]
 
 DEFAULT_EXCLUDED = frozenset(
     (
@@ -48,7 +48,9 @@ _SERVER = SpanKind.SERVER
 _INFO, _WARNING, _ERROR = 20, 30, 40
 _HTTP_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
-_UNMATCHED = "unmatched"
+UNMATCHED = "unmatched"
+WEBSOCKET = "WEBSOCKET"
+"""What stands in a method's place where the client asks for a WebSocket."""
 _MOST_CLIENTS = 1024
 _MOST_OUTCOMES = 4096
 _FAILED = Status(StatusCode.ERROR)
@@ -62,7 +64,8 @@ class WebOptions:
     `namespace` begins the metrics' names; `excluded` paths leave no telemetry; `metrics_path` answers with the
     exposition (`None` for not at all); `slow_seconds` marks slow requests; `tenant` finds the tenant from the headers
     (names in lower case), by default from `X-Tenant-ID`, and may say more of it for the span, such as its quota:
-    ``{"id": "acme", "quota": 1000}``; `log_requests` writes a line per request.
+    ``{"id": "acme", "quota": 1000}``; `log_requests` writes a line per request; `websocket_events` notes each
+    message of a WebSocket on its connection's span.
     """
 
     namespace: str = "http_server"
@@ -73,6 +76,7 @@ class WebOptions:
     tenant_header: str = "x-tenant-id"
     correlation_header: str = "x-correlation-id"
     log_requests: bool = True
+    websocket_events: bool = False
 
 
 class Started:
@@ -315,7 +319,7 @@ class RequestTelemetry:
         otel = self._otel
         found = getattr(otel, "_series", None)
         exemplified = None if found is None else found.of(attributes)
-        shown = route or _UNMATCHED
+        shown = route or UNMATCHED
         series = [self._total.labels(method, shown, str(status)), self._seconds.labels(method, shown)]
         if status >= 500:
             series.append(self._errors.labels(method, shown))
