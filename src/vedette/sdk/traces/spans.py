@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast, overl
 
 from opentelemetry import trace as api
 
+from vedette.errors import SettingsError
 from vedette.sdk.traces.span import Span, failure
+from vedette.sdk.values import text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -21,6 +23,8 @@ __all__ = ["SpanContextManager", "current_span", "span", "traced", "use_tracer"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_T = TypeVar("_T")
+_TRACED = "_vedette_traced"
 
 _tracer: Tracer | None = None
 
@@ -58,35 +62,70 @@ def current_span() -> api.Span:
     return api.get_current_span()
 
 
+class _Decorator(Protocol):
+    """What `traced` with a name gives."""
+
+    @overload
+    def __call__(self, kind: type[_T], /) -> type[_T]: ...
+
+    @overload
+    def __call__(self, function: Callable[_P, _R], /) -> Callable[_P, _R]: ...
+
+
+@overload
+def traced(kind: type[_T], /) -> type[_T]: ...
+
+
 @overload
 def traced(function: Callable[_P, _R], /) -> Callable[_P, _R]: ...
 
 
 @overload
-def traced(name: str | None = None, /, **attributes: Any) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+def traced(name: str | None = None, /, **attributes: Any) -> _Decorator: ...
 
 
 def traced(target: Any = None, /, **attributes: Any) -> Any:
     """Give each call of a function a span: ``@traced``, or ``@traced("name", attribute=value)``.
 
     Works on functions, coroutine functions, generators and asynchronous generators (whose span lasts from the first
-    item to the end, and is current while they run, not while they wait for their consumer).
+    item to the end, and is current while they run, not while they wait for their consumer). Of a class, which stays the
+    class it is, the public methods that it defines are traced, and `__call__`; a name stands before theirs.
+
+    Raises:
+        SettingsError: what is decorated can not be called.
     """
-    if callable(target):
-        return _wrap(target, _name_of(target), attributes)
-
-    def decorate(function: Any) -> Any:
-        return _wrap(function, target or _name_of(function), attributes)
-
-    return decorate
+    if target is None or isinstance(target, str):
+        return lambda decorated: _decorate(decorated, target, attributes)
+    return _decorate(target, None, attributes)
 
 
-def _name_of(function: Any) -> str:
-    return str(getattr(function, "__qualname__", type(function).__qualname__))
+def _decorate(target: Any, name: str | None, attributes: dict[str, Any]) -> Any:
+    if isinstance(target, type):
+        for key, member in list(vars(target).items()):
+            if _is_public_method(key, member):
+                setattr(target, key, _decorate(member, f"{name}.{key}" if name else None, attributes))
+        return target
+    if isinstance(target, (classmethod, staticmethod)):
+        return type(target)(_decorate(target.__func__, name, attributes))
+    if not callable(target):
+        raise SettingsError(f"vedette.traced decorates functions and classes; {text_of(target)} is neither.")
+    return _wrap(target, name or str(getattr(target, "__qualname__", type(target).__qualname__)), attributes)
+
+
+def _is_public_method(key: str, member: Any) -> bool:
+    function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
+    public = not key.startswith("_") or key == "__call__"
+    return public and inspect.isfunction(function) and not hasattr(function, _TRACED)
 
 
 def _wrap(function: Any, name: str, attributes: dict[str, Any]) -> Any:
-    if inspect.iscoroutinefunction(function):
+    wrapped = _wrapped(function, name, attributes)
+    setattr(wrapped, _TRACED, True)  # a method that has a span of its own needs none by its class
+    return wrapped
+
+
+def _wrapped(function: Any, name: str, attributes: dict[str, Any]) -> Any:
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
 
         @wraps(function)
         async def call_async(*args: Any, **kwargs: Any) -> Any:
