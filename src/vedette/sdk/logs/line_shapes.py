@@ -10,7 +10,7 @@ from json.encoder import encode_basestring
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vedette.sdk.logs.shapes import agreement
+from vedette.sdk.logs.shapes import agreement, compiled_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ __all__ = ["Renders", "compiled"]
 _QUOTES = "'''"
 _DIGITS = [f"{number:03d}" for number in range(1000)]
 _SMALL = [str(number) for number in range(1000)]
-_BEGIN = """
+_ONE = """
 def render(record, lines=lines, digits=digits, small=small):
     _, at, bound, context, span, message{values} = record
     if context is not lines.context or bound is not lines.bound:
@@ -35,43 +35,23 @@ def render(record, lines=lines, digits=digits, small=small):
     since = at - lines.begin
     if not 0 <= since < 1000000000:
         since = lines.new_second(at)
-    time, shared, end = lines.time, lines.made, lines.end
+    time, shared, of_span = lines.time, lines.made, lines.end
     try:
 {line}        return line
     except (TypeError, ValueError):
         return full(record)
 """
-# The same for many records. Nothing of a record is `lines`.
-_BEGIN_RUN = """
-def render_run(records, put, lines=lines, digits=digits, small=small, contexts=contexts, spans=spans):
-    began, held_context, held_bound, held_span, alike = -1 << 64, lines, lines, lines, False
-    for record in records:
-        _, at, bound, context, span, message{values} = record
-        if span is not held_span:
-            end, held_span = spans[span], span
-        if context is not held_context or bound is not held_bound:
-            if alike and bound is held_bound and type(context) is str:
-                shared = contexts[context] + of_bound
-            else:
-                if context is not lines.context or bound is not lines.bound:
-                    lines.share(context, bound)
-                shared, of_bound = lines.made, lines.of_bound
-                apart = lines.names is agreed[0] or agrees(lines.names)
-                alike = apart and type(context) is str
-            held_context, held_bound = context, bound
-        if not apart:
-            put(full(record))
-            continue
-        since = at - began
-        if not 0 <= since < 1000000000:
-            since = at - lines.begin
-            if not 0 <= since < 1000000000:
-                since = lines.new_second(at)
-            began, time = lines.begin, lines.time
-        try:
-{line}        except (TypeError, ValueError):
-            line = full(record)
-        put(line)
+_EACH_OF_RUN = """
+since = at - began
+if not 0 <= since < 1000000000:
+    since = at - of.begin
+    if not 0 <= since < 1000000000:
+        since = of.new_second(at)
+    began, time = of.begin, of.time
+try:
+{line}except (TypeError, ValueError):
+    line = full(record)
+put(line)
 """
 _FORMS = {
     str: "{Q[value]}",
@@ -99,8 +79,6 @@ def compiled(lines: JsonLines, site: Site, full: Callable[[Record], str]) -> Ren
         "digits": _DIGITS,
         "small": _SMALL,
         "full": full,
-        "contexts": lines.contexts,
-        "spans": lines.spans,
     }
     made |= {"quote": encode_basestring, "redact": lines.redact, "Shown": _Shown}
     values = [f"v{place}" for place in range(len(site.kinds))]
@@ -120,13 +98,14 @@ def compiled(lines: JsonLines, site: Site, full: Callable[[Record], str]) -> Ren
         text = f"quote(redact(message % ({', '.join(values[: site.arguments])},)))"
     head = _braced(lines.head(site.channel, site.level))
     time = "{time}{digits[since // 1000000]}{digits[since // 1000 % 1000]}"
-    line = f"{settle}text = {text}\nline = f{_QUOTES}{time}{head}{{text}}{{shared}}{pairs}{{end}}{_QUOTES}\n"
+    line = f"{settle}text = {text}\nline = f{_QUOTES}{time}{head}{{text}}{{shared}}{pairs}{{of_span}}{_QUOTES}\n"
     made["agreed"], made["agrees"] = agreement(frozenset(names))
     shown = "".join([f", {value}" for value in values])
-    for source, depth in ((_BEGIN, 8), (_BEGIN_RUN, 12)):
-        body = source.replace("{values}", shown).replace("{line}", indent(line, " " * depth))
-        exec(body, made)  # noqa: S102 - keys and names are in it as escaped text alone
-    return Renders(made["render"], made["render_run"])
+    one = _ONE.replace("{values}", shown).replace("{line}", indent(line, " " * 8))
+    exec(one, made)  # noqa: S102 - keys and names are in it as escaped text alone
+    each = _EACH_OF_RUN.replace("{line}", indent(line, " " * 4))
+    run = compiled_run(lines, values, made, begin="began = -1 << 64\n", each=each, known=("digits", "small"))
+    return Renders(made["render"], run)
 
 
 class _Shown(str):

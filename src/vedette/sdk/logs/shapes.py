@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from vedette.sdk.context import CORRELATION_ID
 from vedette.sdk.values import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeAlias
 
-__all__ = ["A_CORRELATION_ID", "NameSets", "Names", "SharedFields", "agreement"]
+    from vedette.sdk.logs.records import Record
+
+__all__ = ["A_CORRELATION_ID", "NameSets", "Names", "SharedFields", "agreement", "compiled_run"]
 
 _MOST_KEPT = 1024
 _FEW = 16
 _Made = TypeVar("_Made", str, bytes)
+if TYPE_CHECKING:
+    Run: TypeAlias = Callable[[Iterable[Record], Callable[[_Made], None]], None]
+    """Hands on what is made of records of one site, one after the other."""
 A_CORRELATION_ID = (CORRELATION_ID,)
 """The names of a context that is a correlation id alone."""
 
@@ -154,3 +161,53 @@ def agreement(names: frozenset[str]) -> tuple[list[Any], Callable[[Names], bool]
         return True
 
     return agreed, agrees
+
+
+# Nothing of a record is `of`. What is in the way of `each` goes the long way.
+_RUN = """
+def run(records, put, of=of, contexts=contexts, spans=spans{locals}):
+    held_context, held_bound, held_span, alike = of, of, of, False
+{begin}    for record in records:
+        _, at, bound, context, span, message{values} = record
+        if span is not held_span:
+            of_span, held_span = spans[span], span
+        if context is not held_context or bound is not held_bound:
+            if alike and bound is held_bound and type(context) is str:
+                shared = contexts[context] + of_bound
+            else:
+                if context is not of.context or bound is not of.bound:
+                    of.share(context, bound)
+                shared, of_bound = of.made, of.of_bound
+                apart = of.names is agreed[0] or agrees(of.names)
+                alike = apart and type(context) is str
+            held_context, held_bound = context, bound
+        if not apart:
+            put(full(record))
+            continue
+{each}"""
+
+
+def compiled_run(
+    of: SharedFields[_Made],
+    values: Sequence[str],
+    made: dict[str, Any],
+    *,
+    begin: str,
+    each: str,
+    known: Sequence[str] = (),
+) -> Run[_Made]:
+    """A function for the records of one site: `each` puts what becomes of one, `begin` is done before the first.
+
+    `each` has `at`, `message`, the `values` by these names, `shared` (of context and logger) and `of_span`. `made` has
+    what it asks for, the site's `agreed` and `agrees`, and `full`, the long way; of these, `known` are made local.
+    """
+    source = _RUN.format(
+        locals="".join([f", {name}={name}" for name in known]),
+        values="".join([f", {value}" for value in values]),
+        begin=indent(begin, " " * 4),
+        each=indent(each, " " * 8),
+    )
+    made |= {"of": of, "contexts": of.contexts, "spans": of.spans}
+    exec(source, made)  # noqa: S102 - keys and names are in it as escaped text alone
+    run: Run[_Made] = made["run"]
+    return run

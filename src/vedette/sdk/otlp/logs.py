@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vedette.sdk.logs.records import Captured, Record, Site
-    from vedette.sdk.otlp.record_shapes import EncodeRun
+    from vedette.sdk.logs.shapes import Run
     from vedette.sdk.redaction import Redactor
 
 __all__ = ["LogEncoder"]
@@ -44,7 +44,7 @@ class LogEncoder(SharedFields[bytes]):
         self.attributes = AttributeEncoder(b"\x32", redactor, longest)
         self.heads: dict[int, dict[str, bytes]] = {}  # severity and body by level and message
         self._severities: dict[Any, bytes] = {}
-        self.encoders: dict[Site, EncodeRun] = _Encoders(self)
+        self.encoders: dict[Site, Run[bytes]] = _Encoders(self)
 
     def encode(self, record: Record) -> bytes:
         """One LogRecord with its tag and length."""
@@ -138,7 +138,7 @@ class _Encoders(dict[Any, Any]):
         super().__init__()
         self._log = log
 
-    def __missing__(self, site: Site) -> EncodeRun:
+    def __missing__(self, site: Site) -> Run[bytes]:
         def full(record: Record) -> bytes:
             return in_full(site.captured(record))
 
