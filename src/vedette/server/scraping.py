@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,30 @@ _SCRAPE_PATIENCE = 3
 """How much older segments of scrapes may be: targets answer all the time, and every insert has a cost of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sink:
+    """Where scraped samples go: to the log, as far as the tenant may have their series."""
+
+    wal: WalWriter
+    limits: SeriesLimits
+    refusals: SeriesRefusals
+
+    async def write(self, tenant: str, batch: Batch) -> None:
+        # In this order: samples go by the ids of series that the log has told of.
+        if batch.told_rows:
+            told = await self.limits.admit(tenant, b"".join(batch.told))
+            self.refusals.add(tenant, self.limits, told)
+            await self._append("remote_write", tenant, batch.told_rows - told.rows, told.message)
+        if batch.sample_rows:
+            known = await self.limits.known_samples(tenant, batch.samples)
+            self.refusals.add(tenant, self.limits, known)
+            await self._append("samples", tenant, batch.sample_rows - known.samples, known.message)
+
+    async def _append(self, wire_format: str, tenant: str, rows: int, message: bytes) -> None:
+        if rows > 0:
+            await self.wal.append(by_name(wire_format).code, tenant, rows, stamped(tenant, message))
+
+
 async def scrape(
     cleanup: AsyncExitStack,
     settings: Settings,
@@ -49,7 +74,6 @@ async def scrape(
         engine: Knows how many series a tenant has.
         record: Writes lines of the ledger, under a token.
     """
-    limits = SeriesLimits(engine, settings.tenant_max_series)
     wal = WalWriter(
         folder,
         segment_bytes=settings.wal_segment_bytes,
@@ -59,23 +83,9 @@ async def scrape(
     )
     wal.start()
     cleanup.push_async_callback(wal.close)
-    told, samples = by_name("remote_write").code, by_name("samples").code
-
     refusals = SeriesRefusals(record)
     await background(cleanup, refusals.run())
-
-    async def write(tenant: str, batch: Batch) -> None:
-        # In this order: samples go by the ids of series that the log has told of.
-        if batch.told_rows:
-            admitted = await limits.admit(tenant, b"".join(batch.told))
-            refusals.add(tenant, limits, admitted)
-            if batch.told_rows > admitted.rows:
-                await wal.append(told, tenant, batch.told_rows - admitted.rows, stamped(tenant, admitted.message))
-        if batch.sample_rows:
-            known = await limits.known_samples(tenant, batch.samples)
-            refusals.add(tenant, limits, known)
-            if batch.sample_rows > known.samples:
-                await wal.append(samples, tenant, batch.sample_rows - known.samples, stamped(tenant, known.message))
+    write = _Sink(wal, SeriesLimits(engine, settings.tenant_max_series), refusals).write
 
     tenant = settings.scrape_tenant
     if settings.host_metrics:
