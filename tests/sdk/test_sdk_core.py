@@ -16,7 +16,8 @@ from vedette.sdk import resource
 from vedette.sdk.logs.lines import ConsoleLines, JsonLines
 from vedette.sdk.logs.setup import lines_of
 from vedette.sdk.redaction import Redactor
-from vedette.sdk.settings import load
+from vedette.sdk.settings import Settings, load
+from vedette.server.settings import setting_names
 
 
 def test_the_resource_says_what_runs_where(programs, collector):
@@ -97,6 +98,36 @@ def test_opentelemetrys_variables_are_followed_where_ours_are_silent(programs, c
     ((path, headers, _),) = collector.requests
     assert (path, headers["x-key"], headers["Content-Encoding"]) == ("/v1/traces", "a b", "gzip")
     assert attributes_of(collector.resources("/v1/traces")[0].resource)["service.name"] == "theirs"
+
+
+def test_a_misspelt_variable_is_told_once_with_the_nearest_name(programs):
+    """The platform's own variables, Kubernetes' and anybody else's are none of the SDK's business."""
+    others = {f"VEDETTE_{name.upper()}": "x" for name in setting_names().keys() - Settings.__dataclass_fields__.keys()}
+    links = {"VEDETTE_PORT": "tcp://10.0.0.7:4318", "VEDETTE_SERVICE_HOST": "10.0.0.7", "VEDETTE_SERVICE_PORT": "4318"}
+    told = programs.run(
+        """
+        import os, sys, vedette
+        vedette.configure("misspelt", log_format="none")
+        vedette.configure("misspelt", log_format="none")
+        sys.stderr.flush()
+        child = os.fork()
+        if not child:
+            vedette.configure("misspelt", log_format="none")
+            os._exit(0)
+        os.waitpid(child, 0)
+        """,
+        VEDETTE_ENDPONT="http://collector:4318",
+        VEDETTE_SERVICE_NAME="shop",
+        VEDETTE_OTLP_ENDPOINT="http://collector:4318",
+        VEDETTE_URL="http://127.0.0.1:7070",
+        **others,
+        **links,
+    ).stderr
+    assert told.splitlines() == [
+        "vedette: VEDETTE_ENDPONT is no setting; did you mean VEDETTE_ENDPOINT?",
+        "vedette: VEDETTE_OTLP_ENDPOINT is no setting; did you mean VEDETTE_ENDPOINT?",
+        "vedette: VEDETTE_SERVICE_NAME is no setting; did you mean VEDETTE_SERVICE?",
+    ]
 
 
 def test_signals_go_where_their_own_variables_say_and_no_key_goes_along(programs, collector):

@@ -71,8 +71,10 @@ def test_a_data_directory_that_is_a_file(tmp_path):
 
 @pytest.fixture(scope="module")
 def serving(new_platform, tmp_path_factory):
-    """A service and the platform may run with one environment."""
+    """A service and the platform may run with one environment, in Kubernetes behind a Service named `vedette`."""
     environment = {"VEDETTE_ENDPOINT": "http://127.0.0.1:4318", "VEDETTE_SERVICE": "shop", "VEDETTE_API_KEY": "x"}
+    environment |= {"VEDETTE_SERVICE_HOST": "10.0.0.7", "VEDETTE_SERVICE_PORT_OTLP_HTTP": "4318"}
+    environment |= {"VEDETTE_PORT": "tcp://10.0.0.7:4318", "VEDETTE_PORT_4318_TCP_ADDR": "10.0.0.7"}
     platform = new_platform(tmp_path_factory.mktemp("serving") / "data", [], environment).start()
     yield platform
     platform.stop()

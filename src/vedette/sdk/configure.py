@@ -24,6 +24,7 @@ from vedette.sdk.propagation import propagator
 from vedette.sdk.redaction import Redactor
 from vedette.sdk.traces import spans as own_spans
 from vedette.sdk.traces.tracer import TracerProvider
+from vedette.sdk.variables import tell_misspelt
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -209,6 +210,7 @@ def configure(service: str | None = None, /, **options: Unpack[Options]) -> None
     """
     global _runtime, _disabled  # noqa: PLW0603 - one SDK per process
     settings = settings_of.load(service, options)
+    tell_misspelt()
     with _lock:
         if _runtime is not None:
             _runtime.stop(_runtime.settings.shutdown_timeout_seconds)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedette.errors import SettingsError
 from vedette.sdk.settings import Settings as SdkSettings
+from vedette.sdk.variables import SERVICE_LINK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -369,6 +370,8 @@ def load_settings(
         values |= _read_file(path)
     for variable, value in environ.items():
         if not variable.startswith("VEDETTE_") or variable in foreign or variable.startswith("VEDETTE_TEST_"):
+            continue
+        if SERVICE_LINK.fullmatch(variable):
             continue
         name = variable.removeprefix("VEDETTE_").lower()
         if name not in names:
