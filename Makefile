@@ -65,11 +65,11 @@ bench: setup ## measure; see bench/README.md
 system: ## bring the system parts that the tests use, where that is allowed
 	@./tests/system-parts.sh
 
-lock: ## write requirements/dev.lock anew from pyproject.toml
-	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
+# For every Python that the project runs on: some versions need packages that others bring themselves.
+lock: setup ## write requirements/dev.lock anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11.0 --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--extra dev --extra build --output-file requirements/dev.lock pyproject.toml
-	sed -i -e '/^# WARNING: pip install will/d' -e '/^# Consider using a hashable/d' -e '/^vedette @ /,/^    # via/d' requirements/dev.lock
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) web/node_modules src/vedette/server/api/static dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
