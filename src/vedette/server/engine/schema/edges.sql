@@ -14,6 +14,8 @@ FROM
 (
     ${EdgeHalves}
     WHERE arrived + INTERVAL 10 MINUTE > closed_until
+        AND (arrived > closed_until
+            OR ${EdgeKey} IN (SELECT ${EdgeKey} FROM vedette.edge_halves WHERE arrived > closed_until))
     ${EdgeHalvesMet}
 )
 WHERE met > closed_until
