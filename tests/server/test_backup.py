@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -143,3 +144,43 @@ def test_metrics_after_a_restore_are_those_of_the_backup_and_go_on(platform):
     assert _asked(platform, "restored_before") == [("kept", "1")]
     _sample(platform, "restored_since", 3)
     wait_for(lambda: _asked(platform, "restored_since"), [("kept", "3")], "the series that came again")
+
+
+def test_a_crash_leaves_nothing_of_others_removed_and_nothing_waiting_forever(platform):
+    backups = platform.data_dir / "backups"
+    _send(platform, "crashed", 4, "crash")
+    platform.eventually("SELECT count() FROM logs", 4, "crash")
+    assert _vedette("backup", "whole", "--url", platform.url).returncode == 0
+    platform.stop()
+    # What a worker leaves that is killed in the middle of a backup, beside folders that are somebody else's.
+    (backups / "half" / "engine").mkdir(parents=True)
+    (backups / "half" / "manifest.tmp").touch()
+    (backups / "photographs").mkdir()
+    (backups / "photographs" / "cat.jpg").write_bytes(b"cat")
+    (backups / "garbled").mkdir()
+    (backups / "garbled" / "manifest.json").write_text("{")
+    status = platform.data_dir / "run" / "backup-status.json"
+    status.write_text(json.dumps({"action": "backup", "name": "half", "state": "running", "error": ""}))
+    platform.start()
+
+    wait_for(
+        lambda: platform.request("/api/v1/backups/status").json()["state"], "failed", "the end of what was cut off"
+    )
+    assert not (backups / "half").exists()
+    assert (backups / "photographs" / "cat.jpg").read_bytes() == b"cat"
+    assert "whole" in {one["name"] for one in platform.request("/api/v1/backups").json()}
+    assert _vedette("backup", "half", "--url", platform.url).returncode == 0
+
+
+def test_a_restore_that_was_cut_off_is_done_again(platform):
+    _send(platform, "old", 2, "cut")
+    platform.eventually("SELECT count() FROM logs", 2, "cut")
+    assert _vedette("backup", "cut", "--url", platform.url).returncode == 0
+    platform.stop()
+    status = platform.data_dir / "run" / "backup-status.json"
+    status.write_text(json.dumps({"action": "restore", "name": "cut", "state": "running", "error": ""}))
+    platform.start()
+    wait_for(lambda: platform.request("/api/v1/backups/status").json()["state"], "done", "the restore")
+    assert _count(platform, "old", "cut") == 2
+    names = {one["name"] for one in platform.request("/api/v1/backups").json()}
+    assert any(name.startswith("replaced-by-cut-") for name in names)

@@ -4,7 +4,8 @@ The worker does the work, because it is what loads the log: between two segments
 backup taken there is consistent over all of them, rollups included. Ingest goes on into the log meanwhile.
 
 The server asks by leaving ``run/backup-request.json``; the worker answers in ``run/backup-status.json``. A backup is a
-folder ``<name>/`` with ``engine/`` (ClickHouse's BACKUP), ``control.db`` and ``manifest.json``, written last.
+folder ``<name>/`` with ``engine/`` (ClickHouse's BACKUP), ``control.db`` and ``manifest.json``, written last: until
+then there is an empty ``manifest.tmp``, which tells a backup that a crash left unfinished from folders of others.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _POLL_SECONDS = 0.5
+_UNFINISHED = "manifest.tmp"
+"""What becomes the manifest when a backup is whole."""
 _RESTORED = "restored"
 """The file whose time says when the tables were replaced last."""
 _DATABASES = "DATABASE vedette, DATABASE vedette_sql"
@@ -121,7 +124,7 @@ class BackupDesk:
 
     def list(self) -> list[Manifest]:
         """The finished backups, newest first."""
-        manifests = [_read(path) for path in self._settings.backup_path.glob("*/manifest.json")]
+        manifests = [_manifest(path) for path in self._settings.backup_path.glob("*/manifest.json")]
         return sorted(filter(None, manifests), key=lambda manifest: -manifest["created"])
 
 
@@ -137,24 +140,37 @@ class BackupClerk:
     async def run(self) -> None:
         """Do what is asked, one request after the other."""
         request = self._settings.run_dir / "backup-request.json"
+        await self._after_a_crash()
         while True:
             await asyncio.sleep(_POLL_SECONDS)
             status: Status | None = _read(request)
-            if status is None:
-                continue
-            request.unlink()
-            status["state"] = "running"
-            self._show(status)
-            try:
-                if status["action"] == "backup":
-                    await self._backup(status["name"])
-                else:
-                    await self._restore(status["name"])
-                status["state"] = "done"
-            except (VedetteError, OSError, sqlite3.Error) as error:
-                log.exception("The %s of %s failed", status["action"], status["name"])
-                status["state"], status["error"] = "failed", str(error)
-            self._show(status)
+            if status is not None:
+                self._show(status, "running")
+                request.unlink()
+                await self._do(status)
+
+    async def _after_a_crash(self) -> None:
+        """End what was under way when the last worker ended: a restore is done again, as tables may be missing."""
+        status: Status | None = _read(self._settings.run_dir / "backup-status.json")
+        if status is None or status["state"] != "running":
+            return
+        if status["action"] == "restore":
+            log.warning("The restore of %s was cut off, and is done again.", status["name"])
+            await self._do(status)
+        else:
+            self._show(status, "failed", "The worker ended before the backup was done.")
+
+    async def _do(self, status: Status) -> None:
+        try:
+            if status["action"] == "backup":
+                await self._backup(status["name"])
+            else:
+                await self._restore(status["name"])
+        except (VedetteError, OSError, sqlite3.Error) as error:
+            log.exception("The %s of %s failed", status["action"], status["name"])
+            self._show(status, "failed", str(error))
+        else:
+            self._show(status, "done")
 
     async def _backup(self, name: str) -> None:
         await self._load_what_is_acknowledged()
@@ -165,6 +181,7 @@ class BackupClerk:
         """Write a whole backup; nothing may be loaded meanwhile."""
         target = self._settings.backup_path / name
         target.mkdir(parents=True)
+        (target / _UNFINISHED).touch()
         await self._engine.execute(f"BACKUP {_DATABASES} TO File('{name}/engine')")
         control = self._settings.data_dir / "control.db"
         if control.exists() and not self._settings.control_url:
@@ -183,7 +200,7 @@ class BackupClerk:
 
     async def _restore(self, name: str) -> None:
         source = self._settings.backup_path / name
-        replaced = f"replaced-by-{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"[:100]
+        replaced = f"replaced-by-{name[:60]}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
         async with self._loader.paused():
             # What is replaced is kept as a backup of its own, also for the case that the other one is damaged.
             await self._store(replaced)
@@ -210,18 +227,27 @@ class BackupClerk:
         while before & {segment.identity for segment in self._folder.sealed()}:  # noqa: ASYNC110 - files, no event
             await asyncio.sleep(0.1)
 
-    def _show(self, status: Status) -> None:
-        _write(self._settings.run_dir / "backup-status.json", status)
+    def _show(self, status: Status, state: Literal["running", "done", "failed"], error: str = "") -> None:
+        shown = Status(action=status["action"], name=status["name"], state=state, error=error)
+        _write(self._settings.run_dir / "backup-status.json", shown)
 
 
 def remove_half_backups(path: Path) -> list[str]:
-    """Remove what a crash left unfinished: folders without a manifest. Returns their names."""
-    removed = []
-    for folder in path.iterdir() if path.exists() else ():
-        if folder.is_dir() and not (folder / "manifest.json").exists():
-            shutil.rmtree(folder)
-            removed.append(folder.name)
-    return removed
+    """Remove what a crash left unfinished, and nothing else that is there. Returns the names."""
+    unfinished = [mark.parent for mark in path.glob(f"*/{_UNFINISHED}")]
+    for folder in unfinished:
+        shutil.rmtree(folder)
+    return [folder.name for folder in unfinished]
+
+
+def _manifest(path: Path) -> Manifest | None:
+    """What a backup says of itself; nothing if others wrote it, or it is damaged."""
+    try:
+        found = _read(path)
+    except (OSError, ValueError):
+        return None
+    is_ours = isinstance(found, dict) and found.keys() >= Manifest.__required_keys__
+    return Manifest(**found) if is_ours else None
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -239,6 +265,6 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - each caller knows what it reads
 
 
 def _write(path: Path, document: object) -> None:
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_suffix(".tmp")  # of a manifest, _UNFINISHED
     temporary.write_text(json.dumps(document), encoding="utf-8")
     temporary.replace(path)

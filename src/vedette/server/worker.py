@@ -147,6 +147,8 @@ async def _repeat(seconds: float, duty: Callable[[], Awaitable[object]], what: s
             await duty()
         except VedetteError as error:
             log.warning("Could not %s: %s", what, error)
+        except Exception:
+            log.exception("Could not %s", what)  # a duty that ended here would never be done again
         await asyncio.sleep(seconds)
 
 
