@@ -18,7 +18,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from typing_extensions import TypedDict
 
@@ -247,7 +247,7 @@ def _manifest(path: Path) -> Manifest | None:
     except (OSError, ValueError):
         return None
     is_ours = isinstance(found, dict) and found.keys() >= Manifest.__required_keys__
-    return Manifest(**found) if is_ours else None
+    return cast("Manifest", found) if is_ours else None
 
 
 def _copy_database(source: Path, target: Path) -> None:
