@@ -57,6 +57,7 @@ def test_a_name_stands_once_for_each_page(tenant):
         ({"page": "../x"}, 400, "page"),
         ({"state": {"q": "x" * 20_000}}, 400, "at most 16,384 bytes"),
         ({"more": 1}, 400, "more"),
+        ({"state": {"q": ["\ud800"]}}, 400, "surrogate"),
     ],
 )
 def test_what_cannot_be_a_view_is_refused(tenant, change, status, told):

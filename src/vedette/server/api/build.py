@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
 
-from vedette.errors import TooLarge
 from vedette.server.api import health
+from vedette.server.api.bodies import Bodies
 from vedette.server.api.compat import jaeger
 from vedette.server.api.compat.prometheus import federation, labels, queries, remote_read, status
 from vedette.server.api.compat.prometheus import rules as prometheus_rules
@@ -35,7 +37,6 @@ from vedette.server.api.v1 import (
     traces,
     views,
 )
-from vedette.server.ingest.body import too_large
 from vedette.version import __version__
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def build_api(built: Services) -> Callable[[Any, Any, Any], Awaitable[None]]:
     app = _application()
     app.state.services = built
     app.router.default = Pages(app.router.not_found)
-    max_body = built.settings.max_body_bytes
-    return past_the_framework(_Guard(app, max_body), built, max_body)
+    bodies = Bodies(built.settings)
+    return past_the_framework(_Guard(app, bodies), built, bodies)
 
 
 def openapi_document() -> dict[str, Any]:
@@ -127,23 +128,14 @@ def _application() -> FastAPI:
 class _Guard:
     """Bounds every request body and puts the security headers on every answer."""
 
-    def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]], max_body_bytes: int) -> None:
+    def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]], bodies: Bodies) -> None:
         self._app = app
-        self._max_body = max_body_bytes
+        self._bodies = bodies
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        size = 0
-
-        async def bounded() -> MutableMapping[str, Any]:
-            nonlocal size
-            message: MutableMapping[str, Any] = await receive()
-            size += len(message.get("body", b""))
-            if size > self._max_body:
-                raise TooLarge(too_large(self._max_body))
-            return message
 
         async def secured(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -154,4 +146,6 @@ class _Guard:
                 ]
             await send(message)
 
-        await self._app(scope, bounded, secured)
+        # Who left in the middle of a body waits for no answer.
+        with self._bodies.bounded(receive) as bounded, contextlib.suppress(ClientDisconnect):
+            await self._app(scope, bounded, secured)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, cast
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from vedette.errors import EngineError, InvalidInput, RequestError, TooManyRequests, Unavailable, VedetteError
+from vedette.server.http.exchange import ClientGone
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -59,12 +61,15 @@ def _parameters(_request: Request, error: Exception) -> JSONResponse:
     return problem(400, "Bad request", f"Parameters that cannot be used: {told}.")
 
 
-def _http(_request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> JSONResponse:
     raised = cast("HTTPException", error)
+    if isinstance(raised.__cause__, VedetteError):  # FastAPI takes all that a body raises for its being malformed
+        return _ours(request, raised.__cause__)
     headers = dict(raised.headers or {})
     return problem(raised.status_code, HTTPStatus(raised.status_code).phrase, str(raised.detail), headers=headers)
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    if not isinstance(error, ClientGone | ClientDisconnect):
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return problem(500, "Internal error", "Vedette failed to answer this request; its log says more.")

@@ -116,6 +116,10 @@ def _checked(name: str, state: Mapping[str, Any]) -> str:
     if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
         raise InvalidInput(f"The name of a view has 1 to {MAX_NAME_CHARACTERS} printable characters.")
     text = json.dumps(state, separators=(",", ":"))
+    try:
+        json.dumps(state, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("The state of a view is text throughout, without halves of surrogate pairs.") from None
     if len(text) > MAX_STATE_BYTES:
         raise InvalidInput(f"The state of a view has at most {MAX_STATE_BYTES:,} bytes of JSON, not {len(text):,}.")
     return text

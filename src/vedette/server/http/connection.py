@@ -28,6 +28,8 @@ _MOST_HELD: Final = 128 << 10
 """A body waits in the connection's own buffers when this much of it waits to be taken."""
 _IDLE_SECONDS: Final = 300.0
 """How long a connection is kept for the next request, and for a client that does not read."""
+_LINGER_SECONDS: Final = 5.0
+"""How long a client that is answered already may go on sending what nobody reads."""
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _HTTP2: Final = b"PRI * HTTP/2.0"
 _TLS: Final = b"\x16\x03"
@@ -93,7 +95,10 @@ class Connection(asyncio.Protocol):
     def answered(self, exchange: Exchange) -> None:
         """The answer of the current request is sent."""
         if self._is_leaving or not exchange.keeps_alive:
-            self._close()
+            if exchange.is_whole and not self._is_deaf:
+                self._close()
+            else:
+                self._linger()
         elif exchange.is_whole:
             self._next()
         else:  # nobody wants the rest of the body
@@ -105,8 +110,12 @@ class Connection(asyncio.Protocol):
         if now > self._reads_until:
             self.abort()
         elif now > self._until and not self._transport.is_closing():
-            if self._is_in_head:
+            if self._is_deaf:
+                self._close()
+            elif self._is_in_head:
                 self._refuse(408, "The header fields stopped arriving (body_timeout).")
+            elif self._current is not None and self._current.is_held:
+                self._refuse(408, "The body stopped arriving (body_timeout).")
             else:
                 self._close()
 
@@ -233,6 +242,7 @@ class Connection(asyncio.Protocol):
             self._start(exchange)
         else:
             self._current, exchange.is_held = exchange, True
+            self._until = self._loop.time() + self._rules.head_seconds
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -240,6 +250,8 @@ class Connection(asyncio.Protocol):
         coming = self._coming
         if coming is not None and not coming.is_answered:
             coming.take(body)
+            if coming.is_held:
+                self._until = self._loop.time() + self._rules.head_seconds
             if coming.held > _MOST_HELD:
                 if coming.is_held:
                     self._start(coming)
@@ -273,6 +285,7 @@ class Connection(asyncio.Protocol):
     def _answer(self, exchange: Exchange) -> None:
         """Answer a whole request without a task, or begin one."""
         path, answer = exchange.scope["path"], None
+        self._until = _NEVER
         try:
             if not self.is_full:
                 answer = self._rules.at_once[path](exchange.scope, exchange.whole())
@@ -284,7 +297,9 @@ class Connection(asyncio.Protocol):
             exchange.answer(*answer)
 
     def _start(self, exchange: Exchange) -> None:
-        self._current, exchange.is_held = exchange, False
+        if exchange.is_held:
+            exchange.is_held, self._until = False, _NEVER
+        self._current = exchange
         tasks = self._rules.tasks
         exchange.task = task = self._loop.create_task(exchange.run(self._rules))
         tasks.add(task)
@@ -311,6 +326,20 @@ class Connection(asyncio.Protocol):
         self._reads_until = self._loop.time() + _IDLE_SECONDS
         self._transport.close()
 
+    def _linger(self) -> None:
+        """Close when the client has stopped sending, or in a moment.
+
+        A connection that is closed while something of it is unread is reset, and the client loses the answer with it.
+        """
+        if self._transport.is_closing():
+            return
+        self._is_deaf = True
+        self._until = self._loop.time() + _LINGER_SECONDS
+        self._transport.write_eof()
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
+
     def _refuse(self, status: int, text: str) -> None:
         """Answer the requests that have come, and take no more from this client."""
         self._is_deaf = True
@@ -319,7 +348,7 @@ class Connection(asyncio.Protocol):
             self._queue.remove(coming)
         last = self._queue[-1] if self._queue else self._current
         if last is not None and last is not coming and not last.is_answered:
-            last.keeps_alive = False
+            last.keeps_alive, self._until = False, _NEVER
             return
         if coming is not None:
             coming.hang_up(self._rules)
@@ -331,7 +360,7 @@ class Connection(asyncio.Protocol):
                 % len(body)
                 + body
             )
-        self._close()
+        self._linger()
 
 
 def _split(target: bytes) -> tuple[bytes, bytes]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Message = dict[str, Any]
 
-__all__ = ["STATUS_LINES", "Exchange"]
+__all__ = ["STATUS_LINES", "ClientGone", "Exchange"]
 
 log = logging.getLogger(__name__)
 

@@ -56,6 +56,26 @@ class Patience:
         self._waiting.pop(task, None)
         self._spent.discard(task)
 
+    async def wait(self, receive: Callable[[], Awaitable[Any]], size: int) -> Any:  # noqa: ANN401 - ASGI's message
+        """What `receive` gives, `size` bytes of a body having come before.
+
+        Raises:
+            InvalidInput: The client stalled.
+        """
+        task = self.begin()
+        try:
+            return await receive()
+        except asyncio.CancelledError:
+            if not self.is_spent(task):
+                raise
+            raise self.stalled(size) from None
+        finally:
+            self.end(task)
+
+    def stalled(self, size: int) -> InvalidInput:
+        """What is said to whom `is_spent` is true of."""
+        return InvalidInput(f"The body stopped arriving: nothing came for {self.seconds:.0f} s after {size} bytes.")
+
     def is_spent(self, task: asyncio.Task[Any]) -> bool:
         """Whether the task was cancelled because it had waited too long; the cancellation is taken back."""
         if task not in self._spent:
@@ -132,9 +152,7 @@ async def _whole(
     except asyncio.CancelledError:
         if not patience.is_spent(task):
             raise
-        raise InvalidInput(
-            f"The body stopped arriving: nothing came for {patience.seconds:.0f} s after {size} bytes."
-        ) from None
+        raise patience.stalled(size) from None
     finally:
         patience.end(task)
 

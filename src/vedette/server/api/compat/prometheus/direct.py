@@ -8,16 +8,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from vedette.errors import TooLarge, VedetteError
+from vedette.errors import VedetteError
 from vedette.server.api.compat.prometheus.answers import LEAST_PACKED, failure, pack
 from vedette.server.api.compat.prometheus.parameters import parse_parameters
 from vedette.server.api.compat.prometheus.queries import answer_query, answer_query_range, query_at_once
 from vedette.server.api.headers import SECURITY_HEADERS
-from vedette.server.ingest.body import too_large
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
+    from vedette.server.api.bodies import Bodies
     from vedette.server.api.context import Services
     from vedette.server.http.rules import AtOnce
 
@@ -34,7 +34,7 @@ _ACCEPTED: Final = b"accept-encoding"
 _HEADERS: Final[Headers] = ((b"content-type", b"application/json"), *SECURITY_HEADERS)
 
 
-def past_the_framework(app: App, services: Services, max_body_bytes: int) -> App:
+def past_the_framework(app: App, services: Services, bodies: Bodies) -> App:
     """An application that answers some paths itself and leaves the others to `app`."""
 
     async def route(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
@@ -45,7 +45,10 @@ def past_the_framework(app: App, services: Services, max_body_bytes: int) -> App
         status, headers = 200, _HEADERS
         try:
             tenant = _caller(services, scope)
-            form = await _form(receive, max_body_bytes) if scope["method"] == "POST" else b""
+            form = b""
+            if scope["method"] == "POST":
+                with bodies.bounded(receive) as bounded:
+                    form = await _form(bounded)
             body = await ask(services, tenant, parse_parameters(scope["query_string"], form))
         except Exception as error:
             if not isinstance(error, VedetteError):
@@ -100,15 +103,12 @@ def _packed(scope: MutableMapping[str, Any], headers: Headers, body: bytes) -> t
     return [one for one in headers if one[0] != b"content-length"], body
 
 
-async def _form(receive: Any, max_body_bytes: int) -> bytes:  # noqa: ANN401 - ASGI
+async def _form(receive: Any) -> bytes:  # noqa: ANN401 - ASGI
     """The body."""
     pieces: list[bytes] = []
-    size, is_last = 0, False
+    is_last = False
     while not is_last:
         message = await receive()
         pieces.append(message.get("body", b""))
         is_last = not message.get("more_body", False)
-        size += len(pieces[-1])
-        if size > max_body_bytes:
-            raise TooLarge(too_large(max_body_bytes))
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
