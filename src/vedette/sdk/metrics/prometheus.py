@@ -4,6 +4,9 @@ So a program that already uses that library loses nothing; names that we have ou
 
 That library takes a lock for every value that it reads or counts, and a fork leaves locked for ever in the child what
 other threads hold. So no fork happens while we collect, and what the program's own threads held is unlocked there.
+
+Its instruments keep their counts in a forked child, where ours begin at zero. What they had at the fork is taken off
+what the child tells of them: the parent tells it, and several children would tell it several times.
 """
 
 from __future__ import annotations
@@ -25,9 +28,10 @@ __all__ = ["after_fork", "after_fork_in_parent", "before_fork", "foreign_familie
 
 _FORK_SECONDS = 10.0  # a fork waits this long at most for a collector of the host's
 _PARTS = ("_value", "_sum", "_count", "_created")
-_Lock = type(threading.Lock())
+_LOCKS = (type(threading.Lock()), type(threading.RLock()))
 _collecting = threading.RLock()
 _waited = False
+_at_fork: dict[str, Family[Any]] = {}  # what the parent had counted, by the library's name of the metric
 
 
 class _Value:
@@ -45,6 +49,11 @@ class _Value:
 
     def exemplar(self) -> None:
         return None
+
+    def since(self, before: _Value) -> None:
+        """Leave out what was counted `before`, unless it was set back since."""
+        if self._value >= before._value:
+            self._value -= before._value
 
 
 class _Buckets:
@@ -73,6 +82,14 @@ class _Buckets:
     def count(self) -> int:
         return self.observations
 
+    def since(self, before: _Buckets) -> None:
+        """Leave out what was observed `before`, unless it was set back since."""
+        pairs = list(zip(self.cumulative, before.cumulative, strict=False))
+        if self.observations >= before.observations and all(now[1] >= then[1] for now, then in pairs):
+            self.cumulative = [(now[0], now[1] - then[1]) for now, then in pairs]
+            self.total -= before.total
+            self.observations -= before.observations
+
     def values(self) -> list[tuple[float, float]]:
         return self.pairs
 
@@ -93,7 +110,7 @@ def foreign_families(known: Container[str]) -> list[Family[Any]]:
         for metric in _collected(library.REGISTRY):
             try:
                 if metric.name not in known and f"{metric.name}_total" not in known:
-                    families.append(_family(metric))
+                    families.append(_since_fork(metric.name, _family(metric)))
             except Exception as error:  # noqa: BLE001 - a collector of the host's may give anything
                 fault("reading a metric of prometheus_client's registry", error)
     return families
@@ -110,6 +127,15 @@ def _collected(registry: Any) -> list[Any]:
         with suppress(Exception):
             found += collector.collect()
     return found
+
+
+def _since_fork(name: str, family: Family[Any]) -> Family[Any]:
+    before = _at_fork.get(name)
+    if before is not None:
+        for key, series in family.series.items():
+            if key in before.series:
+                series.since(before.series[key])
+    return family
 
 
 def _family(metric: Any) -> Family[Any]:
@@ -171,9 +197,25 @@ def after_fork() -> None:
             _unlock(metric)
             for value in (*(getattr(metric, name, None) for name in _PARTS), *getattr(metric, "_buckets", ())):
                 _unlock(value)
+    _at_fork.clear()
+    with suppress(Exception):
+        _note_counts(library)
+
+
+def _note_counts(library: Any) -> None:
+    """Remember what the library's own instruments have counted; other collectors may do anything, and are not asked."""
+    if library.values.ValueClass is not library.values.MutexValue:  # its mode for several processes begins at zero
+        return
+    for collector in list(library.REGISTRY._collector_to_names):
+        if isinstance(collector, (library.Counter, library.Histogram, library.Summary)):
+            for metric in collector.collect():
+                _at_fork[metric.name] = _family(metric)
 
 
 def _unlock(holder: Any) -> None:
-    lock = getattr(holder, "_lock", None)
-    if type(lock) is _Lock and lock.locked():
-        holder._lock = threading.Lock()
+    lock: Any = getattr(holder, "_lock", None)
+    if type(lock) in _LOCKS:
+        if lock.acquire(blocking=False):
+            lock.release()
+        else:
+            holder._lock = threading.Lock() if type(lock) is _LOCKS[0] else threading.RLock()
