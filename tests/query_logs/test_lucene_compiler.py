@@ -54,6 +54,10 @@ QUERIES = [
 ]
 
 
+def test_the_last_day_ends_when_time_does() -> None:
+    assert set(compile_query("time:2262-04-11").params.values()) == {9_223_286_400 * 10**9, 2**63 - 1}
+
+
 def test_queries_become_this_sql() -> None:
     parts = []
     for query in QUERIES:

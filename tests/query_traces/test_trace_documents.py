@@ -225,6 +225,14 @@ def test_a_trace_is_found_before_its_index_is_written(tenant: Tenant) -> None:
     assert other.ask(f"/api/v1/traces/{new.trace_id}").status == 404
 
 
+def test_a_span_that_ends_when_time_does_is_found_in_its_trace(tenant: Tenant) -> None:
+    span = Span("forever", START, 2**63 - 1 - START)
+    tenant.send(span)
+    path = f"/api/v1/traces/{span.trace_id}"
+    assert tenant.get(path)["duration_ns"] == 2**63 - 1 - START
+    assert tenant.get(f"{path}/matches", q="forever") == {"span_id": [span.span_id]}
+
+
 def test_a_trace_of_fifty_thousand_spans_is_whole(tenant: Tenant) -> None:
     trace_id, root = new_trace_id(), new_span_id()
     spans = [Span("root", START, 60 * NS, trace_id=trace_id, span_id=root, service="big")]

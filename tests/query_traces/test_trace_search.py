@@ -245,6 +245,12 @@ def test_a_forged_cursor_is_refused(tenant: Tenant, cursor: str) -> None:
     assert "'cursor'" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/traces?q=a:b&", "/api/v1/traces/breakdown?by=x&text=y&"])
+def test_conditions_are_bounded_wherever_they_stand(tenant: Tenant, path: str) -> None:
+    answer = tenant.ask(path + "&".join(["attr=a:b", "resource=c:d"] * 32))
+    assert (answer.status, answer.json()["detail"]) == (400, "A search has at most 64 conditions, not 65.")
+
+
 @pytest.mark.usefixtures("shop")
 def test_a_cursor_of_another_search_is_refused(shop_tenant: Tenant) -> None:
     cursor = shop_tenant.get("/api/v1/traces", limit=1)["next_cursor"]

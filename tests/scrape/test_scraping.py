@@ -122,7 +122,7 @@ def test_relabeling_limits_and_discovery_by_file(scraping, exporter):
     (scraping.folder / "groups.json").write_text(json.dumps(groups))
     kept = {
         "job_name": "kept",
-        "file_sd_configs": [{"files": ["groups.json"]}],
+        "file_sd_configs": [{"files": ["groups.json", "others-*.json"]}],
         "relabel_configs": [
             {"source_labels": ["team"], "regex": "blue", "action": "keep"},
             {"source_labels": ["__address__"], "regex": "(.*):(.*)", "target_label": "port", "replacement": "p${2}"},
@@ -138,6 +138,15 @@ def test_relabeling_limits_and_discovery_by_file(scraping, exporter):
     assert _vector(platform, "secret") == {}
     dropped = platform.request("/prometheus/api/v1/targets?state=dropped").json()["data"]["droppedTargets"]
     assert [target["discoveredLabels"]["__address__"] for target in dropped] == ["127.0.0.1:9"]
+    # A file that is half written, or wrong, keeps its targets, and the other files are followed.
+    for number, broken in enumerate((json.dumps(groups)[:-5], '[{"targets": ["a:1"], "labels": ["blue"]}]')):
+        (scraping.folder / "groups.json").write_text(broken)
+        found = [{"targets": [exporter.address], "labels": {"team": "blue", "turn": str(number)}}]
+        (scraping.folder / f"others-{number}.json").write_text(json.dumps(found))
+        _wait(platform, f"up{{job='kept',turn='{number}'}}", [1])
+        _wait(platform, "count(up{job='kept',turn=''})", [1])
+        assert "groups.json keeps its targets, as it cannot be read" in platform.log
+        (scraping.folder / f"others-{number}.json").unlink()
     (scraping.folder / "groups.json").write_text("[]")  # the target goes, and its series end
     _wait(platform, "count({job='kept'}) or vector(0)", [0])
     # Files that the configuration names are followed as it is itself.

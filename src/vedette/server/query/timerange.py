@@ -62,6 +62,11 @@ class TimeRange:
     start_ns: int
     end_ns: int
 
+    @classmethod
+    def around(cls, first_ns: int, last_ns: int, margin_ns: int = 0) -> TimeRange:
+        """From a margin before the first to a margin behind the last, as far as time goes."""
+        return cls(max(0, first_ns - margin_ns), min(last_ns + margin_ns + 1, _LAST_NS))
+
     @property
     def duration_ns(self) -> int:
         """How long the range is, in nanoseconds."""

@@ -92,6 +92,9 @@ class Loop:
             except VedetteError as error:
                 self._cache.forget()
                 log.warning("What %s gave is not kept: %s", self._target.url, error)
+            except Exception:
+                self._cache.forget()
+                log.exception("Scraping %s failed", self._target.url)  # a loop that ended here would scrape no more
 
     async def _scrape(self, time_ms: int) -> None:
         began = time.monotonic()
@@ -105,7 +108,7 @@ class Loop:
                 found = self._cache.take(body, time_ms, **kind)
             else:
                 found = await asyncio.to_thread(self._cache.take, body, time_ms, **kind)
-        except (aiohttp.ClientError, OSError, InvalidInput) as fault:
+        except (aiohttp.ClientError, OSError, ValueError, InvalidInput) as fault:
             error = str(fault) or type(fault).__name__
             if isinstance(fault, TimeoutError):
                 error = f"no answer within {self._target.timeout_seconds:g} s"

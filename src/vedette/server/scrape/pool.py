@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -11,9 +12,10 @@ import aiohttp
 from vedette.errors import InvalidInput
 from vedette.server.scrape.client import Client
 from vedette.server.scrape.discovery.dns import DnsFailure, Resolver, dns_groups
+from vedette.server.scrape.discovery.files import FileDiscovery
 from vedette.server.scrape.discovery.kubernetes import KubernetesDiscovery
 from vedette.server.scrape.loop import Loop
-from vedette.server.scrape.targets import Group, Target, groups_from_document, groups_from_file, resolve
+from vedette.server.scrape.targets import Group, Target, groups_from_document, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -55,7 +57,8 @@ class Pool:
         self._found["static"] = [(targets, dict(labels)) for targets, labels in discovery.groups]
         work = [self._follow()]
         if discovery.files:
-            work.append(self._repeat("files", self._files, _FILES_SECONDS))
+            files = FileDiscovery(discovery.files, job.name)
+            work.append(self._repeat("files", partial(asyncio.to_thread, files.read), _FILES_SECONDS))
         for i, http in enumerate(discovery.http):
             client = Client(http.client)
             self._clients.append(client)
@@ -88,7 +91,10 @@ class Pool:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self._update([group for found in self._found.values() for group in found])
+            try:
+                await self._update([group for found in self._found.values() for group in found])
+            except Exception:
+                log.exception("Job %s: its targets stay as they were", self.job.name)
 
     async def _update(self, groups: list[Group]) -> None:
         targets, self.dropped = resolve(self.job, groups)
@@ -111,6 +117,8 @@ class Pool:
             except (aiohttp.ClientError, OSError, ValueError, InvalidInput, DnsFailure) as error:
                 fault = str(error) or type(error).__name__
                 log.warning("Job %s: discovery failed: %s", self.job.name, fault)
+            except Exception:
+                log.exception("Job %s: discovery failed", self.job.name)  # what ended here would find nothing any more
             else:
                 self._take(key, found)
             await asyncio.sleep(seconds)
@@ -129,13 +137,9 @@ class Pool:
                 await KubernetesDiscovery(config, self.job.name, take).run()
             except (OSError, InvalidInput) as error:
                 log.warning("Job %s: discovery failed: %s", self.job.name, error)
+            except Exception:
+                log.exception("Job %s: discovery failed", self.job.name)
             await asyncio.sleep(_HTTP_SECONDS)
-
-    async def _files(self) -> list[Group]:
-        def read() -> list[Group]:
-            return [group for name in self.job.discovery.files for group in groups_from_file(name)]
-
-        return await asyncio.to_thread(read)
 
     def _asker(self, client: Client, http: Http) -> Callable[[], Coroutine[Any, Any, list[Group]]]:
         headers = {"Accept": "application/json", "X-Prometheus-Refresh-Interval-Seconds": f"{http.refresh_seconds:g}"}

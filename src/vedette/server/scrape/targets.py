@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
-
-import yaml
 
 from vedette.server.scrape.durations import parse_duration_seconds
 from vedette.server.scrape.relabel import relabel
@@ -20,7 +15,7 @@ if TYPE_CHECKING:
 
     from vedette.server.scrape.config import Job
 
-__all__ = ["Group", "Target", "groups_from_document", "groups_from_file", "resolve"]
+__all__ = ["Group", "Target", "groups_from_document", "resolve"]
 
 Group = tuple[tuple[str, ...], dict[str, str]]
 
@@ -85,20 +80,6 @@ def _target(job: Job, kept: dict[str, str], discovered: dict[str, str]) -> Targe
     )
 
 
-def groups_from_file(pattern: str) -> list[Group]:
-    """The groups of ``file_sd_configs``: JSON or YAML, several files by ``*``. A broken file is left out."""
-    found: list[Group] = []
-    for name in sorted(glob.glob(pattern)):  # noqa: PTH207 - an absolute pattern
-        path = Path(name)
-        try:
-            text = path.read_text(encoding="utf-8")
-            document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-            found += groups_from_document(document, {"__meta_filepath": name})
-        except (OSError, ValueError, yaml.YAMLError):
-            continue
-    return found
-
-
 def groups_from_document(document: Any, extra: dict[str, str]) -> list[Group]:  # noqa: ANN401 - of other people
     """Target groups as Prometheus' file and HTTP discovery have them.
 
@@ -111,6 +92,9 @@ def groups_from_document(document: Any, extra: dict[str, str]) -> list[Group]:  
     for item in document:
         if not isinstance(item, dict) or not isinstance(item.get("targets"), list):
             raise ValueError("a target group has a list of targets")  # noqa: TRY004
-        labels = {str(name): str(value) for name, value in (item.get("labels") or {}).items()}
+        said = item.get("labels") or {}
+        if not isinstance(said, dict):
+            raise ValueError("the labels of a target group are a mapping")  # noqa: TRY004
+        labels = {str(name): str(value) for name, value in said.items()}
         groups.append((tuple(map(str, item["targets"])), {**labels, **extra}))
     return groups

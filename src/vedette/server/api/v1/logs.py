@@ -122,7 +122,7 @@ async def trace_logs(
     if bounds is None:
         time_range = TimeRange(0, 2**63 - 1)
     else:
-        time_range = TimeRange(max(0, bounds.start_ns - _AROUND_TRACE_NS), bounds.end_ns + _AROUND_TRACE_NS)
+        time_range = TimeRange.around(bounds.start_ns, bounds.end_ns, _AROUND_TRACE_NS)
     condition = await checked_condition(services_of(request).reader, caller.tenant, q)
     of_trace = condition.narrowed("trace_id = toFixedString(unhex({of_trace:String}), 16)", {"of_trace": digits})
     return await _page(request, Selection(caller.tenant, of_trace, time_range), order, limit, cursor)

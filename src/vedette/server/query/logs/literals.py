@@ -115,4 +115,4 @@ def parse_instant(text: str, *, position: int | None) -> Instant:
         start = parse_time_ns(text, name="time")
     except InvalidInput as error:
         raise InvalidInput(str(error), position=position) from None
-    return Instant(start, start + (_DAY_NS if _DATE.fullmatch(text.strip()) else 1))
+    return Instant(start, min(start + (_DAY_NS if _DATE.fullmatch(text.strip()) else 1), _INT64[-1]))

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final
 
 from vedette.errors import InvalidInput
 from vedette.server.query.timerange import parse_duration_ns
+from vedette.server.query.traces.language import MAX_TERMS
 from vedette.server.query.traces.statements import statement
 
 if TYPE_CHECKING:
@@ -118,9 +119,11 @@ def build_conditions(terms: Iterable[Term], *, resource_keys: Collection[str] | 
     only if it is one of these.
 
     Raises:
-        InvalidInput: a key does not take the operator or the value; the position is in the message.
+        InvalidInput: a key does not take the operator or the value, with its position, or there are too many terms.
     """
     conditions = Conditions(tuple(terms))
+    if len(conditions.terms) > MAX_TERMS:
+        raise InvalidInput(f"A search has at most {MAX_TERMS} conditions, not {len(conditions.terms)}.")
     for term in conditions.terms:
         condition = _condition(conditions, term, resource_keys)
         conditions.parts.append(f"NOT ({condition})" if term.negated else f"({condition})")

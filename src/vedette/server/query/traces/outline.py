@@ -66,7 +66,7 @@ async def matching_spans(reader: Reader, tenant: str, trace_id: str, conditions:
         NotFound: the tenant has no such trace.
     """
     bounds = await bounds_of(reader, tenant, trace_id)
-    range_ = TimeRange(bounds.start_ns, bounds.end_ns + 1)
+    range_ = TimeRange.around(bounds.start_ns, bounds.end_ns)
     settled = await settle(reader, tenant, conditions)
     sql = statement("trace_matches", range=RANGE, conditions=f"({settled.sql})")
     params = {**settled.params, **range_params(range_), "trace_id": trace_id}
