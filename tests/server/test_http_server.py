@@ -156,6 +156,38 @@ def test_requests_in_any_pieces_one_behind_the_other_are_answered_in_their_order
     assert [fields.get("connection") for _, fields, _ in found] == [None] * (len(requests) - 1) + ["close"]
 
 
+# Few heads, so that they come again: of one length or of another, with a body or chunks, whole or with a part of the next.
+AGAIN = st.tuples(st.integers(0, 1), st.sampled_from([0, 1, 23, 30]), st.sampled_from([0, 0, 0, 9]), st.integers(1, 120))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(AGAIN, min_size=2, max_size=12), st.lists(st.sampled_from([0, 0, 0, 1, 90, 140]), max_size=12))
+def test_heads_that_come_again_mean_what_they_meant(asked, ahead):
+    async def ask() -> list[tuple[int, bytes]]:
+        found = []
+        async with site(echo, at_once={"/0": at_once}) as here, here.connect() as (reader, writer):
+            early = 0
+            for place, (number, size, chunks, letter) in enumerate(asked):
+                request = post(b"/%d" % number, bytes([letter]) * size, chunks=chunks)
+                further = b""
+                if place + 1 < len(asked) and place < len(ahead):
+                    after, next_size, next_chunks, next_letter = asked[place + 1]
+                    further = post(b"/%d" % after, bytes([next_letter]) * next_size, chunks=next_chunks)[: ahead[place]]
+                writer.write(request[early:] + further)
+                early = len(further)
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(line for line in head.lower().splitlines() if line.startswith(b"content-length"))
+                found.append((int(head.split()[1]), await reader.readexactly(int(length.split(b":")[1]))))
+        return found
+
+    for (number, size, chunks, letter), (status, body) in zip(asked, asyncio.run(ask()), strict=True):
+        said = json.loads(body)
+        assert (status, said["path"], said["body"]) == (200, f"/{number}", chr(letter) * size)
+        if "fields" in said:
+            framing = ["transfer-encoding", "chunked"] if chunks else ["content-length", str(size)]
+            assert said["fields"] == [["host", "x"], framing]
+
+
 async def test_what_may_be_answered_at_once_waits_for_the_body_and_for_a_client_that_reads():
     asked = []
 

@@ -54,6 +54,8 @@ class Connection(asyncio.Protocol):
         """Bytes that have come since the last of a body, or the last whole head."""
         self._coming: Exchange | None = None
         """The request whose body comes."""
+        self._ended: Exchange | None = None
+        """The request that became whole last, for as long as what it came with is looked at."""
         self._current: Exchange | None = None
         """The request that is being answered."""
         self._queue: deque[Exchange] = deque()
@@ -168,8 +170,12 @@ class Connection(asyncio.Protocol):
         """Parse what has come."""
         if self._is_deaf:
             return
+        begins = self._current is None and self._coming is None and not self._is_in_head
+        if begins and (known := self._rules.heads.find(data)) is not None:
+            self._take(*known)
+            return
         self._loose += len(data)
-        begins = self._current is None and not self._is_in_head
+        came = data
         while data:
             try:
                 self._parser.feed_data(data)
@@ -183,6 +189,9 @@ class Connection(asyncio.Protocol):
                 break
         if self._loose > _MOST_HEAD_BYTES:
             self._refuse(431, "The header fields are larger than 128 KiB.")
+        ended, self._ended = self._ended, None
+        if begins and ended is not None:
+            self._rules.heads.keep(came, ended)
 
     # -- the parser's
 
@@ -264,6 +273,7 @@ class Connection(asyncio.Protocol):
         coming, self._coming = self._coming, None
         if coming is not None:
             coming.end()
+            self._ended = coming
             if coming.is_answered:
                 self._next()
             elif coming.is_held:
@@ -281,6 +291,20 @@ class Connection(asyncio.Protocol):
         framing = [b"%b: %b\r\n" % one for one in fields if one[0] in _FRAMING]
         self._parser = httptools.HttpRequestParser(self)  # the other one may think that it was the last request
         self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
+
+    def _take(self, scope: dict[str, Any], body: bytes) -> None:
+        """Take a whole request whose head was parsed before."""
+        scope["client"], scope["server"] = self._client, self._server
+        exchange = Exchange(self, scope, keeps_alive=True, expects=False)
+        if body:
+            exchange.take(body)
+        exchange.end()
+        if scope["path"] in self._rules.at_once:
+            self._current = exchange
+            self._answer(exchange)
+        else:
+            self._until = _NEVER
+            self._start(exchange)
 
     def _answer(self, exchange: Exchange) -> None:
         """Answer a whole request without a task, or begin one."""

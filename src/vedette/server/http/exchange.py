@@ -58,13 +58,13 @@ class Exchange:
 
     __slots__ = (
         "_connection",
-        "_expects",
         "_form",
         "_head",
         "_is_read",
         "_left",
         "_pieces",
         "_waiter",
+        "expects",
         "held",
         "is_answered",
         "is_begun",
@@ -93,7 +93,8 @@ class Exchange:
         self.held = 0
         """About how much memory the body takes that nobody has taken yet."""
         self._connection = connection
-        self._expects = expects
+        self.expects = expects
+        """Whether the client waits to be told to send the body."""
         self._pieces: list[bytes] = []
         self._is_read = False
         self._waiter: asyncio.Future[None] | None = None
@@ -139,8 +140,8 @@ class Exchange:
 
     async def receive(self) -> Message:
         """The next part of the request, or that the client is gone or was answered."""
-        if self._expects:
-            self._expects = False
+        if self.expects:
+            self.expects = False
             if not self.is_begun:
                 self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while True:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
+from vedette.server.http.heads import Heads
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -37,6 +39,7 @@ class Rules:
     connections: set[Connection] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """Requests that are being answered."""
+    heads: Heads = field(default_factory=Heads)
     _second: int = 0
     _date: bytes = b""
 
