@@ -49,7 +49,7 @@ class Platform:
         self.seconds_to_ready = 0.0
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "vedette.cli.main", "serve", "--data-dir", str(self.data_dir)]
+        command = [sys.executable, "-m", "vedette.cli.entry", "serve", "--data-dir", str(self.data_dir)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--otlp-http", f"127.0.0.1:{self.otlp_http}"]
         command += ["--otlp-grpc", f"127.0.0.1:{self.otlp_grpc}", "--log-level", "warning", *self._flags]
         started = time.monotonic()

@@ -98,7 +98,7 @@ class Platform:
     def start(self, *, wait: bool = True) -> Platform:
         if self.prepared and not self.empty and not self.data_dir.exists():
             shutil.copytree(_prepare(self.prepared), self.data_dir, symlinks=True)
-        command = [sys.executable, "-m", "vedette.cli.main", "serve", "--data-dir", str(self.data_dir)]
+        command = [sys.executable, "-m", "vedette.cli.entry", "serve", "--data-dir", str(self.data_dir)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--otlp-http", f"127.0.0.1:{self.otlp_http}"]
         command += ["--otlp-grpc", f"127.0.0.1:{self.otlp_grpc}", *self.flags]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("VEDETTE_", "OTEL_"))}

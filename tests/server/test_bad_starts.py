@@ -12,7 +12,7 @@ import pytest
 
 
 def _serve(tmp_path: Path, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vedette.cli.main", "serve"]
+    command = [sys.executable, "-m", "vedette.cli.entry", "serve"]
     if "--data-dir" not in flags:
         command += ["--data-dir", str(tmp_path / "data")]
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("VEDETTE_", "OTEL_"))}
@@ -34,6 +34,9 @@ def _refused(run: subprocess.CompletedProcess[str]) -> str:
         (["--engine-max-memry", "1GiB"], {}, ["engine-max-memry", "engine-max-memory"]),
         ([], {"VEDETTE_LISTN": "127.0.0.1:1"}, ["VEDETTE_LISTN", "VEDETTE_LISTEN"]),
         (["--listen", "nonsense"], {}, ["listen", "nonsense"]),
+        (["--listen=nonsense"], {}, ["listen", "nonsense"]),
+        (["--wal-sync", "always", "--listen"], {}, ["--listen", "requires an argument"]),
+        (["--config", "not-there.toml"], {}, ["not-there.toml"]),
         (["--listen", "127.0.0.1:99999"], {}, ["listen", "99999"]),
         (["--wal-sync", "sometimes"], {}, ["wal_sync", "sometimes"]),
         (["--engine", "postgres://x"], {}, ["engine", "postgres://x", "clickhouse://"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 from vedette.errors import VedetteError
 
@@ -11,6 +12,11 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; without what the platform needs there is `vedette run`."""
+    if sys.argv[1:2] == ["serve"] and find_spec("typer"):
+        from vedette.cli.start import serve_plainly  # noqa: PLC0415 - nothing of it for the other commands
+
+        if (status := serve_plainly(sys.argv[2:])) is not None:
+            sys.exit(status)
     try:
         from vedette.cli.main import main as whole  # noqa: PLC0415 - it may not be there
     except ModuleNotFoundError as error:
@@ -32,3 +38,7 @@ def _run_alone(words: list[str], missing: ModuleNotFoundError) -> None:
         f"vedette: {missing}. Without the platform there is `vedette run -- python app.py`; "
         "the other commands come with: pip install 'vedette[server]'"
     )
+
+
+if __name__ == "__main__":
+    main()

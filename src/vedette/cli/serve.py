@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import sys
 from pathlib import Path
@@ -10,10 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vedette.errors import StartError
-from vedette.server.process import EXIT_START_FAILED
-from vedette.server.settings import load_settings, setting_names
-from vedette.server.supervisor import supervise
+from vedette.cli.start import run_platform
+from vedette.server.settings import setting_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +50,4 @@ def serve(
     flags: dict[str, str],
 ) -> None:
     """Run the platform: take telemetry in, keep it, and answer questions about it."""
-    settings = load_settings(flags, file=config)
-    try:
-        status = asyncio.run(supervise(settings))
-    except StartError as error:
-        typer.echo(f"vedette: {error}", err=True)
-        status = EXIT_START_FAILED
-    sys.exit(status)
+    sys.exit(run_platform(flags, config))

@@ -67,7 +67,7 @@ class Backend:
         arguments = ["serve", "--data-dir", str(self._data_dir.resolve())]
         for option in ("listen", "otlp_http", "otlp_grpc"):
             arguments += [f"--{option.replace('_', '-')}", getattr(self._addresses, option)]
-        self._child = Child("platform", "vedette.cli.main", arguments, self._data_dir / "platform.log", {})
+        self._child = Child("platform", "vedette.cli.entry", arguments, self._data_dir / "platform.log", {})
 
     def wait_until_ready(self, cancelled: Callable[[], bool]) -> None:
         """Return when the platform is ready, or `cancelled` says so.
