@@ -157,7 +157,9 @@ def test_requests_in_any_pieces_one_behind_the_other_are_answered_in_their_order
 
 
 # Few heads, so that they come again: of one length or of another, with a body or chunks, whole or with a part of the next.
-AGAIN = st.tuples(st.integers(0, 1), st.sampled_from([0, 1, 23, 30]), st.sampled_from([0, 0, 0, 9]), st.integers(1, 120))
+AGAIN = st.tuples(
+    st.integers(0, 1), st.sampled_from([0, 1, 23, 30]), st.sampled_from([0, 0, 0, 9]), st.integers(1, 120)
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
