@@ -17,11 +17,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from vedette.errors import SettingsError, StartError
 from vedette.server.control import database, schema
-from vedette.server.control.database import available, reading
+from vedette.server.control.database import available, reading, writing
 from vedette.server.control.models import Base
 from vedette.server.control.store import open_control
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sqlalchemy import Connection
     from throwaway_postgresql import Cluster
 
 
@@ -41,9 +42,29 @@ def refusal(url: str) -> str:
     return message
 
 
-def test_the_migrations_give_what_the_models_say(control_url: str) -> None:
+def tables(connection: Connection) -> dict[str, object]:
+    inspector = inspect(connection)
+    return {
+        name: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(name)],
+            inspector.get_pk_constraint(name),
+            sorted(inspector.get_foreign_keys(name), key=str),
+            sorted(inspector.get_unique_constraints(name), key=str),
+            sorted(inspector.get_indexes(name), key=str),
+        )
+        for name in inspector.get_table_names()
+    }
+
+
+def test_a_new_database_is_what_the_migrations_make(control_url: str) -> None:
     open_control(control_url).close()
     engine = database.connect(control_url)
+    with writing(engine) as connection:
+        new = tables(connection)
+        for name in new:
+            connection.execute(text(f"DROP TABLE {name}" + (" CASCADE" if engine.name == "postgresql" else "")))
+        schema._migrate(connection, "")
+        assert tables(connection) == new
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
         assert compare_metadata(context, Base.metadata) == []
@@ -117,11 +138,11 @@ def test_nodes_that_start_together_upgrade_postgresql_in_turn(cluster: Cluster, 
         opening.result().close()
 
 
-def test_an_up_to_date_database_is_opened_without_loading_alembic(control_url: str) -> None:
-    open_control(control_url).close()
+def test_a_new_database_and_an_up_to_date_one_are_opened_without_loading_alembic(control_url: str) -> None:
     code = f"{OPEN}\nprint('alembic' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code, control_url], capture_output=True, text=True, check=True)
-    assert done.stdout == "0\nFalse\n"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code, control_url], capture_output=True, text=True, check=True)
+        assert done.stdout == "0\nFalse\n"
 
 
 # SQLite

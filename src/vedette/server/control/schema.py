@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 from vedette.errors import StartError
 from vedette.server.control.database import DATABASE_ERRORS, reading, shown, start_error, writing
+from vedette.server.control.models import Base
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["REVISION", "VERSION_TABLE", "alembic_config", "upgrade"]
 
 REVISION: Final = "0004"
-"""The newest migration. Known without loading Alembic, which an up-to-date database never needs."""
+"""The newest migration. Known without loading Alembic, which a new database and an up-to-date one never need."""
 
 VERSION_TABLE: Final = "schema_version"
 
@@ -38,14 +39,17 @@ def upgrade(engine: Engine) -> None:
         with writing(engine) as connection:
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
-            _migrate(connection, shown(engine))
+            if inspect(connection).get_table_names():
+                _migrate(connection, shown(engine))
+            else:
+                _create(connection)
     except DATABASE_ERRORS as error:
         raise start_error(engine, error) from error
 
 
 def alembic_config() -> Config:
     """Return Alembic's configuration for the migrations inside this package."""
-    from alembic.config import Config  # noqa: PLC0415 - a quarter of a second that most starts need not spend
+    from alembic.config import Config  # noqa: PLC0415 - a quarter of a second that only an upgrade has to spend
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -57,6 +61,15 @@ def _current(connection: Connection) -> str | None:
         return None
     row = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).first()  # noqa: S608 - our own constant
     return None if row is None else str(row[0])
+
+
+def _create(connection: Connection) -> None:
+    """Make what the migrations would make of an empty database, without loading Alembic."""
+    Base.metadata.create_all(connection)
+    version = Column("version_num", String(32), nullable=False)
+    table = Table(VERSION_TABLE, MetaData(), version, PrimaryKeyConstraint(version, name=f"{VERSION_TABLE}_pkc"))
+    table.create(connection)
+    connection.execute(table.insert().values(version_num=REVISION))
 
 
 def _migrate(connection: Connection, name: str) -> None:
