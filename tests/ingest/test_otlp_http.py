@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 import socket
+import time
 import zlib
 
 import pytest
@@ -75,6 +76,39 @@ def test_json_is_kept_and_answered_in_json(shared_platform):
         "5b8efff798038103d269b633813fc60c 9007199254740993",
         "json",
     )
+
+
+def _gauge(name: str, *points: dict[str, str]) -> bytes:
+    now = str(time.time_ns())
+    found = [
+        {**point, "timeUnixNano": now, "attributes": [{"key": "at", "value": {"intValue": str(place)}}]}
+        for place, point in enumerate(points)
+    ]
+    metric = {"name": name, "gauge": {"dataPoints": found}}
+    return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).encode()
+
+
+@pytest.mark.parametrize(
+    "point",
+    [{"asDouble": text} for text in ("1.2.3", "1-2", "e", "-", ".")]
+    + [{"asInt": text} for text in ("9223372036854775808", "-9223372036854775809", "1.0", "")],
+    ids=str,
+)
+def test_what_is_no_number_is_told_to_its_sender(shared_platform, point):
+    answer = shared_platform.otlp("metrics", _gauge("bad", {"asInt": "1"}, point), Content_Type="application/json")
+    assert answer.status == 400
+    assert f"dataPoints[1].{next(iter(point))}" in answer.json()["message"]
+
+
+def test_numbers_may_be_text_in_every_spelling(shared_platform):
+    doubles = ["1.5", "+1", "1.", ".5", "01", "-1e-3", "1E5", "Infinity"]
+    whole = ["9223372036854775807", "-9223372036854775808", "00"]
+    body = _gauge("spelt", *({"asDouble": text} for text in doubles), *({"asInt": text} for text in whole))
+    assert shared_platform.otlp("metrics", body, Content_Type="application/json", X_Tenant_ID="spelt").status == 200
+    shared_platform.loaded()
+    answer = shared_platform.request("/prometheus/api/v1/query?query=spelt", headers={"X-Tenant-ID": "spelt"})
+    found = {int(one["metric"]["at"]): float(one["value"][1]) for one in answer.json()["data"]["result"]}
+    assert found == dict(enumerate(map(float, doubles + whole)))
 
 
 @pytest.mark.parametrize(

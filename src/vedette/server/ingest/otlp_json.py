@@ -16,11 +16,24 @@ from vedette.errors import InvalidInput
 
 __all__ = ["Logs", "Metrics", "Request", "Traces", "check"]
 
+
+def _up_to(largest: str) -> str:
+    """A pattern of the numbers of as many digits as `largest`, or fewer, that are not larger."""
+    smaller = [
+        f"{largest[:place]}[0-{int(digit) - 1}][0-9]{{{len(largest) - place - 1}}}"
+        for place, digit in enumerate(largest)
+        if digit != "0"
+    ]
+    return "|".join([f"[0-9]{{1,{len(largest) - 1}}}", *smaller, largest])
+
+
 _Hex = Annotated[str, Meta(pattern="^([0-9a-fA-F]{2})*$")]
 _Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(pattern="^-?[0-9]{1,19}$")]
+_INT64 = f"^(-?({_up_to(str(2**63 - 1))})|-{2**63})$"
+_Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(pattern=_INT64)]
 _Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 _UInt32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-_Float = float | Annotated[str, Meta(pattern="^(NaN|-?Infinity|-?[0-9.eE+-]+)$")]
+_Float = float | Annotated[str, Meta(pattern=r"^(NaN|-?Infinity|[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?)$")]
 _DELTA = 1
 _Base64 = Annotated[str, Meta(pattern="^[A-Za-z0-9+/_=-]*$")]
 
@@ -34,7 +47,7 @@ class AnyValue(_Camel):
 
     string_value: str | None = None
     bool_value: bool | None = None
-    int_value: _Int | None = None
+    int_value: _Int64 | None = None
     double_value: _Float | None = None
     array_value: ArrayValue | None = None
     kvlist_value: KeyValueList | None = None
@@ -146,7 +159,7 @@ class Exemplar(_Camel):
     filtered_attributes: list[KeyValue] | None = None
     time_unix_nano: _Int | None = None
     as_double: _Float | None = None
-    as_int: _Int | None = None
+    as_int: _Int64 | None = None
     span_id: _Hex | None = None
     trace_id: _Hex | None = None
 
@@ -162,7 +175,7 @@ class NumberPoint(_Point):
     """A number."""
 
     as_double: _Float | None = None
-    as_int: _Int | None = None
+    as_int: _Int64 | None = None
     exemplars: list[Exemplar] | None = None
 
 
