@@ -66,6 +66,8 @@ _GOOD_CONFIGS = (
     "global: {scrape_interval: 0s}",
     "scrape_configs: [{job_name: a, scrape_timeout: 0s, file_sd_configs: [{files: ['*.json'], refresh_interval: 0s}]}]",
     "remote_write: [{url: 'http://a'}, {url: 'http://a'}]",
+    """scrape_configs: [{job_name: a, honor_labels: yes, static_configs: [{targets: ['b/c']}],
+    relabel_configs: [{target_label: __address__, replacement: d}]}]""",
     "rule_files: [/nowhere/*.yml]",
     "scrape_configs: [{job_name: a, relabel_configs: [{action: Lowercase, source_labels: [b], target_label: c}]}]",
 )

@@ -168,6 +168,25 @@ def test_what_does_not_hold_fails_and_says_why(tmp_path, name):
     assert _promtool(path) in {1, None}
 
 
+def test_labels_are_the_texts_that_are_written(tmp_path):
+    label = '{version="1.10",page="yes",since="2024-01-01",id="007"}'
+    written = "version: 1.10, page: yes, since: 2024-01-01, id: 007"
+    (tmp_path / "rules.yml").write_text(
+        f"groups: [{{name: 1, limit: 5, rules: [{{record: r, expr: 0x10, labels: {{{written}}}}}, "
+        f"{{alert: A, expr: r > 1, for: 0s, labels: {{{written}}}, annotations: {{build: 1_0}}}}]}}]"
+    )
+    path = tmp_path / "test.yml"
+    path.write_text(
+        "rule_files: [rules.yml]\ntests: [{promql_expr_test: "
+        f"[{{expr: r, eval_time: 0, exp_samples: [{{labels: 'r{label}', value: 0x10}}]}}], alert_rule_test: "
+        "[{eval_time: 0, alertname: A, exp_alerts: "
+        f"[{{exp_labels: {{{written}}}, exp_annotations: {{build: '1_0'}}}}]}}]}}]"
+    )
+    found = CliRunner().invoke(app, ["test", "rules", str(path)])
+    assert (found.exit_code, found.output) == (0, f"{path}: SUCCESS\n")
+    assert _promtool(path) in {0, None}
+
+
 def test_an_alert_is_kept_firing(tmp_path):
     kept = {"exp_labels": {}}
     for at, alerts in (("1m", [kept]), ("3m", [kept]), ("5m", [kept]), ("6m", [])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -151,7 +152,7 @@ def test_relabeling_limits_and_discovery_by_file(scraping, exporter):
     _wait(platform, "count({job='kept'}) or vector(0)", [0])
     # Files that the configuration names are followed as it is itself.
     included = scraping.folder / "more" / "one.json"
-    included.parent.mkdir()
+    included.parent.mkdir(exist_ok=True)
     for name in ("added", "renamed"):
         job = {"job_name": name, "static_configs": [{"targets": [exporter.address]}]}
         included.write_text(json.dumps({"scrape_configs": [job]}))
@@ -159,6 +160,92 @@ def test_relabeling_limits_and_discovery_by_file(scraping, exporter):
     _wait(platform, "count(up{job='added'}) or vector(0)", [0])
     included.unlink()
     _wait(platform, "count(up{job='renamed'}) or vector(0)", [0])
+
+
+PROBES = """
+scrape_configs:
+- job_name: blackbox
+  metrics_path: /probe
+  params: {module: [http_2xx]}
+  static_configs:
+  - targets: ['https://example.com/a?b=c']
+    labels: {version: 1.10, on: yes, since: 2024-01-01T00:00:00Z, id: 007, bytes: 1_000, ratio: 1:30, none: }
+  file_sd_configs: [{files: [../probes.yml]}]
+  relabel_configs:
+  - {source_labels: [__address__], target_label: __param_target}
+  - {source_labels: [__param_target], target_label: instance}
+  - {target_label: __address__, replacement: ADDRESS}
+  - {target_label: probed, replacement: true}
+"""
+
+
+def test_probes_and_texts_as_they_are_written(scraping, exporter):
+    """What Debian's `promtool check service-discovery` shows of the same file."""
+    exporter.body = b"probe_success 1\n"
+    (scraping.folder / "probes.yml").write_text("[{targets: ['tcp://db:5432'], labels: {version: 2.0, on: no}}]")
+    included = scraping.folder / "more" / "probes.json"
+    included.parent.mkdir(exist_ok=True)
+    included.write_text(PROBES.replace("ADDRESS", exporter.address))
+    platform = scraping.of([])
+    _wait(platform, 'sum(up{job="blackbox"})', [2])
+    included.unlink()
+    asked = [parse_qs(urlsplit(one["path"]).query) for one in exporter.seen]
+    assert {(*one["module"], *one["target"]) for one in asked} == {
+        ("http_2xx", "https://example.com/a?b=c"),
+        ("http_2xx", "tcp://db:5432"),
+    }
+    labels = {dict(one)["instance"]: dict(one) for one in _vector(platform, 'last_over_time(up{job="blackbox"}[5m])')}
+    common = {"__name__": "up", "job": "blackbox", "probed": "true"}
+    url = "https://example.com/a?b=c"
+    since = "2024-01-01T00:00:00Z"
+    texts = {"version": "1.10", "on": "yes", "since": since, "id": "007", "bytes": "1_000", "ratio": "1:30"}
+    assert labels[url] == common | texts | {"instance": url}
+    assert labels["tcp://db:5432"] == common | {"instance": "tcp://db:5432", "version": "2.0", "on": "no"}
+
+
+def test_what_is_told_of_scrapes_over_a_limit(scraping, exporter):
+    exporter.body = b"a 1\nb 2\nsecret 3\n"
+    common = {
+        "static_configs": [{"targets": [exporter.address]}],
+        "extra_scrape_metrics": True,
+        "scrape_interval": "1500ms",
+    }
+    drop = {"source_labels": ["__name__"], "regex": "secret", "action": "drop"}
+    samples = {"job_name": "samples", "sample_limit": 1, "metric_relabel_configs": [drop], **common}
+    platform = scraping.of([samples, {"job_name": "bytes", "body_size_limit": "5B", **common}])
+    _wait(platform, "scrape_samples_scraped{job='samples'}", [3])
+    _wait(platform, "scrape_samples_post_metric_relabeling{job='samples'}", [2])
+    _wait(platform, "scrape_body_size_bytes{job='samples'}", [len(exporter.body)])
+    _wait(platform, "scrape_body_size_bytes{job='bytes'}", [-1])
+    assert list(_vector(platform, "sum(up{job=~'samples|bytes'})").values()) == [0]
+    path = "/prometheus/api/v1/targets?scrapePool=samples"
+    [target] = platform.request(path).json()["data"]["activeTargets"]
+    assert (target["scrapeInterval"], target["scrapeTimeout"]) == ("1s500ms", "1s")
+    assert target["discoveredLabels"]["__scrape_interval__"] == "1s500ms"
+
+
+def test_series_go_on_when_a_job_or_the_platform_begins_anew(scraping, exporter):
+    """A gap would begin the `for` of alerts again. What is really gone ends all the same."""
+    exporter.body = b"goes_on 1\ngoes_away 1\n"
+    job = {
+        "job_name": "same",
+        "scrape_interval": "3s",
+        "static_configs": [{"targets": [exporter.address, "127.0.0.1:1"]}],
+    }
+    platform = scraping.of([job])
+    _wait(platform, "count({job='same',__name__=~'goes_.*|up'})", [4])
+    began = time.time()
+    drop = {"source_labels": ["__name__"], "regex": "goes_away", "action": "drop"}
+    changed = job | {"metric_relabel_configs": [drop], "static_configs": [{"targets": [exporter.address]}]}
+    scraping.of([changed])
+    _wait(platform, "count({job='same',__name__=~'goes_.*|up'})", [2])
+    asked = urlencode({"query": "goes_on", "start": began, "end": time.time(), "step": 0.2})
+    [found] = platform.request(f"/prometheus/api/v1/query_range?{asked}").json()["data"]["result"]
+    times = [at for at, _ in found["values"]]
+    assert max(b - a for a, b in itertools.pairwise(times)) < 0.3  # every step has a value
+    platform.stop()
+    platform.start()
+    assert list(_vector(platform, "goes_on", time=time.time() - 0.2).values()) == [1]
 
 
 def test_openmetrics_of_prometheus_client(scraping, exporter):

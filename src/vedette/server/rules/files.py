@@ -14,7 +14,7 @@ from vedette.server.query.promql.gotext import parse_duration
 from vedette.server.query.promql.parser import parse
 from vedette.server.rules.template_functions import check_template
 from vedette.server.rules.templates import TemplateError
-from vedette.server.rules.yaml_text import read_yaml
+from vedette.server.rules.yaml_text import plain_value, read_yaml, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,7 @@ def _group(item: Any, where: str) -> RuleGroup:  # noqa: ANN401 - of other peopl
     if not name or not isinstance(name, str):
         raise SettingsError(f"{where} has no name.")
     where = f"group {name!r}"
-    limit = found.get("limit", 0)
+    limit = plain_value(found.get("limit", 0))
     if not isinstance(limit, int):
         raise SettingsError(f"{where}: limit is {limit!r}, which is no whole number.")
     shared = _labels(found.get("labels"), where)
@@ -184,4 +184,4 @@ def _labels(found: Any, where: str) -> dict[str, str]:  # noqa: ANN401
     for name in found:
         if not str(name) or name == "__name__":
             raise SettingsError(f"{where}: {name!r} is no name for a label.")
-    return {str(name): str(value) for name, value in found.items()}
+    return texts_of(found)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import glob
 import math
-import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from vedette.server.rules.evaluation import RuleFailed, recorded, with_labels
 from vedette.server.rules.expansion import shown
 from vedette.server.rules.files import load_rules
 from vedette.server.rules.notation import parse_histogram, parse_labels, parse_values
+from vedette.server.rules.yaml_text import plain_value, read_yaml, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +123,7 @@ def run_test_file(path: Path) -> tuple[list[str], list[str]]:
         SettingsError: the file, or a rule file that it names, cannot be read or is wrong.
     """
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader of our own
+        document = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
     except yaml.YAMLError as error:
@@ -135,7 +135,7 @@ def run_test_file(path: Path) -> tuple[list[str], list[str]]:
     errors: list[str] = []
     for place, item in enumerate(_list(top, "tests")):
         found = _mapping(item, f"tests[{place}]", _TEST)
-        labels = {str(k): str(v) for k, v in (found.get("external_labels") or {}).items()}
+        labels = texts_of(found.get("external_labels"))
         external = labels, str(found.get("external_url") or "")
         rules = [_RunningRule(r, group, AlertStates(r, external)) for group in groups for r in group.rules]
         own = _duration(found.get("interval"), f"tests[{place}]: interval") or interval
@@ -144,17 +144,6 @@ def run_test_file(path: Path) -> tuple[list[str], list[str]]:
         name = f"{found['name']}: " if found.get("name") else ""
         errors += [name + error for error in test.errors]
     return errors, warnings
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as Go reads it: numbers with exponents need no dot."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
 
 
 def _groups(patterns: Sequence[Any], folder: Path, order: Sequence[Any], warnings: list[str]) -> list[RuleGroup]:
@@ -262,8 +251,8 @@ def _compare_alerts(test: _Test, found: dict[str, Any]) -> None:
     expected = []
     for item in _list(found, "exp_alerts"):
         alert = _mapping(item, "exp_alerts", {"exp_labels", "exp_annotations"})
-        labels = {str(k): str(v) for k, v in (alert.get("exp_labels") or {}).items()}
-        notes = {str(k): str(v) for k, v in (alert.get("exp_annotations") or {}).items()}
+        labels = texts_of(alert.get("exp_labels"))
+        notes = texts_of(alert.get("exp_annotations"))
         expected.append(
             (with_labels((), {**labels, "alertname": name}), tuple(sorted((k, v) for k, v in notes.items() if v)))
         )
@@ -305,7 +294,7 @@ def _sample(item: Any) -> tuple[Labels, Point]:  # noqa: ANN401 - of other peopl
     if found.get("histogram"):
         return labels, parse_histogram(str(found["histogram"]))
     try:
-        return labels, float(found.get("value") or 0)
+        return labels, float(plain_value(found.get("value")) or 0)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"exp_samples: value {found.get('value')!r} is no number.") from error
 
@@ -345,7 +334,7 @@ def _list(found: dict[str, Any], name: str) -> list[Any]:
 
 
 def _duration(text: Any, where: str) -> int:  # noqa: ANN401
-    if text in {None, "", 0}:
+    if not text:
         return 0
     try:
         return parse_duration(str(text))

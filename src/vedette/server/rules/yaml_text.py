@@ -1,4 +1,4 @@
-"""YAML as Prometheus reads it: a key stands in a mapping once."""
+"""YAML as Prometheus reads it: a key stands in a mapping once, and a text is what is written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,28 @@ from typing import Any
 
 import yaml
 
-__all__ = ["read_yaml"]
+__all__ = ["Plain", "plain_value", "read_yaml", "texts_of"]
+
+
+class Plain(str):
+    """A number or a truth value as it is written: ``version: 1.10`` is a label's text as often as a number."""
+
+    __slots__ = ("value",)
+
+    value: bool | float
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+def plain_value(found: Any) -> Any:  # noqa: ANN401 - whatever stands there
+    """What is written, as the number or the truth value that it is."""
+    return found.value if isinstance(found, Plain) else found
+
+
+def texts_of(found: dict[Any, Any] | None) -> dict[str, str]:
+    """A mapping whose values are texts, such as labels."""
+    return {str(name): "" if value is None else str(value) for name, value in (found or {}).items()}
 
 
 class _Loader(yaml.SafeLoader):
@@ -23,8 +44,23 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _plain(loader: yaml.SafeLoader, node: Any) -> Plain:  # noqa: ANN401
+    found = Plain(node.value)
+    found.value = yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
+    return found
+
+
+def _text(loader: yaml.SafeLoader, node: Any) -> Any:  # noqa: ANN401
+    return loader.construct_yaml_str(node)
+
+
+for _kind in ("bool", "int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _plain)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
+
+
 def read_yaml(text: str) -> Any:  # noqa: ANN401 - what is in it
-    """The one document of a text.
+    """The one document of a text; its numbers and truth values are `Plain`.
 
     Raises:
         yaml.YAMLError: it is no YAML; the message says where.

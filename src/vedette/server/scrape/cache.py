@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["ScrapeCache", "Scraped"]
+__all__ = ["OverSampleLimit", "ScrapeCache", "Scraped"]
 
 _LAST_TIME_MS = 4_291_747_199_999
 _DROPPED = -1
@@ -56,6 +56,15 @@ class Scraped:
     scraped: int = 0
     kept: int = 0
     added: int = 0
+
+
+class OverSampleLimit(InvalidInput):
+    """More samples than `sample_limit`, of which nothing is kept; how many there were is told all the same."""
+
+    def __init__(self, scraped: int, kept: int, limit: int) -> None:
+        super().__init__(f"sample limit exceeded: {kept} samples, and sample_limit is {limit}")
+        self.scraped = scraped
+        self.kept = kept
 
 
 class ScrapeCache:
@@ -116,7 +125,7 @@ class ScrapeCache:
         found.kept = len(numbers)
         limit = job.sample_limit
         if limit and found.kept > limit:
-            raise InvalidInput(f"sample limit exceeded: {found.kept} samples, and sample_limit is {limit}")
+            raise OverSampleLimit(found.scraped, found.kept, limit)
         times, is_own = self._times(lines.times[kept], time_ms, openmetrics=openmetrics)
         chosen = _first_of_each(numbers, times)
         chosen = chosen[(times[chosen] >= 0) & (times[chosen] <= _LAST_TIME_MS)]
@@ -131,6 +140,16 @@ class ScrapeCache:
         self._shrink(lines)
         self.is_warm = True
         return found
+
+    def inherit(self, before: ScrapeCache) -> None:
+        """Go on where another one of the same target ends: the next scrape ends what it does not have."""
+        live = np.flatnonzero(before._live)
+        numbers = np.array([self._book.adopt(before._book, number) for number in live.tolist()], np.int64)
+        self._live, self._ends = np.zeros(len(self._book), bool), np.zeros(len(self._book), bool)
+        self._live[numbers] = True
+        self._ends[numbers] = before._ends[live]
+        both = zip(live.tolist(), numbers.tolist(), strict=True)
+        self._natives = {number for old, number in both if old in before._natives}
 
     def end(self, time_ms: int) -> Scraped:
         """The target did not answer, or is gone: everything it had ends."""

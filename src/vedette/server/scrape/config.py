@@ -31,7 +31,16 @@ _ESCAPINGS = ("allow-utf-8", "underscores", "dots", "values")
 _TOP = {"global", "scrape_configs", "scrape_config_files", "rule_files"}
 # Parts of the file that are about other things; a file that Prometheus runs with is taken as it is.
 _TOP |= {"remote_write", "remote_read", "alerting", "storage", "tracing", "otlp", "runtime"}
-_LIMITS = ("sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit", "target_limit")
+_LIMITS = (
+    "sample_limit",
+    "label_limit",
+    "label_name_length_limit",
+    "label_value_length_limit",
+    "target_limit",
+    "keep_dropped_targets",
+)
+_INTERVAL_SECONDS = 60.0
+_TIMEOUT_SECONDS = 10.0
 # What a job has and `global` gives the default of.
 _COMMON = {
     "scrape_interval",
@@ -41,7 +50,6 @@ _COMMON = {
     "always_scrape_classic_histograms",
     "extra_scrape_metrics",
     "body_size_limit",
-    "keep_dropped_targets",
     "metric_name_escaping_scheme",
     "metric_name_validation_scheme",
     *_LIMITS,
@@ -156,7 +164,7 @@ def parse_config(text: str, folder: Path) -> ScrapeConfig:
     top.only(_TOP)
     common = top.section("global")
     common.only(_GLOBAL, _REFUSED)
-    if common.seconds("scrape_timeout", 0.0) > common.seconds("scrape_interval", 60.0):
+    if common.seconds("scrape_timeout", 0.0) > common.seconds("scrape_interval", _INTERVAL_SECONDS):
         raise SettingsError(f"{common.where}: scrape_timeout is longer than scrape_interval.")
     check_other_parts(top)
     jobs = [_job(section, common) for section in [*top.sections("scrape_configs"), *_of_files(top)]]
@@ -193,12 +201,12 @@ def _job(section: Section, common: Section) -> Job:
     # What the job leaves open is as `global` says.
     inherited = {key: value for key, value in common.value.items() if key in _COMMON}
     full = Section({**inherited, **section.value}, section.where, section.folder)
-    own = full.seconds("scrape_interval", 60.0)
-    limit = full.seconds("scrape_timeout", min(10.0, own))
+    usual = common.seconds("scrape_interval", _INTERVAL_SECONDS)
+    own = section.seconds("scrape_interval", usual)
+    limit = section.seconds("scrape_timeout", 0.0)
     if limit > own:
-        if "scrape_timeout" in section.value:
-            raise SettingsError(f"job {name!r}: scrape_timeout is longer than scrape_interval.")
-        limit = own
+        raise SettingsError(f"job {name!r}: scrape_timeout is longer than scrape_interval.")
+    limit = limit or min(common.seconds("scrape_timeout", min(_TIMEOUT_SECONDS, usual)), own)
     full.one_of("metric_name_validation_scheme", ("utf8",), "utf8")
     params = section.section("params")
     native = full.flag("scrape_native_histograms", default=False)
@@ -223,10 +231,9 @@ def _job(section: Section, common: Section) -> Job:
         client=read_client(section),
         relabel=tuple(read_rule(item) for item in section.sections("relabel_configs")),
         metric_relabel=tuple(read_rule(item) for item in section.sections("metric_relabel_configs")),
-        keep_dropped_targets=full.count("keep_dropped_targets"),
-        body_size_limit=full.size("body_size_limit"),
+        body_size_limit=section.size("body_size_limit") or common.size("body_size_limit"),
         compression=section.flag("enable_compression", default=True),
-        **{name: full.count(name) for name in _LIMITS},
+        **{name: section.count(name) or common.count(name) for name in _LIMITS},
     )
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from vedette.errors import InvalidInput, VedetteError
-from vedette.server.scrape.cache import ScrapeCache, Scraped
+from vedette.server.scrape.cache import OverSampleLimit, ScrapeCache, Scraped
 from vedette.server.scrape.config import PROTOCOLS
+from vedette.server.scrape.durations import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,20 +40,36 @@ _REPORT = (
 )
 _EXTRA_REPORT = ("scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes")
 _THREAD_BYTES = 1 << 20
+_OVERSIZE = -1
+"""What ``scrape_body_size_bytes`` is told of a body over its limit."""
 
 
 class Loop:
-    """Scrapes one target until it is closed. While `refusal` says why not, scrapes fail with it."""
+    """Scrapes one target until it is closed. While `refusal` says why not, scrapes fail with it.
 
-    def __init__(self, job: Job, target: Target, client: Client, write: Write, tenant: str) -> None:
+    Args:
+        job: Says how.
+        target: What is scraped.
+        client: Asks it.
+        write: Keeps what a scrape gives.
+        tenant: Whose it is.
+        before: Who scraped it until the job became another: the first scrape ends what that one had and this has not.
+    """
+
+    def __init__(
+        self, job: Job, target: Target, client: Client, write: Write, tenant: str, *, before: Loop | None = None
+    ) -> None:
         self.refusal = ""
+        self.target = target
+        """What is scraped; it may be told anew how it was discovered."""
         self._job = job
-        self._target = target
         self._client = client
         self._write = write
         names = (*_REPORT, *_EXTRA_REPORT) if job.extra_metrics else _REPORT
         phase = target.offset_seconds() / target.interval_seconds * 3600
-        self._cache = ScrapeCache(job, dict(target.labels), tenant, names, phase)
+        self.cache = ScrapeCache(job, dict(target.labels), tenant, names, phase)
+        if before is not None:
+            self.cache.inherit(before.cache)
         self._state: dict[str, Any] = {"health": "unknown", "lastError": "", "lastScrape": "0001-01-01T00:00:00Z"}
         self._state["lastScrapeDuration"] = 0.0
         self._size = 0
@@ -60,29 +77,33 @@ class Loop:
 
     async def close(self) -> None:
         """End, and with it the target's series."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await self.rest()
         now = time.time_ns() // 1_000_000
-        gone = self._cache.end(now)
-        self._cache.report(gone, None, now)
+        gone = self.cache.end(now)
+        self.cache.report(gone, None, now)
         with contextlib.suppress(VedetteError):
             await self._write(gone.batch)
+
+    async def rest(self) -> None:
+        """Scrape no more; the series go on, here after a restart or by another loop."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     def document(self, pool: str) -> dict[str, Any]:
         """The target as ``/api/v1/targets`` shows it."""
         return {
-            "discoveredLabels": dict(self._target.discovered),
-            "labels": dict(self._target.labels),
+            "discoveredLabels": dict(self.target.discovered),
+            "labels": dict(self.target.labels),
             "scrapePool": pool,
-            "scrapeUrl": self._target.url,
-            "globalUrl": self._target.url,
-            "scrapeInterval": f"{self._target.interval_seconds:g}s",
-            "scrapeTimeout": f"{self._target.timeout_seconds:g}s",
+            "scrapeUrl": self.target.url,
+            "globalUrl": self.target.url,
+            "scrapeInterval": duration_text(self.target.interval_seconds),
+            "scrapeTimeout": duration_text(self.target.timeout_seconds),
             **self._state,
         }
 
     async def _run(self) -> None:
-        interval, offset = self._target.interval_seconds, self._target.offset_seconds()
+        interval, offset = self.target.interval_seconds, self.target.offset_seconds()
         while True:
             now = time.time()
             due = (now - offset) // interval * interval + offset + interval
@@ -90,29 +111,31 @@ class Loop:
             try:
                 await self._scrape(round(due * 1000))
             except VedetteError as error:
-                self._cache.forget()
-                log.warning("What %s gave is not kept: %s", self._target.url, error)
+                self.cache.forget()
+                log.warning("What %s gave is not kept: %s", self.target.url, error)
             except Exception:
-                self._cache.forget()
-                log.exception("Scraping %s failed", self._target.url)  # a loop that ended here would scrape no more
+                self.cache.forget()
+                log.exception("Scraping %s failed", self.target.url)  # a loop that ended here would scrape no more
 
     async def _scrape(self, time_ms: int) -> None:
         began = time.monotonic()
-        error = ""
+        error, self._size = "", 0
         try:
             if self.refusal:
                 raise InvalidInput(self.refusal)  # noqa: TRY301 - it fails as any scrape does
-            async with asyncio.timeout(self._target.timeout_seconds):
+            async with asyncio.timeout(self.target.timeout_seconds):
                 body, kind = await self._fetch()
-            if len(body) < _THREAD_BYTES and self._cache.is_warm:
-                found = self._cache.take(body, time_ms, **kind)
+            if len(body) < _THREAD_BYTES and self.cache.is_warm:
+                found = self.cache.take(body, time_ms, **kind)
             else:
-                found = await asyncio.to_thread(self._cache.take, body, time_ms, **kind)
+                found = await asyncio.to_thread(self.cache.take, body, time_ms, **kind)
         except (aiohttp.ClientError, OSError, ValueError, InvalidInput) as fault:
             error = str(fault) or type(fault).__name__
             if isinstance(fault, TimeoutError):
-                error = f"no answer within {self._target.timeout_seconds:g} s"
-            found = self._cache.end(time_ms)
+                error = f"no answer within {self.target.timeout_seconds:g} s"
+            found = self.cache.end(time_ms)
+            if isinstance(fault, OverSampleLimit):
+                found.scraped, found.kept = fault.scraped, fault.kept
         took = time.monotonic() - began
         self._state = {
             "health": "down" if error else "up",
@@ -120,13 +143,13 @@ class Loop:
             "lastScrape": dt.datetime.fromtimestamp(time_ms / 1000, dt.UTC).isoformat().replace("+00:00", "Z"),
             "lastScrapeDuration": took,
         }
-        self._cache.report(found, self._values(found, took, failed=bool(error)), time_ms)
+        self.cache.report(found, self._values(found, took, failed=bool(error)), time_ms)
         await self._write(found.batch)
 
     def _values(self, found: Scraped, took: float, *, failed: bool) -> list[float]:
         values = [0.0 if failed else 1.0, took, float(found.scraped), float(found.kept), float(found.added)]
         if self._job.extra_metrics:
-            values += [self._target.timeout_seconds, float(self._job.sample_limit), float(self._size)]
+            values += [self.target.timeout_seconds, float(self._job.sample_limit), float(self._size)]
         return values
 
     async def _fetch(self) -> tuple[bytes, dict[str, bool]]:
@@ -135,15 +158,16 @@ class Loop:
         headers = {
             "Accept": _accept(job),
             "Accept-Encoding": "gzip" if job.compression else "identity",
-            "X-Prometheus-Scrape-Timeout-Seconds": f"{self._target.timeout_seconds:g}",
+            "X-Prometheus-Scrape-Timeout-Seconds": f"{self.target.timeout_seconds:g}",
         }
-        async with self._client.get(self._target.url, headers) as answer:
+        async with self._client.get(self.target.url, headers) as answer:
             if answer.status != _OK:
                 raise InvalidInput(f"server returned HTTP status {answer.status} {answer.reason}")
             body = bytearray()
             async for piece in answer.content.iter_any():
                 body += piece
                 if job.body_size_limit and len(body) > job.body_size_limit:
+                    self._size = _OVERSIZE
                     raise InvalidInput(f"body_size_limit exceeded: more than {job.body_size_limit} bytes")
             media = answer.headers.get("Content-Type", "")
         self._size = len(body)

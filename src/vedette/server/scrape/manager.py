@@ -63,7 +63,8 @@ class ScrapeManager:
                 await asyncio.to_thread(self._show)
                 await asyncio.sleep(_RELOAD_SECONDS)
         finally:
-            await asyncio.gather(*(pool.close() for pool in self._pools.values()))
+            # Series go on after a restart, as those of Prometheus do.
+            await asyncio.gather(*(pool.rest() for pool in self._pools.values()))
 
     def _stamp(self) -> list[_Stamp]:
         """What changes when a file of the configuration does; nothing while it is not there."""
@@ -80,11 +81,16 @@ class ScrapeManager:
             log.error("The configuration of scraping is not used: %s", error)  # noqa: TRY400 - a sentence is enough
             return
         self._text = config.text
+        names, before = {job.name for job in config.jobs}, {}
         for job in set(self._pools).difference(config.jobs):
-            await self._pools.pop(job).close()
+            pool = self._pools.pop(job)
+            if job.name in names:
+                before[job.name] = await pool.rest()
+            else:
+                await pool.close()
         for job in config.jobs:
             if job not in self._pools:
-                self._pools[job] = Pool(job, self._write, self._tenant, self._dns_server)
+                self._pools[job] = Pool(job, self._write, self._tenant, self._dns_server, before.get(job.name))
         log.info("Scraping %d jobs of %s.", len(config.jobs), self._path)
 
     def _show(self) -> None:

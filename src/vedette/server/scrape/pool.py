@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 _FILES_SECONDS = 5.0
 _HTTP_SECONDS = 30.0
+_ENDING_INTERVALS = 2
+"""How long Prometheus waits before it ends the series of a target that is gone."""
 
 
 class Pool:
@@ -41,9 +43,12 @@ class Pool:
         write: Keeps what a scrape gives.
         tenant: Whose it is.
         dns_server: See `Resolver`.
+        before: The loops of the job as it was: their targets go on here, and the others end in a while.
     """
 
-    def __init__(self, job: Job, write: Write, tenant: str, dns_server: str) -> None:
+    def __init__(
+        self, job: Job, write: Write, tenant: str, dns_server: str, before: dict[Target, Loop] | None = None
+    ) -> None:
         self.job = job
         self.loops: dict[Target, Loop] = {}
         self.dropped: list[dict[str, str]] = []
@@ -53,9 +58,12 @@ class Pool:
         self._clients = [self._client]
         self._found: dict[object, list[Group]] = {}
         self._changed = asyncio.Event()
+        self._before = {_identity(target): loop for target, loop in (before or {}).items()}
         discovery, resolver = job.discovery, Resolver(dns_server)
         self._found["static"] = [(targets, dict(labels)) for targets, labels in discovery.groups]
         work = [self._follow()]
+        if self._before:
+            work.append(self._end_others())
         if discovery.files:
             files = FileDiscovery(discovery.files, job.name)
             work.append(self._repeat("files", partial(asyncio.to_thread, files.read), _FILES_SECONDS))
@@ -80,11 +88,23 @@ class Pool:
 
     async def close(self) -> None:
         """End all loops; their series end, too."""
+        loops = (await self.rest()).values()
+        await asyncio.gather(*(loop.close() for loop in loops), return_exceptions=True)
+
+    async def rest(self) -> dict[Target, Loop]:
+        """End all loops, and tell which they were: their series go on after a restart, or in another pool."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(loop.close() for loop in self.loops.values()), return_exceptions=True)
+        await asyncio.gather(*(loop.rest() for loop in self.loops.values()))
         await asyncio.gather(*(client.close() for client in self._clients))
+        return {loop.target: loop for loop in [*self._before.values(), *self.loops.values()]}
+
+    async def _end_others(self) -> None:
+        """Targets that were scraped, and that discovery has had time to find again."""
+        await asyncio.sleep(_ENDING_INTERVALS * self.job.interval_seconds)
+        while self._before:
+            await self._before.popitem()[1].close()
 
     async def _follow(self) -> None:
         """Keep the loops as discovery has the targets."""
@@ -106,7 +126,9 @@ class Pool:
             await self.loops.pop(target).close()
         for target in targets:
             if target not in self.loops:
-                self.loops[target] = Loop(self.job, target, self._client, self._write, self._tenant)
+                before = self._before.pop(_identity(target), None)
+                self.loops[target] = Loop(self.job, target, self._client, self._write, self._tenant, before=before)
+            self.loops[target].target = target
             self.loops[target].refusal = refusal
 
     async def _repeat(self, key: object, find: Callable[[], Awaitable[list[Group]]], seconds: float) -> None:
@@ -150,3 +172,8 @@ class Pool:
                 return groups_from_document(await answer.json(), {"__meta_url": http.url})
 
         return ask
+
+
+def _identity(target: Target) -> tuple[object, ...]:
+    """What makes a target the same in a job that has become another."""
+    return target.url, target.labels

@@ -68,7 +68,7 @@ class RegisteredScraper:
                 await asyncio.to_thread(show, self._state, "", pools)
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
-            await asyncio.gather(*(pool.close() for pool in self._pools.values()))
+            await asyncio.gather(*(pool.rest() for pool in self._pools.values()))
 
     async def _follow(self, found: dict[str, list[RegisteredService]]) -> None:
         for tenant in set(self._pools).difference(found):

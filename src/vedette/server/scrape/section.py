@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vedette.errors import SettingsError
+from vedette.server.rules.yaml_text import plain_value
 from vedette.server.scrape.durations import parse_duration_seconds, parse_size
 
 if TYPE_CHECKING:
@@ -76,14 +77,14 @@ class Section:
 
     def flag(self, name: str, *, default: bool) -> bool:
         """True or false."""
-        found = self.value.get(name, default)
+        found = plain_value(self.value.get(name, default))
         if not isinstance(found, bool):
             raise SettingsError(f"{self.where}: {name} is {found!r}, which is neither true nor false.")
         return found
 
     def count(self, name: str, default: int = 0) -> int:
         """A whole number of 0 or more."""
-        found = self.value.get(name, default)
+        found = plain_value(self.value.get(name, default))
         if not isinstance(found, int) or isinstance(found, bool) or found < 0:
             raise SettingsError(f"{self.where}: {name} is {found!r}, which is no whole number of 0 or more.")
         return found

@@ -65,6 +65,16 @@ class SeriesBook:
             self._new_ids.append(series_id(self._tenant, labels))
         return number
 
+    def adopt(self, other: SeriesBook, number: int) -> int:
+        """The number here of a series that another book knows."""
+        other._grow()
+        encoded = other._labels[number]
+        if encoded not in self._numbers:
+            self._numbers[encoded] = len(self._labels)
+            self._labels.append(encoded)
+            self._new_ids.append(int(other._ids[number]))
+        return self._numbers[encoded]
+
     def labels(self, number: int) -> bytes:
         """The labels of a series as messages."""
         return self._labels[number]

@@ -29,7 +29,7 @@ def _document(pools: Sequence[Pool]) -> dict[str, Any]:
         "pools": sorted(pool.job.name for pool in pools),
         "active": [loop.document(pool.job.name) for pool in pools for loop in list(pool.loops.values())],
         "dropped": [
-            {"discoveredLabels": labels}
+            {"discoveredLabels": labels, "scrapePool": pool.job.name}
             for pool in pools
             for labels in pool.dropped[: pool.job.keep_dropped_targets or _MOST_DROPPED]
         ],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from vedette.server.scrape.durations import parse_duration_seconds
+from vedette.server.rules.yaml_text import texts_of
+from vedette.server.scrape.durations import duration_text, parse_duration_seconds
 from vedette.server.scrape.relabel import relabel
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ Group = tuple[tuple[str, ...], dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is scraped: its URL, its labels, and how it was discovered."""
+    """What is scraped: its URL, its labels, and how it was discovered, which makes no other target of it."""
 
     url: str
     labels: tuple[tuple[str, str], ...]
-    discovered: tuple[tuple[str, str], ...]
+    discovered: tuple[tuple[str, str], ...] = field(compare=False)
     interval_seconds: float
     timeout_seconds: float
 
@@ -46,8 +47,8 @@ def resolve(job: Job, groups: Iterable[Group]) -> tuple[list[Target], list[dict[
                 "job": job.name,
                 "__scheme__": job.scheme,
                 "__metrics_path__": job.path,
-                "__scrape_interval__": f"{round(job.interval_seconds * 1000)}ms",
-                "__scrape_timeout__": f"{round(job.timeout_seconds * 1000)}ms",
+                "__scrape_interval__": duration_text(job.interval_seconds),
+                "__scrape_timeout__": duration_text(job.timeout_seconds),
                 **{f"__param_{name}": values[0] for name, values in job.params if values},
                 **labels,
                 "__address__": address,
@@ -95,6 +96,5 @@ def groups_from_document(document: Any, extra: dict[str, str]) -> list[Group]:  
         said = item.get("labels") or {}
         if not isinstance(said, dict):
             raise ValueError("the labels of a target group are a mapping")  # noqa: TRY004
-        labels = {str(name): str(value) for name, value in said.items()}
-        groups.append((tuple(map(str, item["targets"])), {**labels, **extra}))
+        groups.append((tuple(map(str, item["targets"])), {**texts_of(said), **extra}))
     return groups

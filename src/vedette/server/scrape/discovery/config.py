@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vedette.errors import SettingsError
+from vedette.server.rules.yaml_text import texts_of
 from vedette.server.scrape.client_config import CLIENT_FIELDS, CLIENT_REFUSED, ClientConfig, read_client
 
 if TYPE_CHECKING:
@@ -95,11 +96,11 @@ def read_discovery(section: Section) -> Discovery:
     groups = []
     for item in section.sections("static_configs"):
         item.only({"targets", "labels"})
-        labels = item.section("labels").value
+        labels = texts_of(item.section("labels").value)
         for target in item.texts("targets"):
-            if not target or "/" in target:
+            if not section.list_("relabel_configs") and (not target or "/" in target):
                 raise SettingsError(f"{item.where}: {target!r} is no host with a port, such as localhost:9100.")
-        groups.append((item.texts("targets"), tuple((str(key), str(value)) for key, value in labels.items())))
+        groups.append((item.texts("targets"), tuple(labels.items())))
     files = []
     for item in section.sections("file_sd_configs"):
         item.only({"files", "refresh_interval"})

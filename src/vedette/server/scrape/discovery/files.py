@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from vedette.server.rules.yaml_text import read_yaml
 from vedette.server.scrape.targets import groups_from_document
 
 if TYPE_CHECKING:
@@ -57,5 +58,5 @@ class FileDiscovery:
 
 def _groups(path: Path) -> list[Group]:
     text = path.read_text(encoding="utf-8")
-    document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    document = json.loads(text) if path.suffix == ".json" else read_yaml(text)
     return groups_from_document(document, {"__meta_filepath": str(path)})

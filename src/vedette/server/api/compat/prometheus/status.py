@@ -89,11 +89,12 @@ async def targets(request: Request, caller: Caller) -> Response:
     pools = _pools(request, caller.tenant)
     pool = given.text("scrapePool")
     active = [target for one in pools for target in one["active"] if not pool or target["scrapePool"] == pool]
-    wanted = given.text("state", "any").lower()
+    dropped = [target for one in pools for target in one["dropped"] if not pool or target["scrapePool"] == pool]
+    wanted = (given.text("state") or "any").lower()
     return success(
         {
             "activeTargets": active if wanted in {"active", "any"} else [],
-            "droppedTargets": [t for one in pools for t in one["dropped"]] if wanted in {"dropped", "any"} else [],
+            "droppedTargets": dropped if wanted in {"dropped", "any"} else [],
             "droppedTargetCounts": {name: count for one in pools for name, count in one["dropped_counts"].items()},
         }
     )
