@@ -38,6 +38,33 @@ def test_an_event_says_who_did_what_where_and_in_which_trace(programs, collector
     assert value_of(sent.body) == "order.refund by ann@x on order/42: denied"
 
 
+def test_what_is_no_text_or_no_known_result_is_kept_and_told(programs, collector):
+    told = programs.run(
+        SETUP
+        + """
+    class User:
+        def __repr__(self): return "User(7)"
+    class Broken:
+        def __str__(self): raise ValueError("no text")
+    for _ in range(2):
+        assert vedette.audit("order.refund", actor=User(), target=42, result="sucess", danger="high").durable
+    assert vedette.audit("job.done", actor=Broken()).durable
+    assert vedette.audit("job.begun").durable
+    """
+    ).stderr
+    events = [json.loads(line) for line in (programs.directory / "audit.jsonl").read_text().splitlines()]
+    assert [(event["actor"], event["target"], event["result"]) for event in events[1:3]] == [
+        ("User(7)", "42", "sucess"),
+        ("<Broken>", None, "success"),
+    ]
+    assert told == "vedette: an audit event's result is 'sucess'; reviews know success, failure, denied\n"
+    assert [value_of(record.body) for record in collector.logs][1:] == [
+        "order.refund by User(7) on 42: sucess",
+        "job.done by <Broken>: success",
+        "job.begun: success",
+    ]
+
+
 def test_what_was_acknowledged_survives_a_kill(programs):
     process = programs.start(
         SETUP

@@ -69,7 +69,7 @@ def test_a_baseline_is_stored_and_compared(tmp_path):
         else:
             with pytest.raises(BudgetBroken, match=r"spans: 5, baseline 4, queries: 4, baseline 3"):
                 TelemetryBudget.check_baseline(telemetry, path)
-            TelemetryBudget.check_baseline(telemetry, path, tolerance=0.5)
+            TelemetryBudget.check_baseline(telemetry, str(path), tolerance=0.5)
 
 
 def test_the_plugin_gives_the_fixture_and_fails_tests_over_budget(tmp_path):
@@ -87,6 +87,12 @@ def test_over(telemetry):
     for _ in range(3):
         with vedette.span("one"): pass
 
+@pytest.mark.telemetry_budget(querys=3)
+def test_misspelt(): ...
+
+@pytest.mark.telemetry_budget(3)
+def test_of_what(): ...
+
 @pytest.mark.telemetry_budget(logs=1)
 class TestAlike:
     def test_unasked(self):
@@ -100,7 +106,10 @@ class TestAlike:
     result = subprocess.run(
         [*command, str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
     )
-    assert "3 passed, 2 errors" in result.stdout, result.stdout
+    assert "3 passed, 4 errors" in result.stdout, result.stdout
+    names = "spans, queries, repeated_queries, requests, logs, errors, tokens, usd"
+    assert f"telemetry_budget(querys=3): give limits by their names, which are {names}." in result.stdout
+    assert "telemetry_budget(3): give limits by their names" in result.stdout
     assert "Over the telemetry budget: spans: 3 of 1" in result.stdout
     assert "Over the telemetry budget: logs: 2 of 1" in result.stdout
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import PathLike
 
     from vedette.testing.capture import Telemetry
 
@@ -52,7 +53,7 @@ class TelemetryBudget:
             raise BudgetBroken("Over the telemetry budget: " + ", ".join(over))
 
     @staticmethod
-    def check_baseline(telemetry: Telemetry, path: Path, tolerance: float = 0.0) -> None:
+    def check_baseline(telemetry: Telemetry, path: str | PathLike[str], tolerance: float = 0.0) -> None:
         """Fail if `telemetry` uses more than the baseline stored at `path`; store it there if there is none.
 
         `tolerance` allows a share more: 0.1 is ten percent. Delete the file to accept a new baseline.
@@ -60,12 +61,12 @@ class TelemetryBudget:
         Raises:
             BudgetBroken: more is used.
         """
-        used = usage_of(telemetry)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(used, indent=1) + "\n")
+        used, file = usage_of(telemetry), Path(path)
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(used, indent=1) + "\n")
             return
-        stored = json.loads(path.read_text())
+        stored = json.loads(file.read_text())
         over = [
             f"{name}: {value:g}, baseline {stored.get(name, 0):g}"
             for name, value in used.items()

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vedette.errors import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vedette.testing.budgets import TelemetryBudget
     from vedette.testing.capture import Telemetry
 
 __all__ = ["telemetry"]
@@ -40,11 +43,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def telemetry(request: pytest.FixtureRequest) -> Iterator[Telemetry]:
     """What the test records."""
-    from vedette.testing.budgets import TelemetryBudget  # noqa: PLC0415 - loaded by the tests that ask for it
-    from vedette.testing.capture import capture  # noqa: PLC0415
+    from vedette.testing.capture import capture  # noqa: PLC0415 - loaded by the tests that ask for it
 
+    marker = request.node.get_closest_marker("telemetry_budget")
+    budget = None if marker is None else _budget_of(marker)
     with capture() as captured:
         yield captured
-        marker = request.node.get_closest_marker("telemetry_budget")
-        if marker is not None:
-            TelemetryBudget(**marker.kwargs).check(captured)
+        if budget is not None:
+            budget.check(captured)
+
+
+def _budget_of(marker: pytest.Mark) -> TelemetryBudget:
+    from vedette.testing.budgets import TelemetryBudget  # noqa: PLC0415 - loaded by the tests that ask for it
+
+    names = TelemetryBudget.__dataclass_fields__
+    if marker.args or not marker.kwargs or not names.keys() >= marker.kwargs.keys():
+        given = ", ".join([*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())])
+        raise SettingsError(f"telemetry_budget({given}): give limits by their names, which are {', '.join(names)}.")
+    return TelemetryBudget(**marker.kwargs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from uuid import uuid4
 
 from opentelemetry import trace as api
@@ -18,7 +18,7 @@ from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import dropped, fault, tell
 from vedette.sdk.logs.logger import desk
 from vedette.sdk.redaction import Redactor
-from vedette.sdk.values import clean_mapping
+from vedette.sdk.values import clean_mapping, text_of
 
 if TYPE_CHECKING:
     from vedette.sdk.audit.trail import AuditTrail
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["audit", "trail"]
 
 _plain = Redactor()
+_Result = Literal["success", "failure", "denied"]
+_Danger = Literal["none", "low", "medium", "high", "critical"]
+_WORDS = {"result": get_args(_Result), "danger": get_args(_Danger)}
 
 
 def audit(
@@ -34,8 +37,8 @@ def audit(
     *,
     actor: str | None = None,
     target: str | None = None,
-    result: Literal["success", "failure", "denied"] = "success",
-    danger: Literal["none", "low", "medium", "high", "critical"] = "none",
+    result: _Result = "success",
+    danger: _Danger = "none",
     **details: Any,
 ) -> Receipt:
     """Record an audit event; it is on the local disk when this returns.
@@ -51,11 +54,11 @@ def audit(
     event: dict[str, Any] = {
         "id": uuid4().hex,
         "time": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "action": str(action),
-        "actor": actor,
-        "target": target,
-        "result": result,
-        "danger": danger,
+        "action": _said(action),
+        "actor": _said(actor),
+        "target": _said(target),
+        "result": _said(result),
+        "danger": _said(danger),
         "tenant": held.get(TENANT),
         "correlation_id": held.get(CORRELATION_ID),
         "trace_id": f"{span.trace_id:032x}" if span.is_valid else None,
@@ -63,6 +66,9 @@ def audit(
         "service": str(active.resource["service.name"]) if active is not None else None,
         "details": {key: redactor.value(key, value) for key, value in clean_mapping(details).items()},
     }
+    for name, words in _WORDS.items():
+        if event[name] not in words:  # it is kept as it is, but a review would not look for it
+            tell(f"audit {name}", f"an audit event's {name} is {event[name]!r}; reviews know {', '.join(words)}")
     try:
         trail().append(event)
     except OSError as error:
@@ -76,6 +82,11 @@ def audit(
     if active is not None and active.shipper is not None:
         active.shipper.wake()
     return Receipt(event["id"], durable=True)
+
+
+def _said(value: Any) -> str | None:
+    """A text; of anything else, which the program may have at hand instead of its name, what it shows as."""
+    return None if value is None else str(value) if isinstance(value, str) else text_of(value)
 
 
 def _log(event: dict[str, Any]) -> None:

@@ -48,7 +48,9 @@ def record_of(event: Mapping[str, Any]) -> Record:
     """An audit event as a log record."""
     fields = {f"audit.{key}": value for key, value in event.items() if value is not None and key != "details"}
     fields |= {f"audit.details.{key}": value for key, value in event["details"].items()}
-    message = f"{event['action']} by {event['actor']} on {event['target']}: {event['result']}"
+    who = "" if event["actor"] is None else f" by {event['actor']}"
+    what = "" if event["target"] is None else f" on {event['target']}"
+    message = f"{event['action']}{who}{what}: {event['result']}"
     at = int(datetime.fromisoformat(event["time"]).timestamp() * 1e6) * 1000
     return Captured(at, _INFO, _channel, message, (), fields, None, None, _span(event), None, "audit").record()
 
