@@ -16,12 +16,11 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from real_platform import Platform
-from ui_visitors import PATIENCE_MS, PHONE, TENANT, WIDE, Shop, Visitor
+from ui_visitors import CHROMIUM, PATIENCE_MS, PHONE, TENANT, WIDE, Shop, Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
 
 
@@ -37,8 +36,8 @@ FROM spans
 @pytest.fixture(scope="session")
 def shop(run_folder):
     """One shop for all workers: the first who needs it opens it, and closes it when the others have left."""
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed; the package chromium brings it.")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Chromium is not installed; the package chromium-headless-shell brings it.")
     folder = run_folder / "shop"
     folder.mkdir(exist_ok=True)
     owned = None
@@ -112,7 +111,7 @@ def _settle(platform) -> None:
 def browser(shop):  # noqa: ARG001 - started after the shop
     """One browser for a module: while Playwright runs, the thread has an event loop that others could not start."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import urllib.parse
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,9 @@ from typing import Any
 from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 TENANT = "shop"
+CHROMIUM = next(
+    (found for name in ("chromium-headless-shell", "chromium") if (found := shutil.which(name))), "/usr/bin/chromium"
+)
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
