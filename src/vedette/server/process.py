@@ -38,6 +38,10 @@ def main() -> int:
     gc.disable()
     import uvloop  # noqa: PLC0415 - the supervisor imports this module and stays small
 
+    from vedette.server.certificates import load_aiohttp  # noqa: PLC0415 - the same
+
+    load_aiohttp()
+
     try:
         if name == "server":
             from vedette.server.app import serve as run  # noqa: PLC0415 - each child loads its own half only

@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from vedette.errors import EngineUnavailable, SettingsError, VedetteError
+from vedette.server.certificates import trusted_by_system
 from vedette.server.engine.answers import BrokenAnswer, ExceptionScanner, exception_from_text
 from vedette.server.engine.parameters import encode_parameter, encode_setting
 
@@ -146,7 +147,8 @@ class Engine:
         if self._session is None or self._session.closed:
             connector: aiohttp.BaseConnector
             if self._socket_path is None:
-                connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS)
+                trust = trusted_by_system() if self._base.scheme == "https" else True
+                connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=trust)
             else:
                 connector = aiohttp.UnixConnector(
                     self._socket_path, limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from vedette.errors import InvalidInput
+from vedette.server.certificates import trusted_by_system
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -122,9 +123,9 @@ async def _token_document(answer: aiohttp.ClientResponse, url: str) -> dict[str,
     raise InvalidInput(f"no token from {url}: HTTP status {answer.status} {str(error)[:100]}".rstrip())
 
 
-def _context(tls: Tls) -> ssl.SSLContext | bool:
+def _context(tls: Tls) -> ssl.SSLContext:
     if not any(getattr(tls, name) for name in tls.__dataclass_fields__):
-        return True
+        return trusted_by_system()
     context = ssl.create_default_context(cafile=tls.ca_file or None, cadata=tls.ca or None)
     if tls.insecure_skip_verify:
         context.check_hostname = False

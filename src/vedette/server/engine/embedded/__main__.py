@@ -9,8 +9,12 @@ from pathlib import Path
 
 import uvloop
 
-from vedette.server.engine.embedded.process import Options, serve
-from vedette.server.engine.embedded.startup import CannotStart
+from vedette.server.certificates import load_aiohttp
+
+load_aiohttp()
+
+from vedette.server.engine.embedded.process import Options, serve  # noqa: E402 - it loads aiohttp
+from vedette.server.engine.embedded.startup import CannotStart  # noqa: E402 - beside it
 
 _LEAST_THREADS = 16
 _THREADS_PER_CORE = 4
