@@ -192,6 +192,31 @@ def test_federation(loaded):
     assert lines == ["# TYPE asked_by_another untyped", f'asked_by_another{{job="api"}} 4711 {at}']
 
 
+def test_names_that_not_every_scraper_takes_are_federated_escaped_or_quoted(loaded):
+    """One name with a dot made Debian's Prometheus refuse all that it federated."""
+    at = int(time.time()) * 1000
+    labels = [("__name__", "http.requests"), ("job", "api"), ("svc.name", 'a "b"')]
+    body = series_one(labels, (2, sample(4712, at)))
+    assert loaded.request(PATH, packed(body), headers=ONE | HEADERS).status == 204
+    loaded.eventually("SELECT count() FROM samples WHERE value = 4712", 1, tenant="clients")
+    query = urlencode({"match[]": '{__name__="http.requests"}'})
+    path = f"/prometheus/federate?{query}"
+    while not (answer := loaded.request(path, headers=HEADERS)).body:
+        time.sleep(0.1)
+    escaped = f'http_requests{{job="api",svc_name="a \\"b\\""}} 4712 {at}'
+    assert answer.body.decode().splitlines() == ["# TYPE http_requests untyped", escaped]
+    if PROMTOOL:
+        checked = subprocess.run([PROMTOOL, "check", "metrics"], input=answer.body, capture_output=True, check=False)
+        assert b"error while parsing" not in checked.stderr + checked.stdout
+    accept = {"Accept": "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4"}
+    answer = loaded.request(path, headers=HEADERS | accept)
+    quoted = f'{{"http.requests",job="api","svc.name"="a \\"b\\""}} 4712 {at}'
+    assert answer.body.decode().splitlines() == ['# TYPE "http.requests" untyped', quoted]
+    assert "escaping=allow-utf-8" in answer.headers["content-type"]
+    for name, values in (("U__svc_2e_name", ['a "b"']), ("svc.name", ['a "b"']), ("U__svc.name_", [])):
+        assert _get(loaded, f"label/{name}/values")["data"] == values, name
+
+
 EXPONENTIAL = {
     "schema": 1,
     "count": 9.5,

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from vedette.errors import TooLarge
 from vedette.server.api.context import Caller, Sender, services_of
 from vedette.server.api.v1.monitoring_models import MAX_ITEMS, Accepted
-from vedette.server.query.metrics.exposition import TEXT_TYPE, newest_samples, text_exposition
+from vedette.server.query.metrics.exposition import TEXT_TYPE, escaped, newest_samples, text_exposition
 from vedette.server.query.promql.gotext import quote
 from vedette.server.query.promql.labels import Matcher
 from vedette.server.query.timerange import now_ns, parse_range, parse_time_ns
@@ -115,7 +115,7 @@ async def prometheus(
     queries = services_of(request).metrics
     selector = (Matcher("__name__", "=", name) if name else Matcher("__name__", "!=", ""),)
     found = await newest_samples(queries.store, caller.tenant, [selector], queries.limits.max_samples)
-    return Response(text_exposition(found), media_type=TEXT_TYPE)
+    return Response(text_exposition(escaped(found)), media_type=TEXT_TYPE)
 
 
 def _series(labels: dict[str, str], times: Any, values: Any) -> MetricSeries:  # noqa: ANN401 - arrays

@@ -5,6 +5,7 @@ https://github.com/prometheus/client_model/blob/master/io/prometheus/client/metr
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Final
@@ -32,11 +33,26 @@ if TYPE_CHECKING:
     Newest = tuple[str, Labels, float | Histogram, int]
     """The name, the other labels, the value, and its time in milliseconds."""
 
-__all__ = ["PROTOBUF_TYPE", "TEXT_TYPE", "newest_samples", "protobuf_exposition", "takes_protobuf", "text_exposition"]
+__all__ = [
+    "PROTOBUF_TYPE",
+    "TEXT_TYPE",
+    "UTF8_TEXT_TYPE",
+    "escaped",
+    "newest_samples",
+    "protobuf_exposition",
+    "takes_protobuf",
+    "takes_utf8",
+    "text_exposition",
+]
 
 TEXT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+UTF8_TEXT_TYPE: Final = "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
 PROTOBUF_TYPE: Final = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", '"': '\\"'})
+_METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_NO_METRIC: Final = re.compile(r"^[0-9]|[^a-zA-Z0-9_:]")
+_NO_LABEL: Final = re.compile(r"^[0-9]|[^a-zA-Z0-9_]")
 _LARGEST_WHOLE: Final = 2.0**63
 _UNTYPED, _HISTOGRAM, _GAUGE_HISTOGRAM = 3, 4, 5
 
@@ -84,19 +100,48 @@ def takes_protobuf(accept: str) -> bool:
     return best.get(True, 0.0) > 0 and best[True] >= best.get(False, 0.0)
 
 
+def takes_utf8(accept: str) -> bool:
+    """Whether a scraper that says this in ``Accept`` takes any name; others refuse the whole answer."""
+    return any("escaping=allow-utf-8" in one.replace(" ", "").split(";") for one in accept.split(","))
+
+
+def escaped(found: Iterable[Newest]) -> list[Newest]:
+    """Samples with the names that every scraper takes: an underscore for each character that is not for everybody."""
+    changed = [
+        (
+            _NO_METRIC.sub("_", name),
+            tuple(sorted((_NO_LABEL.sub("_", key), text) for key, text in rest)),
+            value,
+            at,
+        )
+        for name, rest, value, at in found
+    ]
+    return sorted(changed, key=lambda item: item[:2])
+
+
 def text_exposition(found: Iterable[Newest]) -> str:
-    """Samples as text, which has no form for native histograms: they are left out."""
+    """Samples as text, which has no form for native histograms: they are left out.
+
+    Names that are not for everybody stand in quotes; see `escaped`.
+    """
     lines: list[str] = []
     before = ""
     for name, rest, value, at in found:
         if isinstance(value, Histogram):
             continue
+        plain = _METRIC.fullmatch(name) is not None
+        shown = name if plain else _quoted(name)
         if name != before:
-            lines.append(f"# TYPE {name} untyped")
+            lines.append(f"# TYPE {shown} untyped")
             before = name
-        pairs = ",".join(f'{key}="{text.translate(_ESCAPES)}"' for key, text in rest)
-        lines.append(f"{name}{{{pairs}}} {number(value).decode()} {at}")
+        pairs = [f"{key if _LABEL.fullmatch(key) else _quoted(key)}={_quoted(text)}" for key, text in rest]
+        series = f"{name}{{{','.join(pairs)}}}" if plain else f"{{{','.join([shown, *pairs])}}}"
+        lines.append(f"{series} {number(value).decode()} {at}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text.translate(_ESCAPES)}"'
 
 
 def protobuf_exposition(found: Iterable[Newest]) -> bytes:

@@ -10,9 +10,12 @@ from vedette.server.api.context import Caller, services_of
 from vedette.server.query.metrics.exposition import (
     PROTOBUF_TYPE,
     TEXT_TYPE,
+    UTF8_TEXT_TYPE,
+    escaped,
     newest_samples,
     protobuf_exposition,
     takes_protobuf,
+    takes_utf8,
     text_exposition,
 )
 
@@ -33,11 +36,17 @@ async def root(caller: Caller) -> Response:  # noqa: ARG001 - whoever asks must 
 async def federate(request: Request, caller: Caller) -> Response:
     """`match[]`; series without a sample in the last five minutes are left out.
 
-    As text, or as protobuf for those who like it better: only that has native histograms.
+    As text, or as protobuf for those who like it better: only that has native histograms. Names have underscores for
+    dots and the like, unless the scraper takes them (`escaping=allow-utf-8`), as Prometheus 3 does.
     """
     given = await parameters(request)
     queries = services_of(request).metrics
     found = await newest_samples(queries.store, caller.tenant, given.selectors(), queries.limits.max_samples)
-    if takes_protobuf(request.headers.get("accept", "")):
-        return Response(protobuf_exposition(found), media_type=PROTOBUF_TYPE, headers={"Vary": "Accept"})
-    return Response(text_exposition(found), media_type=TEXT_TYPE, headers={"Vary": "Accept"})
+    accept = request.headers.get("accept", "")
+    utf8 = takes_utf8(accept)
+    found = found if utf8 else escaped(found)
+    if takes_protobuf(accept):
+        kind = f"{PROTOBUF_TYPE}; escaping=allow-utf-8" if utf8 else PROTOBUF_TYPE
+        return Response(protobuf_exposition(found), media_type=kind, headers={"Vary": "Accept"})
+    kind = UTF8_TEXT_TYPE if utf8 else TEXT_TYPE
+    return Response(text_exposition(found), media_type=kind, headers={"Vary": "Accept"})

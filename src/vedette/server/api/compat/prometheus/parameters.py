@@ -30,6 +30,7 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d
 _LARGEST = 9_223_372_036
 _MOST_FIELDS = 10_000
 _MOST_BYTES = 1 << 22
+_ESCAPED = re.compile(r"U__(?:[^_]|__|_[0-9a-fA-F]{1,6}_)*", re.DOTALL)
 _ESCAPE = re.compile(r"__|_([0-9a-fA-F]{1,8})_")
 
 
@@ -200,6 +201,6 @@ def _time_ms(text: str) -> int | None:
 
 def unescaped_name(name: str) -> str:
     """A label's name from a path, where characters outside of ``[a-zA-Z0-9_]`` may be written ``U__…_2e_…``."""
-    if not name.startswith("U__"):
+    if not _ESCAPED.fullmatch(name):
         return name
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "_", name[3:])

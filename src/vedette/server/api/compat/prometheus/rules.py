@@ -26,19 +26,27 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/prometheus", tags=["prometheus"], route_class=PrometheusRoute)
 
+# As Go's strconv.ParseBool has them.
+_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_TRUTHS: Final = _TRUE | {"", "0", "f", "F", "FALSE", "false", "False"}
 _NEVER: Final = "0001-01-01T00:00:00Z"
 _NOT_EVALUATED: Final = "alerting rules are not evaluated here yet"
 
 
 @router.get("/api/v1/rules", summary="Groups of rules")
 async def rules(request: Request, caller: Caller) -> Response:
-    """`type` (record, alert), `rule_name[]`, `rule_group[]`, `file[]`, `match[]`, `group_limit`, `group_next_token`.
+    """Narrowed by `type` (record, alert), `rule_name[]`, `rule_group[]`, `file[]`, `match[]`; `exclude_alerts`; pages.
+
+    A page has `group_limit` groups and begins with `group_next_token`.
 
     Why the files are not used as they are stands in a warning.
     """
     given = await parameters(request)
     if given.text("type") not in {"", "record", "alert"}:
         raise InvalidInput(f'invalid parameter "type": not supported value "{given.text("type")}"')
+    if given.text("exclude_alerts") not in _TRUTHS:
+        wrong = given.text("exclude_alerts")
+        raise InvalidInput(f'invalid parameter "exclude_alerts": cannot parse "{wrong}" to true or false')
     manager = services_of(request).rules
     groups = manager.groups if manager.tenant == caller.tenant else []
     wanted = [
@@ -81,7 +89,7 @@ def _among(value: str, wanted: Sequence[str]) -> bool:
 def _group(group: Group, given: Parameters, selectors: Sequence[tuple[Matcher, ...]]) -> dict[str, Any]:
     kind, names = given.text("type"), given.texts("rule_name[]")
     found = [
-        _rule(state)
+        _rule(state, with_alerts=given.text("exclude_alerts") not in _TRUE)
         for state in group.states
         if (not kind or bool(state.rule.record) == (kind == "record"))
         and _among(state.rule.name, names)
@@ -103,7 +111,7 @@ def _matches(labels: dict[str, str], matchers: Sequence[Matcher]) -> bool:
     return all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
 
 
-def _rule(state: RuleState) -> dict[str, Any]:
+def _rule(state: RuleState, *, with_alerts: bool) -> dict[str, Any]:
     rule = state.rule
     document: dict[str, Any] = {"name": rule.name, "query": print_expr(parse(rule.expr)), "labels": rule.labels}
     if rule.alert:
@@ -112,8 +120,8 @@ def _rule(state: RuleState) -> dict[str, Any]:
             "duration": rule.for_seconds,
             "keepFiringFor": rule.keep_firing_for_seconds,
             "annotations": rule.annotations,
-            "alerts": [],
         }
+        document |= {"alerts": []} if with_alerts else {}
     return document | {
         "health": state.health,
         "lastError": _NOT_EVALUATED if rule.alert else state.error,
