@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+import pytest
 from sdk_programs import attributes_of
 
 
@@ -133,16 +134,18 @@ def test_the_correlation_id_goes_along_with_any_client_that_propagates(programs)
     assert result.stdout.splitlines() == ["c-1 True", "mine True", "{}"]
 
 
-def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs, collector):
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs, collector, library):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         programs.run(
             """
-            import asyncio, socket, sys, httpx, vedette
+            import asyncio, importlib, socket, sys, vedette
             vedette.configure("web", log_format="none")
             vedette.instrument()
-            silent, fine = sys.argv[1:]
+            silent, fine, library = sys.argv[1:]
+            httpx = importlib.import_module(library)
             with vedette.span("outer"), vedette.context(correlation_id="c-1"):
                 for _ in range(2):
                     try:
@@ -169,10 +172,11 @@ def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs
             """,
             str(silent.getsockname()[1]),
             collector.url,
+            library,
         )
     spans = [span for span in collector.spans if span.name in {"GET", "POST"}]
     first, second, refused, posted, refused_again = map(attributes_of, spans)
-    assert (first["error.type"], first["timeout"]) == ("httpx.ReadTimeout", True)
+    assert (first["error.type"], first["timeout"]) == (f"{library}.ReadTimeout", True)
     assert "http.request.resend_count" not in first
     assert second["http.request.resend_count"] == 1
     assert "s3cret" not in str(collector.requests)

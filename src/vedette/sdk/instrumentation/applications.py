@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
+from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
@@ -26,13 +27,14 @@ __all__ = ["WebArguments", "instrument", "instrument_libraries"]
 
 _App = TypeVar("_App")
 _OWN = {
-    "sqlalchemy": "vedette.sdk.instrumentation.sqlalchemy",
-    "httpx": "vedette.sdk.instrumentation.httpx",
+    "sqlalchemy": ("vedette.sdk.instrumentation.sqlalchemy",),
+    "httpx": ("vedette.sdk.instrumentation.httpx", "httpx"),
+    "httpx2": ("vedette.sdk.instrumentation.httpx", "httpx2"),
 }
 # Contrib's instrumentations for what is done here, or that would do it a second time.
 _LEFT_OUT = frozenset(
-    ("sqlalchemy", "httpx", "fastapi", "starlette", "asgi", "wsgi", "flask", "django", "logging", "threading",
-     "system_metrics", "asyncio")
+    ("sqlalchemy", "httpx", "httpx2", "fastapi", "starlette", "asgi", "wsgi", "flask", "django", "logging",
+     "threading", "system_metrics", "asyncio")
 )  # fmt: skip
 # The top-level module that an instrumentation is for, where its name does not say so.
 _MODULES = {
@@ -164,7 +166,7 @@ def instrument_libraries() -> None:
     processes.instrument()
     for name, home in _OWN.items():
         if find_spec(name) is not None:
-            when_imported(name, lambda home=home: _call(home))  # type: ignore[misc]
+            when_imported(name, lambda home=home: _call(*home))  # type: ignore[misc]
     for point in entry_points(group="opentelemetry_instrumentor"):
         library = point.name.replace("-", "_")
         if library not in _LEFT_OUT:
@@ -192,6 +194,5 @@ def _instrument_by(point: EntryPoint, library: str) -> None:
         tell(f"contrib {library}", f"opentelemetry-instrumentation-{library} was left out: {error}")
 
 
-def _call(home: str) -> None:
-    __import__(home)
-    sys.modules[home].instrument()
+def _call(home: str, *arguments: str) -> None:
+    import_module(home).instrument(*arguments)

@@ -1,11 +1,13 @@
-"""HTTPX: a client span per attempt, with status, timeouts and repeated attempts visible, and the context sent along.
+"""HTTPX and HTTPX 2, a package of its own: a client span per attempt, with status, timeouts and repeats to be seen.
 
-Attributes follow OpenTelemetry's HTTP conventions. The URL's credentials and the values of its query are masked.
+The context is sent along. Attributes follow OpenTelemetry's HTTP conventions. The URL's credentials and the values of
+its query are masked.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from importlib import import_module
 from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -100,20 +102,18 @@ class _Requests:
         span.end()
 
 
-_installed: tuple[Any, Any] | None = None
+_installed: dict[str, tuple[Any, Any]] = {}
 
 
-def instrument() -> None:
-    """Watch every client of this process whose transport is HTTPX's own."""
-    global _installed  # noqa: PLW0603 - installed once per process
-    if _installed is not None:
+def instrument(library: str = "httpx") -> None:
+    """Watch every client of this process whose transport is the library's own: `httpx` or `httpx2`."""
+    if library in _installed:
         return
-    import httpx  # noqa: PLC0415 - an optional package
-
+    module = import_module(library)
     requests = _Requests()
-    sync_send = httpx.HTTPTransport.handle_request
-    async_send = httpx.AsyncHTTPTransport.handle_async_request
-    _installed = (sync_send, async_send)
+    sync_send = module.HTTPTransport.handle_request
+    async_send = module.AsyncHTTPTransport.handle_async_request
+    _installed[library] = (sync_send, async_send)
 
     def begin(transport: Any, request: Any, *, asynchronous: bool) -> Any:
         if get_value(_SUPPRESS_INSTRUMENTATION_KEY):
@@ -155,15 +155,13 @@ def instrument() -> None:
             end(held, request, response, failure)
         return response
 
-    httpx.HTTPTransport.handle_request = handle_request  # type: ignore[method-assign]
-    httpx.AsyncHTTPTransport.handle_async_request = handle_async_request  # type: ignore[method-assign]
+    module.HTTPTransport.handle_request = handle_request
+    module.AsyncHTTPTransport.handle_async_request = handle_async_request
 
 
 def uninstrument() -> None:
     """Watch no more."""
-    global _installed  # noqa: PLW0603 - installed once per process
-    if _installed is not None:
-        import httpx  # noqa: PLC0415 - an optional package
-
-        httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request = _installed  # type: ignore[method-assign]
-        _installed = None
+    for library, (sync_send, async_send) in _installed.items():
+        module = import_module(library)
+        module.HTTPTransport.handle_request, module.AsyncHTTPTransport.handle_async_request = sync_send, async_send
+    _installed.clear()
