@@ -29,7 +29,15 @@ class Ruled:
         self.folder.mkdir()
         flags = ["--rule-files", f"{self.folder}/*.yml", "--rules-tenant", TENANT, "--rules-interval", "1s"]
         flags += ["--rules-patience", "3s"]
+        flags += ["--scrape-config", f"{folder}/prometheus.yml"]
+        self.configure({})
         self.platform = new_platform(folder / "data", flags).start()
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """What Prometheus' own configuration file says."""
+        temporary = self.folder.parent / "prometheus.tmp"
+        temporary.write_text(json.dumps(config))
+        temporary.rename(self.folder.parent / "prometheus.yml")
 
     def write(self, name: str, *groups: dict[str, Any]) -> None:
         temporary = self.folder / f"{name}.tmp"
@@ -181,6 +189,21 @@ def test_files_are_followed_and_wrong_ones_change_nothing(ruled):
     ruled.remove("follow")
 
 
+def test_the_offset_of_the_configuration_is_that_of_groups_that_name_none(ruled):
+    rules = ruled.folder / "offset.json"
+    groups = [
+        {"name": "usual", "rules": [{"record": "usual:a", "expr": "vector(time())"}]},
+        {"name": "own", "query_offset": "0s", "rules": [{"record": "own:a", "expr": "vector(time())"}]},
+    ]
+    rules.write_text(json.dumps({"groups": groups}))
+    common = {"evaluation_interval": "1s", "rule_query_offset": "2m"}
+    ruled.configure({"global": common, "rule_files": [str(rules)]})
+    ruled.wait("time() - usual:a > bool 110", ["1"])
+    ruled.wait("time() - own:a < bool 60", ["1"])
+    ruled.configure({})
+    ruled.wait("own:a", [])
+
+
 def test_groups_come_in_pages_and_our_metrics_count(ruled):
     ruled.send(gauge("paged", 1))
     groups = [{"name": f"page{i}", "rules": [{"record": f"paged:{i}", "expr": "paged"}]} for i in range(3)]
@@ -196,6 +219,12 @@ def test_groups_come_in_pages_and_our_metrics_count(ruled):
         if not token:
             break
     assert seen == ["page0", "page1", "page2"]
+    ruled.write("alert", {"name": "alert", "rules": [{"alert": "A", "expr": "paged"}]})
+    while not (found := ruled.api("rules", type="alert")["data"]["groups"]):
+        time.sleep(0.1)
+    assert found[0]["rules"][0]["alerts"] == []
+    assert "alerts" not in ruled.api("rules", exclude_alerts="true", type="alert")["data"]["groups"][0]["rules"][0]
+    ruled.remove("alert")
     key = f'rule_group="{ruled.folder}/pages.yml;page2"'
     lines = ruled.platform.request("/metrics").body.decode().splitlines()
     figures = {line.split("{")[0]: float(line.split()[-1]) for line in lines if key in line}

@@ -276,13 +276,13 @@ def _limits(settings: Settings) -> Limits:
 def _rule_sources(settings: Settings) -> RuleSources:
     """The rule files of the settings, and those that the configuration of scraping names."""
     patterns = [part.strip() for part in settings.rule_files.split(",") if part.strip()]
-    interval = settings.rules_interval
+    interval, offset = settings.rules_interval, 0.0
     if settings.scrape_config:
         config = load_config(Path(settings.scrape_config).expanduser())
         patterns += config.rule_files
         if config.rule_files:
-            interval = config.interval_seconds
-    return RuleSources(tuple(patterns), interval)
+            interval, offset = config.interval_seconds, config.query_offset_seconds
+    return RuleSources(tuple(patterns), interval, offset)
 
 
 def _promql_limits(settings: Settings) -> PromqlLimits:

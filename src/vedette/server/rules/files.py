@@ -46,13 +46,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleGroup:
-    """Rules that are evaluated one after the other. An interval of 0 is the configuration's own, a limit of 0 none."""
+    """Rules that are evaluated one after the other. An interval of 0 is the configuration's own, a limit of 0 none.
+
+    So is the offset of a group that names none.
+    """
 
     name: str
     rules: tuple[Rule, ...]
     interval_seconds: float = 0.0
     limit: int = 0
     query_offset_seconds: float = 0.0
+    names_offset: bool = False
 
 
 def load_rules(path: Path) -> tuple[RuleGroup, ...]:
@@ -106,7 +110,8 @@ def _group(item: Any, where: str) -> RuleGroup:  # noqa: ANN401 - of other peopl
         raise SettingsError(f"{where}: limit is {limit!r}, which is no whole number.")
     shared = _labels(found.get("labels"), where)
     rules = tuple(_rule(rule, f"{where}, rule {i}", shared) for i, rule in enumerate(_list(found, "rules", where), 1))
-    return RuleGroup(name, rules, _duration(found, "interval", where), limit, _duration(found, "query_offset", where))
+    interval, offset = _duration(found, "interval", where), _duration(found, "query_offset", where)
+    return RuleGroup(name, rules, interval, limit, offset, names_offset=found.get("query_offset") is not None)
 
 
 def _rule(item: Any, where: str, shared: dict[str, str]) -> Rule:  # noqa: ANN401

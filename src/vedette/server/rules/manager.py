@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import glob
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,10 +36,11 @@ _LOOK_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RuleSources:
-    """Where rules are: patterns of file names, and the interval of groups that name none."""
+    """Where rules are: patterns of file names, and the interval and the offset of groups that name none."""
 
     patterns: tuple[str, ...]
     interval_seconds: float
+    query_offset_seconds: float = 0.0
 
 
 class RuleManager:
@@ -58,7 +59,7 @@ class RuleManager:
         self._around = around
         self._groups: dict[tuple[str, str], Group] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._stamp: tuple[float, Stamp] | None = None
+        self._stamp: tuple[float, float, Stamp] | None = None
         self._loading = asyncio.Lock()
         self._clock: asyncio.Task[None] | None = None
 
@@ -87,7 +88,8 @@ class RuleManager:
             try:
                 sources = await asyncio.to_thread(self._sources)
                 paths = await asyncio.to_thread(_paths, sources.patterns)
-                stamp = sources.interval_seconds, await asyncio.to_thread(_stamp, paths)
+                usual = sources.interval_seconds, sources.query_offset_seconds
+                stamp = *usual, await asyncio.to_thread(_stamp, paths)
                 if only_changed and stamp == self._stamp:
                     return
                 self._stamp = stamp
@@ -98,12 +100,14 @@ class RuleManager:
                 self.error = str(error)
                 raise
             self.error = ""
-            await self._replace(found, sources.interval_seconds)
+            await self._replace(found, sources)
 
-    async def _replace(self, found: dict[tuple[str, str], RuleGroup], interval_seconds: float) -> None:
+    async def _replace(self, found: dict[tuple[str, str], RuleGroup], sources: RuleSources) -> None:
         kept: dict[tuple[str, str], Group] = {}
         for key, described in found.items():
-            interval = described.interval_seconds or interval_seconds
+            if not described.names_offset:
+                described = replace(described, query_offset_seconds=sources.query_offset_seconds)  # noqa: PLW2901
+            interval = described.interval_seconds or sources.interval_seconds
             before = self._groups.get(key)
             if before is not None and before.group == described and before.interval_seconds == interval:
                 kept[key] = before

@@ -124,6 +124,7 @@ class ScrapeConfig:
     jobs: tuple[Job, ...]
     rule_files: tuple[str, ...]
     interval_seconds: float
+    query_offset_seconds: float
     text: str
 
 
@@ -173,7 +174,8 @@ def parse_config(text: str, folder: Path) -> ScrapeConfig:
         if names.count(name) > 1:
             raise SettingsError(f"scrape_configs has two jobs named {name!r}; each needs a name of its own.")
     rule_files = tuple(str(folder / item) for item in top.texts("rule_files"))
-    return ScrapeConfig(tuple(jobs), rule_files, common.seconds("evaluation_interval", 60.0), text)
+    interval, offset = common.seconds("evaluation_interval", 60.0), common.seconds("rule_query_offset", 0.0)
+    return ScrapeConfig(tuple(jobs), rule_files, interval, offset, text)
 
 
 def _of_files(top: Section) -> list[Section]:
