@@ -241,7 +241,7 @@ async def _prepare(engine: Engine, reader: Reader) -> None:
         with contextlib.suppress(VedetteError):
             if await is_current(engine):
                 await reader.prepare()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
 
 
 async def _begin(readiness: Readiness, settings: Settings) -> None:

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 
 from vedette.errors import StartError
 from vedette.server.process import EXIT_START_FAILED, PARENT_VARIABLE, SETTINGS_VARIABLE, set_up_logging
-from vedette.server.settings import Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from vedette.server.settings import Settings
+    from vedette.server.settings import Address, Settings
 
 __all__ = ["supervise"]
 
@@ -38,7 +37,7 @@ _FINAL = {"engine": {2, 10, 12, 13}, "server": {EXIT_START_FAILED}, "worker": {E
 _STOP_SECONDS = {"server": 6.0, "worker": 6.0, "engine": 3.0}
 _READINGS_SECONDS = 5.0
 _PATIENCE_SECONDS = 3.0
-"""How long the worker waits for the others before it is started anyway."""
+"""How long the worker waits for the server before it is started anyway."""
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -47,7 +46,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class _Child:
     name: str
     command: Sequence[str]
-    after: Path | Address | None = None
+    after: Address | None = None
     """It is first started when somebody listens there."""
     process: asyncio.subprocess.Process | None = None
     started_at: float = 0.0
@@ -95,9 +94,10 @@ def _children(settings: Settings) -> list[_Child]:
             if settings.engine_tcp_password_file:
                 command += ["--tcp-password-file", settings.engine_tcp_password_file]
         children.insert(0, _Child("engine", command))
-        # Starting takes a core for half a second, and the worker has nothing to do before the engine is there. It waits
-        # for the server as well, unless all is ready only when the worker has made tables or loaded the log.
-        worker.after = settings.engine_socket if _has_to_catch_up(settings) else settings.listen
+        # Starting takes a core for half a second, and the worker waits for the server to be there, unless all is ready
+        # only when it has made tables or loaded the log.
+        if not _has_to_catch_up(settings):
+            worker.after = settings.listen
     return children
 
 
@@ -176,15 +176,12 @@ class _Tree:
             temporary.replace(run_dir / "supervisor.prom")
 
 
-async def _wait_for(place: Path | Address) -> None:
+async def _wait_for(place: Address) -> None:
     """Wait until somebody listens there, within bounds."""
     until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
         try:
-            if isinstance(place, Address):
-                _, writer = await asyncio.open_connection(place.host, place.port)
-            else:
-                _, writer = await asyncio.open_unix_connection(place)
+            _, writer = await asyncio.open_connection(place.host, place.port)
         except OSError:
             await asyncio.sleep(0.05)
         else:
