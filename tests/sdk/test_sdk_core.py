@@ -219,6 +219,16 @@ def test_a_variable_of_opentelemetry_means_what_it_means_there(monkeypatch, vari
     assert getattr(load("x", {}), setting) == value
 
 
+def test_what_is_no_number_is_refused_by_a_sentence(monkeypatch):
+    with pytest.raises(
+        SettingsError, match=r"configure\(log_rotate_bytes='1MB'\) cannot be used: use a whole number\."
+    ):
+        load("x", {"log_rotate_bytes": "1MB"})  # type: ignore[typeddict-item]
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "5s")
+    with pytest.raises(SettingsError, match=r"OTEL_BSP_SCHEDULE_DELAY='5s' cannot be used: use a number\."):
+        load("x", {})
+
+
 def test_wrong_signals_and_certificates_are_named():
     with pytest.raises(SettingsError, match="use traces, logs and metrics"):
         load("x", {"signals": "spans"})

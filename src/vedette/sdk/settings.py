@@ -44,21 +44,27 @@ def _boolean(text: str) -> bool:
 
 
 def _number(text: str) -> float:
-    return float(text)
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("use a number") from None
 
 
 def _milliseconds(text: str) -> float:
-    return float(text) / 1000
+    return _number(text) / 1000
 
 
 def _otlp_timeout(text: str) -> float:
     """Seconds, as OpenTelemetry's SDK for Python takes them; from 1,000 on milliseconds, as its specification says."""
-    number = float(text)
+    number = _number(text)
     return number / 1000 if number >= 1000 else number
 
 
 def _count(text: str) -> int:
-    return int(text.replace("_", ""))
+    try:
+        return int(text.replace("_", ""))
+    except ValueError:
+        raise ValueError("use a whole number") from None
 
 
 def _pairs(text: str) -> dict[str, str]:
