@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from urllib.parse import urlencode
 
@@ -9,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_families import MetricFamily, encoded
+from real_platform import wait_for
 from test_scraping import Exporter, _vector, _wait
 
 from vedette.errors import InvalidInput
 from vedette.server.scrape.cache import ScrapeCache
+from vedette.server.scrape.client import needs_no_proxy
 from vedette.server.scrape.config import Job
 
 _PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
@@ -88,6 +91,74 @@ def test_native_histograms_and_all_other_types(scraping, exporter):
     assert metadata == {"jobs_total": [{"type": "counter", "help": "Jobs,\nall of them.", "unit": ""}]}
     exporter.body = encoded()  # a native histogram that is gone ends, too
     _wait(platform, "count(wait) or vector(0)", [0])
+
+
+def _buckets(platform, job):
+    """The buckets of a native histogram once there is one: where they end, and their counts."""
+    query = urlencode({"query": f"wait{{job='{job}'}}"})
+    while True:
+        path = f"/prometheus/api/v1/query?{query}"
+        for one in platform.request(path).json()["data"]["result"]:
+            return {round(float(bucket[2]), 3): float(bucket[3]) for bucket in one["histogram"][1]["buckets"]}
+        time.sleep(0.1)
+
+
+def test_how_fine_native_histograms_may_be_and_what_is_refused(scraping, exporter):
+    exporter.body = _families()
+    common = {"scrape_native_histograms": True, "static_configs": [{"targets": [exporter.address]}]}
+    told = {"metric_relabel_configs": [{"source_labels": ["__name__"], "regex": "wait", "action": "keep"}]}
+    dead = {"proxy_url": "http://127.0.0.1:1"}
+    jobs = {
+        "as_it_is": told,
+        "few": told | {"native_histogram_bucket_limit": 2},
+        "wide": told | {"native_histogram_min_bucket_factor": 4},
+        "too_few": told | {"native_histogram_bucket_limit": 1},
+        "legacy": {"metric_name_validation_scheme": "legacy", "scrape_failure_log_file": "failures.json"},
+        "proxied": dead,
+        "direct": dead | {"no_proxy": "example.com"},
+    }
+    platform = scraping.of([{"job_name": name, **common, **job} for name, job in jobs.items()])
+    assert _buckets(platform, "as_it_is") == {0.001: 1, 1: 1, 1.414: 2, 2.828: 2}
+    # One bucket ends at 1 and the other at 4: the growth is that of schema -1.
+    assert _buckets(platform, "few") == _buckets(platform, "wide") == {0.001: 1, 1: 1, 4: 4}
+    up = "sum by (job) (up{job=~'as_it_is|few|wide|too_few|legacy|proxied|direct'}) == "
+    for value, names in ((1, {"as_it_is", "few", "wide", "direct"}), (0, {"too_few", "legacy", "proxied"})):
+        wait_for(lambda n=value: {dict(one)["job"] for one in _vector(platform, f"{up}{n}")}, names, "up")
+    _wait(platform, "scrape_samples_post_metric_relabeling{job='too_few'}", [1])
+    path = "/prometheus/api/v1/targets?state=active"
+    targets = platform.request(path).json()["data"]["activeTargets"]
+    errors = {target["scrapePool"]: target["lastError"] for target in targets}
+    assert "more than 1 buckets at every resolution" in errors["too_few"]
+    assert "größe" in errors["legacy"]
+    accepted = [one["accept"] for one in exporter.seen]
+    assert any("escaping=underscores" in one for one in accepted)
+    line = json.loads((scraping.folder / "failures.json").read_text().splitlines()[0])
+    assert (line["level"], line["job_name"]) == ("ERROR", "legacy")
+    assert "größe" in line["msg"]
+
+
+@pytest.mark.parametrize(
+    ("url", "entries", "is_direct"),
+    [
+        ("http://localhost:1/", ["x"], True),
+        ("http://[::1]:1/", ["x"], True),
+        ("http://a.org/", ["a.org"], True),
+        ("http://b.a.org/", ["a.org"], True),
+        ("http://ba.org/", ["a.org"], False),
+        ("http://a.org/", [".a.org"], False),
+        ("http://b.a.org/", ["*.a.org"], True),
+        ("http://a.org:8080/", ["a.org:8080"], True),
+        ("https://a.org/", ["a.org:8080"], False),
+        ("https://a.org/", ["a.org:443"], True),
+        ("http://10.1.2.3:9/", ["10.0.0.0/8"], True),
+        ("http://10.1.2.3/", ["10.1.2.4"], False),
+        ("http://10.1.2.3:9/", ["10.1.2.3:9"], True),
+        ("http://a.org/", ["*"], True),
+        ("http://a.org/", ["b.org", "10.0.0.0/8"], False),
+    ],
+)
+def test_who_is_asked_past_the_proxy(url, entries, is_direct):
+    assert needs_no_proxy(url, entries) is is_direct
 
 
 _TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from vedette.server.scrape.lines import (
     Texts,
     read_lines,
 )
+from vedette.server.scrape.native_limits import FINEST, TooManyBuckets, coarser
 from vedette.server.scrape.protobuf import BOUND_MARK, protobuf_exemplar, read_bound, read_families
 from vedette.server.scrape.relabel import relabel
 from vedette.server.scrape.series import Batch, SeriesBook
@@ -41,11 +43,13 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["OverSampleLimit", "ScrapeCache", "Scraped"]
+__all__ = ["OverLimit", "ScrapeCache", "Scraped"]
 
 _LAST_TIME_MS = 4_291_747_199_999
 _DROPPED = -1
 _SPARE_ENTRIES = 1000
+_LEGACY_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LEGACY_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 @dataclass(slots=True)
@@ -58,13 +62,13 @@ class Scraped:
     added: int = 0
 
 
-class OverSampleLimit(InvalidInput):
-    """More samples than `sample_limit`, of which nothing is kept; how many there were is told all the same."""
+class OverLimit(InvalidInput):
+    """More than a limit allows: nothing is kept, and how many samples there were is told all the same."""
 
-    def __init__(self, scraped: int, kept: int, limit: int) -> None:
-        super().__init__(f"sample limit exceeded: {kept} samples, and sample_limit is {limit}")
-        self.scraped = scraped
-        self.kept = kept
+    def __init__(self, message: str, found: Scraped) -> None:
+        super().__init__(message)
+        self.scraped = found.scraped
+        self.kept = found.kept
 
 
 class ScrapeCache:
@@ -125,14 +129,14 @@ class ScrapeCache:
         found.kept = len(numbers)
         limit = job.sample_limit
         if limit and found.kept > limit:
-            raise OverSampleLimit(found.scraped, found.kept, limit)
+            raise OverLimit(f"sample limit exceeded: {found.kept} samples, and sample_limit is {limit}", found)
         times, is_own = self._times(lines.times[kept], time_ms, openmetrics=openmetrics)
         chosen = _first_of_each(numbers, times)
         chosen = chosen[(times[chosen] >= 0) & (times[chosen] <= _LAST_TIME_MS)]
         self._add_exemplars(found.batch, lines, kept[chosen], numbers[chosen], times[chosen])
         if protobuf:
             native = lines.facts[kept[chosen], VALUE_END] > 0
-            self._add_native(found.batch, lines, kept[chosen][native], numbers[chosen][native])
+            self._add_native(found, lines, kept[chosen][native], numbers[chosen][native])
             chosen = chosen[~native]
         self._book.write(found.batch, numbers[chosen], times[chosen], lines.values[kept][chosen].view(np.uint64))
         self._mark_gone(found, numbers, numbers[~is_own], time_ms)
@@ -218,6 +222,8 @@ class ScrapeCache:
 
     def _check(self, labels: dict[str, str]) -> None:
         job = self._job
+        if job.legacy_names and not _has_legacy_names(labels):
+            raise InvalidInput(f"metric_name_validation_scheme is legacy, and these names are not: {labels}"[:300])
         if job.label_limit and len(labels) > job.label_limit:
             raise InvalidInput(
                 f"label_limit exceeded: {len(labels)} labels on {labels['__name__']}, "
@@ -249,12 +255,17 @@ class ScrapeCache:
                 batch.told_rows += 1
                 self._exemplars[number] = text
 
-    def _add_native(self, batch: Batch, lines: Lines, rows: Numbers, numbers: Numbers) -> None:
+    def _add_native(self, found: Scraped, lines: Lines, rows: Numbers, numbers: Numbers) -> None:
         """Native histograms go with their labels, which are little beside their buckets."""
         for row, number in zip(rows, numbers, strict=True):
             content = lines.data[lines.facts[row, VALUE] : lines.facts[row, VALUE_END]]
-            batch.told.append(series_message(self._book.labels(number), histogram(content)))
-        batch.told_rows += len(rows)
+            if self._job.bucket_limit or self._job.finest_schema < FINEST:
+                try:
+                    content = coarser(content, self._job.bucket_limit, self._job.finest_schema)
+                except TooManyBuckets as error:
+                    raise OverLimit(f"native_histogram_bucket_limit exceeded: {error}", found) from error
+            found.batch.told.append(series_message(self._book.labels(number), histogram(content)))
+        found.batch.told_rows += len(rows)
         self._natives.update(numbers.tolist())
 
     def _mark_gone(
@@ -329,6 +340,11 @@ def _first_of_each(numbers: Numbers, times: Numbers) -> Numbers:
         return np.arange(len(numbers))
     pairs = np.stack((numbers, times), axis=1)
     return np.sort(np.unique(pairs, axis=0, return_index=True)[1])
+
+
+def _has_legacy_names(labels: Mapping[str, str]) -> bool:
+    names = (_LEGACY_NAME.fullmatch(name) for name in labels)
+    return all(names) and _LEGACY_METRIC.fullmatch(labels["__name__"]) is not None
 
 
 def _free_name(name: str, labels: dict[str, str], scraped: dict[str, str]) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from base64 import b64encode
 from contextlib import asynccontextmanager
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -17,11 +20,11 @@ from vedette.errors import InvalidInput
 from vedette.server.certificates import trusted_by_system
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from vedette.server.scrape.client_config import ClientConfig, OAuth2, Tls
 
-__all__ = ["Client"]
+__all__ = ["Client", "needs_no_proxy"]
 
 _TOKEN_MARGIN_SECONDS = 10.0
 _TOKEN_SECONDS = 300.0
@@ -74,7 +77,7 @@ class Client:
             url,
             headers=found,
             allow_redirects=config.redirects,
-            proxy=config.proxy_url or None,
+            proxy=None if config.no_proxy and needs_no_proxy(url, config.no_proxy) else config.proxy_url or None,
             proxy_headers=dict(config.proxy_headers) or None,
             server_hostname=config.tls.server_name or None,
             **options,
@@ -121,6 +124,37 @@ async def _token_document(answer: aiohttp.ClientResponse, url: str) -> dict[str,
         return document
     error = document.get("error", "") if isinstance(document, dict) else ""
     raise InvalidInput(f"no token from {url}: HTTP status {answer.status} {str(error)[:100]}".rstrip())
+
+
+def needs_no_proxy(url: str, entries: Sequence[str]) -> bool:
+    """Whether an URL is asked directly: it is of this machine, or of a host, domain or network of ``no_proxy``."""
+    parts = urlsplit(url)
+    host, port = (parts.hostname or "").rstrip("."), parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    try:
+        address = ip_address(host)
+    except ValueError:
+        address = None
+    if host == "localhost" or (address is not None and address.is_loopback):
+        return True
+    return any(_is_meant(entry, host, address, port) for entry in entries)
+
+
+def _is_meant(entry: str, host: str, address: IPv4Address | IPv6Address | None, port: int | None) -> bool:
+    """Whether an entry of ``no_proxy`` means a host: ``*``, ``10.0.0.0/8``, ``a.org`` and below it, ``.a.org``."""
+    if entry == "*":
+        return True
+    with contextlib.suppress(ValueError):
+        network = ip_network(entry, strict=False)
+        return address is not None and address in network
+    name, colon, wanted = entry.rpartition(":")
+    if colon and wanted.isdecimal():
+        if int(wanted) != port:
+            return False
+        entry = name.strip("[]")
+    if address is not None:
+        return entry == host
+    entry = entry.removeprefix("*")
+    return host.endswith(entry) if entry.startswith(".") else host == entry or host.endswith(f".{entry}")
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

@@ -21,6 +21,7 @@ CLIENT_FIELDS = frozenset(
         "enable_http2",
         "follow_redirects",
         "http_headers",
+        "no_proxy",
         "oauth2",
         "proxy_connect_header",
         "proxy_from_environment",
@@ -28,7 +29,7 @@ CLIENT_FIELDS = frozenset(
         "tls_config",
     }
 )
-CLIENT_REFUSED = {"no_proxy": "name the targets that need a proxy in a job of their own, with proxy_url"}
+CLIENT_REFUSED: dict[str, str] = {}
 _TLS_VERSIONS = ("", "TLS10", "TLS11", "TLS12", "TLS13")
 _REFERENCES = "secrets come from files, not from a secret manager"
 
@@ -78,6 +79,7 @@ class ClientConfig:
     tls: Tls = Tls()
     redirects: bool = True
     proxy_url: str = ""
+    no_proxy: tuple[str, ...] = ()
     proxy_from_environment: bool = False
     proxy_headers: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str, str], ...] = ()
@@ -104,7 +106,10 @@ def read_client(section: Section) -> ClientConfig:
         raise SettingsError(f'{bearer.where}: type must not be "basic"; use basic_auth.')
     if section.text("proxy_url") and section.flag("proxy_from_environment", default=False):
         raise SettingsError(f"{section.where}: at most one of proxy_url, proxy_from_environment may be given.")
+    if section.text("no_proxy") and not section.text("proxy_url"):
+        raise SettingsError(f"{section.where}: no_proxy needs a proxy_url.")
     return ClientConfig(
+        no_proxy=tuple(part.strip().lower() for part in section.text("no_proxy").split(",") if part.strip()),
         username=basic.text("username"),
         username_file=basic.file("username_file"),
         password=basic.text("password"),
@@ -169,6 +174,7 @@ def _oauth2(section: Section) -> OAuth2:
         {
             **_refs("client_secret_ref"),
             **CLIENT_REFUSED,
+            "no_proxy": "give no proxy_url",
             "proxy_from_environment": "give proxy_url",
             "proxy_connect_header": "give proxy_url without headers",
             **dict.fromkeys(

@@ -13,6 +13,7 @@ from vedette.server.query.promql.labels import InvalidRegex, compile_regex
 from vedette.server.rules.yaml_text import read_yaml
 from vedette.server.scrape.client_config import CLIENT_FIELDS, CLIENT_REFUSED, ClientConfig, read_client
 from vedette.server.scrape.discovery.config import DISCOVERY_FIELDS, DISCOVERY_REFUSED, Discovery, read_discovery
+from vedette.server.scrape.native_limits import FINEST, schema_of_factor
 from vedette.server.scrape.other_parts import check_other_parts
 from vedette.server.scrape.relabel import ACTIONS, Rule
 from vedette.server.scrape.section import Section
@@ -52,6 +53,7 @@ _COMMON = {
     "body_size_limit",
     "metric_name_escaping_scheme",
     "metric_name_validation_scheme",
+    "scrape_failure_log_file",
     *_LIMITS,
 }
 _GLOBAL = _COMMON | {"evaluation_interval", "external_labels", "query_log_file", "rule_query_offset"}
@@ -69,12 +71,11 @@ _JOB |= {
     "relabel_configs",
     "metric_relabel_configs",
     "enable_compression",
+    "native_histogram_bucket_limit",
+    "native_histogram_min_bucket_factor",
 }
 _REFUSED = {
     "convert_classic_histograms_to_nhcb": "classic histograms stay what they are",
-    "native_histogram_bucket_limit": "native histograms are kept as they come",
-    "native_histogram_min_bucket_factor": "native histograms are kept as they come",
-    "scrape_failure_log_file": "failures are in Vedette's own log and on /api/v1/targets",
 }
 
 _ONLY: dict[str, tuple[str, ...]] = {
@@ -115,6 +116,10 @@ class Job:
     keep_dropped_targets: int = 0
     body_size_limit: int = 0
     compression: bool = True
+    bucket_limit: int = 0
+    finest_schema: int = FINEST
+    legacy_names: bool = False
+    failure_log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +214,7 @@ def _job(section: Section, common: Section) -> Job:
     if limit > own:
         raise SettingsError(f"job {name!r}: scrape_timeout is longer than scrape_interval.")
     limit = limit or min(common.seconds("scrape_timeout", min(_TIMEOUT_SECONDS, usual)), own)
-    full.one_of("metric_name_validation_scheme", ("utf8",), "utf8")
+    legacy, escaping = _names(section, common)
     params = section.section("params")
     native = full.flag("scrape_native_histograms", default=False)
     return Job(
@@ -221,7 +226,11 @@ def _job(section: Section, common: Section) -> Job:
         params=tuple((key, params.texts(key)) for key in params.value),
         protocols=_protocols(full, native=native),
         fallback_protocol=section.one_of("fallback_scrape_protocol", ("", *PROTOCOLS)),
-        escaping=full.one_of("metric_name_escaping_scheme", _ESCAPINGS, _ESCAPINGS[0]),
+        escaping=escaping,
+        legacy_names=legacy,
+        failure_log=section.file("scrape_failure_log_file") or common.file("scrape_failure_log_file"),
+        bucket_limit=section.count("native_histogram_bucket_limit"),
+        finest_schema=schema_of_factor(section.number("native_histogram_min_bucket_factor")),
         native_histograms=native,
         classic_histograms=full.flag("always_scrape_classic_histograms", default=False)
         or section.flag("scrape_classic_histograms", default=False),
@@ -237,6 +246,21 @@ def _job(section: Section, common: Section) -> Job:
         compression=section.flag("enable_compression", default=True),
         **{name: section.count(name) or common.count(name) for name in _LIMITS},
     )
+
+
+def _names(section: Section, common: Section) -> tuple[bool, str]:
+    """Whether names are those of Prometheus 2, and how targets are asked to write others."""
+    schemes = ("", "utf8", "legacy")
+    usual = common.one_of("metric_name_validation_scheme", schemes) or "utf8"
+    own = section.one_of("metric_name_validation_scheme", schemes)
+    legacy = (own or usual) == "legacy"
+    escaping = section.one_of("metric_name_escaping_scheme", ("", *_ESCAPINGS))
+    if not escaping and not own:
+        escaping = common.one_of("metric_name_escaping_scheme", ("", *_ESCAPINGS))
+    escaping = escaping or ("underscores" if legacy else _ESCAPINGS[0])
+    if legacy and escaping == _ESCAPINGS[0]:
+        raise SettingsError(f"{section.where}: metric_name_escaping_scheme is {escaping}, and names are to be legacy.")
+    return legacy, escaping
 
 
 def _protocols(section: Section, *, native: bool) -> tuple[str, ...]:

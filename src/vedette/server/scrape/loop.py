@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import json
 import logging
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from vedette.errors import InvalidInput, VedetteError
-from vedette.server.scrape.cache import OverSampleLimit, ScrapeCache, Scraped
+from vedette.server.scrape.cache import OverLimit, ScrapeCache, Scraped
 from vedette.server.scrape.config import PROTOCOLS
 from vedette.server.scrape.durations import duration_text
 
@@ -134,8 +136,10 @@ class Loop:
             if isinstance(fault, TimeoutError):
                 error = f"no answer within {self.target.timeout_seconds:g} s"
             found = self.cache.end(time_ms)
-            if isinstance(fault, OverSampleLimit):
+            if isinstance(fault, OverLimit):
                 found.scraped, found.kept = fault.scraped, fault.kept
+            if self._job.failure_log:
+                await asyncio.to_thread(_log_failure, self._job, self.target.url, error)
         took = time.monotonic() - began
         self._state = {
             "health": "down" if error else "up",
@@ -172,6 +176,17 @@ class Loop:
             media = answer.headers.get("Content-Type", "")
         self._size = len(body)
         return bytes(body), _reading(media, job.fallback_protocol)
+
+
+def _log_failure(job: Job, target: str, error: str) -> None:
+    """Add a line to the job's ``scrape_failure_log_file``, as Prometheus writes it."""
+    now = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+    line = {"time": now, "level": "ERROR", "msg": error, "job_name": job.name, "target": target}
+    try:
+        with Path(job.failure_log).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as fault:
+        log.warning("Job %s: the failure log cannot be written: %s", job.name, fault)
 
 
 def _accept(job: Job) -> str:

@@ -97,6 +97,13 @@ class Section:
             raise SettingsError(f"{self.where}: {name} is {found!r}, which is not a size such as 10MB.")
         return size
 
+    def number(self, name: str) -> float:
+        """A number of 0 or more; 0 if it is not there."""
+        found = plain_value(self.value.get(name, 0))
+        if not isinstance(found, int | float) or isinstance(found, bool) or not found >= 0:
+            raise SettingsError(f"{self.where}: {name} is {found!r}, which is no number of 0 or more.")
+        return float(found)
+
     def seconds(self, name: str, default: float) -> float:
         """A duration; 0 is the default."""
         if self.value.get(name) is None:
