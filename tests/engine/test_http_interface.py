@@ -264,6 +264,20 @@ def test_wait_end_of_query_turns_late_exceptions_into_a_status(ask):
     assert large.getheader("Content-Length") == str(len(large.body))
 
 
+def test_who_leaves_in_the_middle_of_an_answer_is_no_fault(ask, shared_engine):
+    query_id = uuid.uuid4().hex
+    sql = b"SELECT number, sleepEachRow(0.0001) FROM numbers(100000000) SETTINGS max_block_size = 1000"
+    with shared_engine.connect() as connection:
+        path = f"/?{urlencode({'query_id': query_id})}"
+        connection.sendall(
+            b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(sql), sql)
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    while ask(f"SELECT count() FROM system.processes WHERE query_id = '{query_id}'").body != b"0\n":
+        pass
+    assert "Error handling request" not in shared_engine.log
+
+
 def test_http_1_0_gets_the_whole_answer(shared_engine):
     with shared_engine.connect() as connection:
         connection.sendall(f"GET /?query={quote('SELECT number FROM numbers(300000)')} HTTP/1.0\r\n\r\n".encode())

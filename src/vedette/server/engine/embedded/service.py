@@ -77,7 +77,10 @@ class Service:
         """The request handler for a socket with these rights."""
 
         async def handle(http: web.BaseRequest) -> web.StreamResponse:
-            return await self._handle(http, access)
+            try:
+                return await self._handle(http, access)
+            except ConnectionResetError:  # the client has left in the middle of its answer, as who closes a page does
+                return web.Response()
 
         return handle
 
