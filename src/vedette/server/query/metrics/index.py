@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vedette.server.query.promql.labels import METRIC_NAME, Labels, Matcher
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
+
+    from vedette.server.query.promql.labels import Labels, Matcher
 
     Ordinals = npt.NDArray[np.int64]
 
@@ -253,8 +253,3 @@ def _segment(pairs: npt.NDArray[np.int32], ordinals: Ordinals) -> _Segment:
     ordered = pairs[order].astype(np.int64)
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     return _Segment(ordered[starts], np.append(starts, len(ordered)), ordinals[order])
-
-
-def name_matcher(name: str) -> Matcher:
-    """The matcher of a metric's name."""
-    return Matcher(METRIC_NAME, "=", name)
