@@ -68,7 +68,6 @@ class LoaderStats:
     retries: int = 0
     quarantined_records: int = 0
     rewritten_records: int = 0
-    last_error: str = ""
     waiting_since: float = 0.0
     seconds: float = 0.0
 
@@ -140,7 +139,6 @@ class Loader:
                 async with self._between_batches:
                     busy = await self._load_next(stop)
             except OSError as error:
-                self.stats.last_error = str(error)
                 log.error("The loader cannot use %s: %s. It tries again.", error.filename, error.strerror)  # noqa: TRY400 - a full disk needs no trace
                 await _sleep(stop, _FAULT_PAUSE_SECONDS)
                 continue
@@ -221,7 +219,6 @@ class Loader:
                 return _Outcome.REFUSED, ""
         outcome, reason = await self._attempt(identity, wire_format.short, parts, stop)
         if outcome is _Outcome.REFUSED:
-            self.stats.last_error = ""
             self._look_at[code] = _LOOKS_AFTER_REFUSAL
         return outcome, reason
 
@@ -265,11 +262,10 @@ class Loader:
                     await self._prepare(wire_format)
                     self._prepared.add(wire_format.name)
                 await self._engine.insert(wire_format.table, wire_format.input_format, body, settings=settings)
-            except EngineUnavailable as error:
-                self.stats.last_error = str(error)
+            except EngineUnavailable:
+                pass  # told by whoever starts it again, and by /readyz
             except (EngineError, QueryLimit) as error:
                 self._prepared.discard(wire_format.name)  # a restored backup may be older than the format's first use
-                self.stats.last_error = str(error)
                 kind = classify(error)
                 now = time.monotonic()
                 if kind is Refusal.PASSES:
