@@ -6,6 +6,7 @@ import json
 import math
 import struct
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,32 @@ async def test_a_matrix_of_floats_and_histograms() -> None:
     }
     vector = await ask("h", 15_500, 15_500, 0)
     assert vector["result"] == [{"metric": {"__name__": "h"}, "histogram": [15.5, histogram]}]
+
+
+# Twice the entries of the tables in Prometheus' source, which differ from the powers of 2 in their last digits.
+BOUNDS = {
+    1: "1 1.414213562373095 2 2.82842712474619 4",
+    3: "1 1.0905077326652577 1.189207115002721 1.2968395546510096 1.414213562373095 1.5422108254079407 1.6817928305074288",
+    5: "1 1.0218971486541166 1.0442737824274138 1.0671404006768235 1.0905077326652577 1.1143867425958924",
+}
+
+
+@pytest.mark.parametrize(("schema", "bounds"), BOUNDS.items())
+async def test_buckets_end_where_prometheus_has_them_end(schema: int, bounds: str) -> None:
+    ends = bounds.split()
+    filled = HISTOGRAM | {"schema": schema, "zero_count": 0, "neg": {"offset": 0, "buckets": []}}
+    filled["pos"] = {"offset": 1, "buckets": [1] * (len(ends) - 1)}
+    source = CaseSource(
+        [
+            {
+                "step": 1,
+                "nhcb": False,
+                "series": [{"labels": {"__name__": "h"}, "start": 0, "step": 1, "values": [filled]}],
+            }
+        ]
+    )
+    (found,) = json.loads(to_json(await evaluate("h", 0, 0, 0, source, "acme")))["result"]
+    assert [bucket[1:3] for bucket in found["histogram"][1]["buckets"]] == [list(pair) for pair in pairwise(ends)]
 
 
 async def test_a_vector_a_scalar_and_a_string() -> None:

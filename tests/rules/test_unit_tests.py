@@ -326,6 +326,8 @@ def test_histograms_are_written_as_series_too():
     assert values[3] is None
     with pytest.raises(SettingsError, match="colour:1 is not known"):
         parse_values("{{colour:1}}")
+    with pytest.raises(SettingsError, match="schema:9 is none of -4 to 8"):
+        parse_values("{{schema:9 count:1}}")
     with pytest.raises(SettingsError, match="more than"):
         parse_values("1x99999999999")
 

@@ -12,7 +12,7 @@ from vedette.errors import SettingsError
 from vedette.server.query.metrics.prompb import STALE
 from vedette.server.query.promql.errors import ParseError
 from vedette.server.query.promql.gotext import parse_number
-from vedette.server.query.promql.histogram import CUSTOM_BUCKETS_SCHEMA, CounterReset, Histogram
+from vedette.server.query.promql.histogram import COARSEST, CUSTOM_BUCKETS_SCHEMA, FINEST, CounterReset, Histogram
 from vedette.server.query.promql.histogram_sum import add, subtract
 from vedette.server.query.promql.parser import parse_selector
 
@@ -143,15 +143,15 @@ def parse_histogram(text: str) -> Histogram:
                 numbers[name] = _signed(numbers, name, value)
         except (KeyError, ValueError) as error:
             raise SettingsError(f"{text} is no histogram: {name}:{value} is not known.") from error
-    schema = int(numbers["schema"])
-    if lists["custom_values"]:
-        schema = CUSTOM_BUCKETS_SCHEMA
+    schema = CUSTOM_BUCKETS_SCHEMA if lists["custom_values"] else numbers["schema"]
+    if schema not in (CUSTOM_BUCKETS_SCHEMA, *range(COARSEST, FINEST + 1)):
+        raise SettingsError(f"{text} is no histogram: schema:{schema:g} is none of {COARSEST} to {FINEST}.")
 
     def side(buckets: list[float], offset: float) -> dict[int, float]:
         return {int(offset) + place: count for place, count in enumerate(buckets) if count}
 
     return Histogram(
-        schema,
+        int(schema),
         numbers["count"],
         numbers["sum"],
         numbers["z_bucket"],

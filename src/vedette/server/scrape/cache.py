@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vedette.errors import InvalidInput
+from vedette.server.query.promql.histogram import FINEST
 from vedette.server.scrape.encoding import (
     STALE_BITS,
     exemplar,
@@ -31,7 +32,7 @@ from vedette.server.scrape.lines import (
     Texts,
     read_lines,
 )
-from vedette.server.scrape.native_limits import FINEST, TooManyBuckets, coarser
+from vedette.server.scrape.native_limits import TooManyBuckets, coarser
 from vedette.server.scrape.protobuf import BOUND_MARK, protobuf_exemplar, read_bound, read_families
 from vedette.server.scrape.relabel import relabel
 from vedette.server.scrape.series import Batch, SeriesBook

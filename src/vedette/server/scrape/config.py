@@ -9,11 +9,12 @@ from pathlib import Path
 import yaml
 
 from vedette.errors import SettingsError
+from vedette.server.query.promql.histogram import FINEST
 from vedette.server.query.promql.labels import InvalidRegex, compile_regex
 from vedette.server.rules.yaml_text import read_yaml
 from vedette.server.scrape.client_config import CLIENT_FIELDS, CLIENT_REFUSED, ClientConfig, read_client
 from vedette.server.scrape.discovery.config import DISCOVERY_FIELDS, DISCOVERY_REFUSED, Discovery, read_discovery
-from vedette.server.scrape.native_limits import FINEST, schema_of_factor
+from vedette.server.scrape.native_limits import schema_of_factor
 from vedette.server.scrape.other_parts import check_other_parts
 from vedette.server.scrape.relabel import ACTIONS, Rule
 from vedette.server.scrape.section import Section

@@ -7,15 +7,13 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from vedette.server.query.metrics.prompb import native_message
-from vedette.server.query.promql.histogram import CounterReset, Histogram
+from vedette.server.query.promql.histogram import COARSEST, FINEST, CounterReset, Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FINEST", "TooManyBuckets", "coarser", "schema_of_factor"]
+__all__ = ["TooManyBuckets", "coarser", "schema_of_factor"]
 
-FINEST: Final = 8
-_COARSEST: Final = -4
 _FIXED64: Final = 1
 _BYTES: Final = 2
 
@@ -28,7 +26,7 @@ def schema_of_factor(factor: float) -> int:
     """The finest schema whose buckets grow by this factor at least."""
     if factor <= 1:
         return FINEST
-    return min(FINEST, max(_COARSEST, math.floor(-math.log2(math.log2(factor)))))
+    return min(FINEST, max(COARSEST, math.floor(-math.log2(math.log2(factor)))))
 
 
 def coarser(content: bytes, bucket_limit: int, finest: int) -> bytes:
@@ -46,7 +44,7 @@ def coarser(content: bytes, bucket_limit: int, finest: int) -> bytes:
     schema = min(found.schema, finest)
     merged = found.reduced(schema)
     while bucket_limit and len(merged.positive) + len(merged.negative) > bucket_limit:
-        if schema <= _COARSEST:
+        if schema <= COARSEST:
             raise TooManyBuckets(f"a native histogram has more than {bucket_limit} buckets at every resolution")
         schema -= 1
         merged = found.reduced(schema)

@@ -9,10 +9,15 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
+from vedette.server.query.promql.gomath import exp2, ldexp
 from vedette.server.query.promql.gotext import format_general
 
 CUSTOM_BUCKETS_SCHEMA: Final = -53
+COARSEST: Final = -4
+FINEST: Final = 8
 _LARGEST: Final = 1.7976931348623157e308
+_PAST_FINITE: Final = 1024
+"""The least power of 2 that is no number any more."""
 
 
 class IncompatibleSchemas(ValueError):
@@ -28,16 +33,32 @@ class CounterReset(IntEnum):
     GAUGE = 3
 
 
+def _bounds() -> list[list[float]]:
+    """The bounds of each schema between 0.5 and 1, by the steps by which Prometheus' table was made.
+
+    Each second one is that of the schema below. Bounds of another last digit would be other buckets to who reads both.
+    """
+    schemas: list[list[float]] = []
+    for schema in range(FINEST + 1):
+        factor = exp2(exp2(-schema))
+        found = [0.5]
+        for place in range(1, 1 << schema):
+            found.append(found[-1] * factor if place % 2 else schemas[-1][place // 2])
+        schemas.append(found)
+    return schemas
+
+
+_BOUNDS: Final = _bounds()
+
+
 @lru_cache(maxsize=65_536)
 def exponential_bound(index: int, schema: int) -> float:
-    """The upper end of an exponential bucket."""
+    """The upper end of an exponential bucket; that of the last finite one is the largest number."""
     if schema < 0:
         exponent = index << -schema
-        return _LARGEST if exponent >= 1024 else math.ldexp(1.0, exponent)
-    whole, part = index >> schema, index & ((1 << schema) - 1)
-    if whole >= 1024:
-        return _LARGEST
-    return math.ldexp(2.0 ** (part / (1 << schema)), whole)
+        return _LARGEST if exponent == _PAST_FINITE else ldexp(1.0, exponent)
+    exponent, part = index >> schema, index & ((1 << schema) - 1)
+    return _LARGEST if exponent == _PAST_FINITE and not part else ldexp(_BOUNDS[schema][part], exponent + 1)
 
 
 @dataclass(slots=True)

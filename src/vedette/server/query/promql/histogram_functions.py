@@ -18,6 +18,7 @@ from vedette.server.query.promql.block import (
     set_labels,
 )
 from vedette.server.query.promql.errors import EvaluationError
+from vedette.server.query.promql.gomath import exp2
 from vedette.server.query.promql.gotext import format_float, format_general, is_utf8_label
 from vedette.server.query.promql.histogram import Bucket, Histogram
 from vedette.server.query.promql.kernels import groups
@@ -283,12 +284,8 @@ def quantile(histogram: Histogram, q: float, context: Context, name: str, node: 
         return bucket.lower + (bucket.upper - bucket.lower) * fraction
     low, high = math.log2(abs(bucket.lower)), math.log2(abs(bucket.upper))
     if bucket.lower > 0:
-        return _exp2(low + (high - low) * fraction)
-    return -_exp2(high + (low - high) * (1 - fraction))
-
-
-def _exp2(exponent: float) -> float:
-    return math.inf if exponent >= 1024 else math.exp2(exponent)
+        return exp2(low + (high - low) * fraction)
+    return -exp2(high + (low - high) * (1 - fraction))
 
 
 def _narrow(histogram: Histogram, bucket: Bucket) -> None:
