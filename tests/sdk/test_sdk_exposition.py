@@ -19,7 +19,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as parse_text
-from sdk_programs import STEADY, attributes_of
+from sdk_programs import STEADY
 
 from vedette.sdk.metrics.exponential import ExponentialHistogram
 from vedette.sdk.metrics.forms import OPENMETRICS, PROTOBUF, TEXT, negotiate
@@ -311,54 +311,3 @@ def test_the_workers_exposition_has_the_same_forms(programs):
     assert found["orders_total"].metric[0].counter.value == 6
     assert found["spread"].metric[0].histogram.sample_count == 10
     assert struct.pack("<d", found["stage_seconds"].metric[0].histogram.sample_sum) == struct.pack("<d", 3.0)
-
-
-def test_what_prometheus_client_counted_before_a_fork_is_told_by_the_parent_alone(programs, collector):
-    """A server that loads its application before it forks its workers would tell it once for each of them."""
-    told = programs.run(
-        """
-        import os, prometheus_client as p, vedette
-        vedette.configure("preloaded", process_metrics=False, log_format="none", metrics_interval_seconds=3600)
-        loaded = p.Counter("loaded", "l", ["kind"])
-        took = p.Histogram("took_seconds", "t", buckets=[1, 2])
-        sizes = p.Summary("sizes", "s")
-        level = p.Gauge("level", "g")
-        again = p.Counter("again", "set back in the child")
-        def count(factor):
-            for kind in ("a", "b"):
-                loaded.labels(kind).inc(factor)
-            for seconds in (0.5, 1.5, 3.0):
-                for _ in range(factor):
-                    took.observe(seconds)
-            sizes.observe(10 * factor)
-            level.inc(factor)
-            again.inc(factor)
-        count(5)
-        for number in range(2):
-            pid = os.fork()
-            if not pid:
-                again.reset()
-                count(1)
-                loaded.labels("new").inc()
-                print(vedette.metrics_text(), end="", flush=True)
-                assert vedette.flush()
-                os._exit(0)
-            assert os.waitpid(pid, 0)[1] == 0
-        print(p.generate_latest().decode(), end="")
-        """
-    ).stdout
-    assert told.count('loaded_total{kind="a"} 1\n') == 2
-    assert told.count('loaded_total{kind="a"} 5.0\n') == 1  # the library's own exposition is its own
-    found: dict[str, list[Any]] = {}
-    for metric in collector.metrics:
-        found.setdefault(metric.name, []).append(metric)
-    loads = [{attributes_of(point)["kind"]: point.as_int for point in m.sum.data_points} for m in found["loaded_total"]]
-    assert sorted(loads, key=str) == [{"a": 1, "b": 1, "new": 1}, {"a": 1, "b": 1, "new": 1}, {"a": 5, "b": 5}]
-    times = [metric.histogram.data_points[0] for metric in found["took_seconds"]]
-    assert sorted((point.count, point.sum, *point.bucket_counts) for point in times) == [
-        (3, 5, 1, 1, 1), (3, 5, 1, 1, 1), (15, 25, 5, 5, 5)
-    ]  # fmt: skip
-    summed = [metric.summary.data_points[0] for metric in found["sizes"]]
-    assert sorted((point.count, point.sum) for point in summed) == [(1, 10), (1, 10), (1, 50)]
-    assert sorted(metric.sum.data_points[0].as_int for metric in found["again_total"]) == [1, 1, 5]
-    assert sorted(metric.gauge.data_points[0].as_int for metric in found["level"]) == [5, 6, 6]

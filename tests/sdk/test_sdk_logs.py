@@ -356,11 +356,45 @@ def test_structlog_can_end_in_vedette(programs, collector):
                                         VedetteProcessor()])
         structlog.contextvars.bind_contextvars(request="r1")
         structlog.get_logger().warning("hello", user=7)
+        structlog.configure(processors=[VedetteProcessor()], wrapper_class=structlog.stdlib.BoundLogger,
+                            logger_factory=structlog.stdlib.LoggerFactory())
+        structlog.get_logger("shop.old").info("%d of %s", 2, "three")
         """
     )
-    (line,) = lines_of(result)
+    line, formatted = lines_of(result)
     assert (line["level"], line["message"], line["request"], line["user"]) == ("warning", "hello", "r1", 7)
-    assert len(collector.logs) == 1
+    assert (formatted["logger"], formatted["message"]) == ("shop.old", "2 of three")
+    assert "positional_args" not in formatted
+    assert len(collector.logs) == 2
+
+
+def test_levels_go_by_name_and_what_other_loggers_have_is_refused_by_a_sentence(programs):
+    result = programs.run(
+        """
+        import logging, vedette
+        vedette.configure("shop", log_format="json", export=False, log_level="info")
+        log = vedette.get_logger("habits")
+        for level in ("warning", "ERROR", "debug", logging.INFO, "loud", None):
+            log.log(level, "said", given=str(level))
+        for name in ("warn", "isEnabledFor", "whatever"):
+            try:
+                getattr(log, name)
+            except AttributeError as error:
+                log.info(str(error))
+        """
+    )
+    said = [(line["level"], line.get("given", line["message"])) for line in lines_of(result)]
+    assert said == [
+        ("warning", "warning"),
+        ("error", "ERROR"),
+        ("info", "20"),
+        ("info", "loud"),
+        ("info", "None"),
+        ("info", "Vedette's loggers have no warn: use warning."),
+        ("info", "Vedette's loggers have no isEnabledFor: use is_enabled_for."),
+        ("info", "Vedette's loggers have no whatever."),
+    ]
+    assert "Level 'loud' is not known" in result.stderr
 
 
 def test_the_console_is_readable_and_obeys_no_control_characters(programs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import statistics
 from itertools import pairwise
@@ -278,104 +279,6 @@ def test_labels_that_explode_are_capped_and_told(programs):
     assert "metric users_total has more than 100" in result.stderr
 
 
-HELD_AT_A_FORK = {
-    "by a collection": """
-        library = threading.Lock()  # as prometheus_client has them for each value
-        class Slow:
-            def describe(self): return []
-            def collect(self):
-                with library:
-                    inside.set()
-                    forking.wait()
-                    sum(range(1_000_000))
-                return []
-        p.REGISTRY.register(Slow())
-        os.register_at_fork(before=forking.set)
-        threading.Thread(target=vedette.metrics_text, daemon=True).start()
-        def in_child():
-            with library: pass
-    """,
-    "by the program's own thread": """
-        class Slow(float):
-            def __radd__(self, other):
-                inside.set()
-                threading.Event().wait()
-        def count(): theirs.labels("x").inc(Slow(1))
-        threading.Thread(target=count, daemon=True).start()
-        def in_child(): theirs.labels("x").inc(4)
-    """,
-}
-
-
-@pytest.mark.parametrize("held", HELD_AT_A_FORK.values(), ids=HELD_AT_A_FORK)
-def test_a_fork_while_a_lock_of_prometheus_client_is_held_leaves_a_child_that_counts(programs, collector, held):
-    programs.run(
-        """
-        import os, threading, prometheus_client as p, vedette
-        vedette.configure("forking", log_format="none", process_metrics=False, metrics_interval_seconds=3600)
-        theirs = p.Counter("theirs", "t", ["a"])
-        theirs.labels("x").inc(3)
-        inside, forking = threading.Event(), threading.Event()
-"""
-        + held
-        + """
-        inside.wait()
-        pid = os.fork()
-        if not pid:
-            in_child()
-            vedette.counter("child_total").inc()
-            assert vedette.flush()
-        else:
-            os._exit(os.waitpid(pid, 0)[1])
-        """
-    )
-    pushed = {metric.name: metric for metric in collector.metrics}
-    assert pushed["child_total"].sum.data_points[0].as_int == 1
-    assert pushed["theirs_total"].sum.data_points[0].as_int == (4 if "inc(4)" in held else 0)
-
-
-def test_a_forked_child_begins_at_zero(programs, collector):
-    programs.run(
-        """
-        import os, vedette
-        count = vedette.counter("count_total")
-        vedette.configure("x", process_metrics=False, metrics_interval_seconds=3600)
-        count.inc(5)
-        pid = os.fork()
-        if pid == 0:
-            count.inc(2); vedette.shutdown(); os._exit(0)
-        os.waitpid(pid, 0)
-        """
-    )
-    assert sorted(m.sum.data_points[0].as_int for m in collector.metrics if m.name == "count_total") == [2, 5]
-
-
-def test_process_and_host_are_watched(programs, collector):
-    programs.run("import gc, vedette\nvedette.configure('x', host_metrics=True)\ngc.collect()")
-    found = {metric.name: metric for metric in collector.metrics}
-    value = {name: m.gauge.data_points[0] for name, m in found.items() if m.HasField("gauge")}
-    assert value["process_resident_memory_bytes"].as_int > 1_000_000
-    assert value["process_open_fds"].as_int > 2
-    assert found["process_cpu_seconds_total"].sum.data_points[0].as_double > 0
-    assert found["python_gc_pause_seconds"].histogram.data_points[0].count >= 1
-    cores = {attributes_of(p)["core"] for p in found["host_cpu_seconds_total"].sum.data_points}
-    assert "0" in cores
-    memory = {attributes_of(p)["state"]: p.as_int for p in found["host_memory_bytes"].gauge.data_points}
-    assert memory["total"] == memory["used"] + memory["available"]
-    load = {attributes_of(p)["minutes"] for p in found["host_load_average"].gauge.data_points}
-    assert load == {"1", "5", "15"}
-    disk = {tuple(attributes_of(p).values()): p.as_int for p in found["host_disk_bytes"].gauge.data_points}
-    assert disk["/", "total"] > disk["/", "free"] > 0  # also where it is an overlay, as in a container
-    sent = {tuple(attributes_of(p).values()) for p in found["host_network_bytes_total"].sum.data_points}
-    assert {("lo", "receive"), ("lo", "transmit")} <= sent
-    states = {attributes_of(p)["state"]: p.as_int for p in found["host_tcp_connections"].gauge.data_points}
-    assert states["listen"] >= 1  # the collector's
-    assert {attributes_of(p)["kind"] for p in found["process_context_switches_total"].sum.data_points} == {
-        "voluntary",
-        "involuntary",
-    }
-
-
 def test_functions_are_tracked_with_their_outcome(programs, collector):
     programs.run(
         """
@@ -458,6 +361,15 @@ def test_any_label_and_help_survive_the_exposition(label, help_text, value):
     assert line.startswith('g{l="')
     shown = line[5 : line.rindex('"} ')]
     assert shown.replace("\\\\", "\0").replace("\\n", "\n").replace('\\"', '"').replace("\0", "\\") == label
+
+
+def test_a_metric_with_labels_says_so_to_those_who_count_without():
+    seen = Registry().histogram("seen", labels=["kind", "where"])
+    for use in ("observe", "time"):
+        with pytest.raises(AttributeError) as refused:
+            getattr(seen, use)
+        assert str(refused.value) == f"Metric seen has labels: use .labels(kind=…, where=…).{use}."
+    assert copy.copy(seen).labels("a", "b") is seen.labels("a", "b")
 
 
 @pytest.mark.parametrize(

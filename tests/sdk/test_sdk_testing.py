@@ -106,7 +106,8 @@ class TestAlike:
     result = subprocess.run(
         [*command, str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
     )
-    assert "3 passed, 4 errors" in result.stdout, result.stdout
+    assert "2 failed, 1 passed, 2 errors" in result.stdout, result.stdout
+    assert "FAILED test_theirs.py::test_over" in result.stdout
     names = "spans, queries, repeated_queries, requests, logs, errors, tokens, usd"
     assert f"telemetry_budget(querys=3): give limits by their names, which are {names}." in result.stdout
     assert "telemetry_budget(3): give limits by their names" in result.stdout

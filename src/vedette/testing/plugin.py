@@ -17,12 +17,14 @@ import pytest
 from vedette.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from vedette.testing.budgets import TelemetryBudget
     from vedette.testing.capture import Telemetry
 
 __all__ = ["telemetry"]
+
+_BUDGET: pytest.StashKey[TelemetryBudget] = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,11 +48,20 @@ def telemetry(request: pytest.FixtureRequest) -> Iterator[Telemetry]:
     from vedette.testing.capture import capture  # noqa: PLC0415 - loaded by the tests that ask for it
 
     marker = request.node.get_closest_marker("telemetry_budget")
-    budget = None if marker is None else _budget_of(marker)
+    if marker is not None:
+        request.node.stash[_BUDGET] = _budget_of(marker)
     with capture() as captured:
         yield captured
-        if budget is not None:
-            budget.check(captured)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that is over its budget, as one that fails by itself: in the call, not when it is taken down."""
+    result = yield
+    budget = item.stash.get(_BUDGET, None)
+    if budget is not None:
+        budget.check(item.funcargs["telemetry"])  # type: ignore[attr-defined]  # an item with fixtures
+    return result
 
 
 def _budget_of(marker: pytest.Mark) -> TelemetryBudget:

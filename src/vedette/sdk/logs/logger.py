@@ -31,6 +31,19 @@ __all__ = ["LogDesk", "Logger", "describe", "desk", "get_logger", "log_failure",
 
 _DEBUG, _INFO, _WARNING, _ERROR, _CRITICAL = 10, 20, 30, 40, 50
 _OFF = 1 << 30
+_NAMES_HERE = {
+    "warn": "warning",
+    "fatal": "critical",
+    "success": "info",
+    "trace": "log(5, …)",
+    "isEnabledFor": "is_enabled_for",
+    "setLevel": "vedette.set_level",
+    "getChild": "vedette.get_logger",
+    "bind": "with_context",
+    "contextualize": "vedette.context",
+    "addHandler": "configure(log_to_stdlib=True) and a logger of logging",
+}
+"""What loggers of others have under another name."""
 _is_scalar = SCALARS.issuperset
 
 
@@ -183,6 +196,14 @@ class Logger:
         """The logger's name."""
         return self._channel.name
 
+    if not TYPE_CHECKING:  # for those who check types, there is no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to use instead, to those who know other loggers."""
+            instead = _NAMES_HERE.get(name)
+            hint = f": use {instead}" if instead else ""
+            raise AttributeError(f"Vedette's loggers have no {name}{hint}.")
+
     def with_context(self, **fields: Any) -> Logger:
         """A logger that puts `fields` on each of its lines."""
         bound = self._bound
@@ -204,10 +225,11 @@ class Logger:
             fields.setdefault("exc_info", True)
             self.error(message, *args, **fields)
 
-    def log(self, level: int, message: Any, /, *args: Any, **fields: Any) -> None:
-        """Log at a level given as the standard library's number."""
-        if self._channel.level <= level:
-            _take(self, level, message, args, fields)
+    def log(self, level: int | str, message: Any, /, *args: Any, **fields: Any) -> None:
+        """Log at a level given by its name, or as the standard library's number."""
+        number = level if type(level) is int else _number_of(level)
+        if self._channel.level <= number:
+            _take(self, number, message, args, fields)
 
     def _through_stdlib(self, level: int, message: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
         exc_info = fields.pop("exc_info", None)
@@ -220,6 +242,17 @@ class Logger:
             captured = Captured(0, level, self._channel, message, _settled(args), {}, None, None, None)
             message, args = "%s %s", (message_of(captured), pairs)
         logger.log(level, message, *args, exc_info=exc_info, stacklevel=4)
+
+
+def _number_of(level: Any) -> int:
+    """A level that is no plain number; what means none is told, and its record is logged all the same."""
+    from vedette.sdk.settings import level_number  # noqa: PLC0415 - used rarely
+
+    try:
+        return int(level_number(level))
+    except Exception as error:  # noqa: BLE001 - a program may give anything
+        fault("a log level", error)
+        return _INFO
 
 
 def _settled_fields(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str] | None]:

@@ -33,5 +33,6 @@ class VedetteProcessor:
             fields.pop(known, None)
         if method == "exception":
             fields.setdefault("exc_info", True)
-        get_logger(str(name or "structlog")).log(_LEVELS.get(method, 20), message, **fields)
+        args = fields.pop("positional_args", ())  # of structlog's BoundLogger for the standard library
+        get_logger(str(name or "structlog")).log(_LEVELS.get(method, 20), message, *args, **fields)
         raise DropEvent

@@ -79,6 +79,15 @@ class Labelled(Generic[M]):
         # Only strings are kept as keys here: 1, 1.0 and True are equal but are different label values.
         self._known: dict[str, Any] = {}
 
+    if not TYPE_CHECKING:  # for those who check types, there is no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to do instead, to those who count without the labels' values."""
+            if name.startswith("_"):
+                raise AttributeError(name)
+            shown = ", ".join(f"{label}=…" for label in self._names)
+            raise AttributeError(f"Metric {self._family.name} has labels: use .labels({shown}).{name}.")
+
     def labels(self, /, *values: Any, **named: Any) -> M:
         """The series with these label values, in the order of the names or by name.
 
