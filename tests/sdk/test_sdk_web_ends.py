@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from sdk_programs import attributes_of, value_of
 
 
@@ -47,24 +48,39 @@ def test_requests_end_with_their_last_part_also_where_a_client_does_not_close_it
     assert collector.names() == ["GET", "GET /empty", "GET /streamed", "GET /whole", "GET /whole", "part"]
 
 
-def test_an_answer_that_breaks_off_is_logged_as_an_error(programs, collector):
-    result = programs.run(
-        """
-        import vedette
+BREAKING = {
+    "asgi": """
         from fastapi import FastAPI
         from fastapi.responses import StreamingResponse
         from fastapi.testclient import TestClient
-        vedette.configure("ends", log_format="json", process_metrics=False)
         app = FastAPI()
-        @app.get("/breaks")
-        def breaks():
-            def parts():
-                yield b"a"
-                raise RuntimeError("in the middle")
-            return StreamingResponse(parts())
+        app.get("/breaks")(lambda: StreamingResponse(parts()))
+        def ask(): TestClient(app).get("/breaks")
+    """,
+    "wsgi": """
+        from flask import Flask, Response
+        app = Flask("x")
+        app.get("/breaks")(lambda: Response(parts()))
+        def ask(): app.test_client().get("/breaks", buffered=True)
+    """,
+}
+
+
+@pytest.mark.parametrize("framework", BREAKING)
+def test_an_answer_that_breaks_off_is_an_error_of_the_status_that_the_client_saw(programs, collector, framework):
+    result = programs.run(
+        """
+        import vedette
+        vedette.configure("ends", log_format="json", process_metrics=False)
+        def parts():
+            yield b"a"
+            raise RuntimeError("in the middle")
+        """
+        + BREAKING[framework]
+        + """
         vedette.instrument(app)
         try:
-            TestClient(app).get("/breaks")
+            ask()
         except RuntimeError:
             pass
         else:
@@ -76,6 +92,9 @@ def test_an_answer_that_breaks_off_is_logged_as_an_error(programs, collector):
     (record,) = [record for record in collector.logs if value_of(record.body) == "request"]
     assert record.severity_text == "ERROR"
     assert collector.spans[0].status.message == "RuntimeError: in the middle"
+    metrics = {metric.name: metric.sum.data_points for metric in collector.metrics if metric.HasField("sum")}
+    (total,), (errors,) = metrics["http_server_requests_total"], metrics["http_server_errors_total"]
+    assert (attributes_of(total)["status"], attributes_of(errors)) == ("200", {"method": "GET", "route": "/breaks"})
 
 
 def test_an_application_that_is_mounted_in_another_belongs_to_its_trace(programs, collector):

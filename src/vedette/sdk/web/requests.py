@@ -128,6 +128,11 @@ class _Outcome:
     observe: Callable[[float, bool], None]  # their seconds, with an exemplar
 
 
+def _method(client: Client) -> str:
+    """The method as metrics have it: there must not be as many as clients think of."""
+    return client.method if client.method in _METHODS else "_OTHER"
+
+
 class RequestTelemetry:
     """Begins and finishes requests. One for each middleware.
 
@@ -140,7 +145,9 @@ class RequestTelemetry:
         name = options.namespace
         labels = ["method", "route", "status"]
         self._total = registry.counter(f"{name}_requests_total", "Requests by outcome", labels)
-        self._errors = registry.counter(f"{name}_errors_total", "Requests that failed (5xx)", ["method", "route"])
+        self._errors = registry.counter(
+            f"{name}_errors_total", "Requests that failed (5xx, or broken off)", ["method", "route"]
+        )
         self._seconds = registry.histogram(
             f"{name}_request_duration_seconds", "Seconds per request", ["method", "route"], unit="s"
         )
@@ -247,6 +254,8 @@ class RequestTelemetry:
             if error is not None or status >= 500:
                 self._fail(span, status, error)
         outcome.observe(took_ns / 1e9, True)
+        if error is not None and status < 500:  # the answer broke off; its client had been told that all is well
+            self._errors.labels(_method(client), route or UNMATCHED).inc()
         if self._log_requests:
             sink = desk.sink
             level = outcome.level
@@ -288,7 +297,7 @@ class RequestTelemetry:
             span.set_attribute("error.type", str(status))
 
     def _outcome(self, client: Client, route: str | None, status: int) -> _Outcome:
-        method = client.method if client.method in _METHODS else "_OTHER"
+        method = _method(client)
         key = (method, route, status, client.scheme)
         observe = self._observe.get(key) or self._new_observe(*key)
         fields = {"method": client.method, "status": status, "client": client.address}

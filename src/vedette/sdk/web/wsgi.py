@@ -120,6 +120,7 @@ class _State:
         self._environ = environ
         self.status = 500
         self.left: int | None = None  # bytes of the body that are still to come, where that is known
+        self.begun = False  # whether the client has the status
         self._done = False
         self._context = request.context
         middleware._telemetry.active.inc()
@@ -140,7 +141,9 @@ class _State:
             pass
 
     def pass_on(self, part: bytes) -> None:
-        """Take note of a part of the body."""
+        """Take note of a part of the body; with the first that is not empty, a server sends the status."""
+        if part:
+            self.begun = True
         if self.left is not None:
             self.left -= len(part)
             if self.left <= 0:
@@ -150,7 +153,8 @@ class _State:
         """End the request, once; it is current when this is called."""
         if not self._done:
             self._done = True
-            self._middleware.finish(self._request, 500 if error else self.status, self._environ, error)
+            status = 500 if error and not self.begun else self.status
+            self._middleware.finish(self._request, status, self._environ, error)
 
 
 class _Body:
