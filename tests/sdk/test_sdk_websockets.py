@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+from typing import Any
 
 import pytest
-from sdk_programs import attributes_of
+from sdk_programs import Collector, attributes_of
 from test_sdk_web import UVICORN, Site
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -64,17 +65,17 @@ LITESTAR = f"""
 CODES = {FASTAPI: (1011, 500), LITESTAR: (4500, 403)}
 
 
-@pytest.mark.parametrize("source", [FASTAPI, LITESTAR], ids=["fastapi", "litestar"])
-def test_a_connection_has_a_span_metrics_by_route_and_a_line(source, programs, collector):
-    site = Site(programs, source, *UVICORN)
-    broken, never_open = CODES[source]
-    told = {
-        "X-Correlation-ID": "c-9",
-        "X-Tenant-ID": "acme",
-        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-    }
+TOLD = {
+    "X-Correlation-ID": "c-9",
+    "X-Tenant-ID": "acme",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+}
+
+
+def _visited(site: Site) -> None:
+    """Come to each of its endpoints, and leave, break or be refused."""
     url = f"ws://127.0.0.1:{site.port}"
-    with connect(f"{url}/rooms/7", additional_headers=told) as socket:
+    with connect(f"{url}/rooms/7", additional_headers=TOLD) as socket:
         assert socket.response is not None
         assert socket.response.headers["x-correlation-id"] == "c-9"
         for _ in range(2):
@@ -92,7 +93,11 @@ def test_a_connection_has_a_span_metrics_by_route_and_a_line(source, programs, c
         with pytest.raises(InvalidStatus), connect(url + path):
             pass
     site.stop()
-    spans = {}
+
+
+def _spans(collector: Collector, broken: int, never_open: int) -> Any:
+    """What the spans say; the one of the connection that its client ended is given."""
+    spans: dict[Any, list[Any]] = {}
     for span in collector.spans:
         spans.setdefault((span.name, attributes_of(span).get("websocket.close.code")), []).append(span)
     failed = {key for key, held in spans.items() if held[0].status.code == 2}
@@ -102,24 +107,27 @@ def test_a_connection_has_a_span_metrics_by_route_and_a_line(source, programs, c
     }  # fmt: skip
     assert failed == {(name, broken), (name, 1013), ("WEBSOCKET /early", None)}
     (fine,) = spans[name, 1000]
-    assert (fine.trace_id.hex(), fine.parent_span_id.hex(), fine.kind) == (
-        told["traceparent"][3:35],
-        told["traceparent"][36:52],
-        2,
-    )
+    ids = fine.trace_id.hex(), fine.parent_span_id.hex()
+    assert (*ids, fine.kind) == (TOLD["traceparent"][3:35], TOLD["traceparent"][36:52], 2)
     assert {span.parent_span_id for span in spans["work", None]} == {fine.span_id}
+    (early,) = spans["WEBSOCKET /early", None]
+    assert (attributes_of(early)["http.response.status_code"], early.events[0].name) == (never_open, "exception")
+    return fine
+
+
+@pytest.mark.parametrize("source", [FASTAPI, LITESTAR], ids=["fastapi", "litestar"])
+def test_a_connection_has_a_span_metrics_by_route_and_a_line(source, programs, collector):
+    site = Site(programs, source, *UVICORN)
+    broken, never_open = CODES[source]
+    _visited(site)
+    fine = _spans(collector, broken, never_open)
     assert [event.name for event in fine.events] == ["websocket.receive", "websocket.send"] * 2
     assert attributes_of(fine.events[0]) == {"websocket.message.type": "text", "websocket.message.size": 5}
     said = attributes_of(fine)
     assert (said["http.response.status_code"], said["http.request.method"], said["url.scheme"]) == (101, "GET", "ws")
-    assert (said["http.route"], said["url.path"], said["websocket.closed_by"]) == (
-        "/rooms/{room}",
-        "/rooms/7",
-        "client",
-    )
+    place = ("/rooms/{room}", "/rooms/7", "client")
+    assert (said["http.route"], said["url.path"], said["websocket.closed_by"]) == place
     assert (said["tenant.id"], said["correlation_id"]) == ("acme", "c-9")
-    (early,) = spans["WEBSOCKET /early", None]
-    assert (attributes_of(early)["http.response.status_code"], early.events[0].name) == (never_open, "exception")
     lines = [line for line in site.lines() if line["message"] == "websocket"]
     assert [(line["level"], line["route"], line["status"]) for line in lines] == [
         ("info", "/rooms/{room}", 1000),
