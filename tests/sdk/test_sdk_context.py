@@ -128,3 +128,31 @@ def test_celery_tasks_go_on_in_the_trace_that_sent_them(programs, collector):
     assert spans["charge"].parent_span_id == run.span_id
     paid = next(record for record in collector.logs if value_of(record.body) == "paid")
     assert paid.span_id == run.span_id
+
+
+def test_processes_of_celerys_pool_deliver_what_they_did(programs, collector):
+    """They end by `os._exit`, when a worker does and when they have had their tasks; the next push would be too late."""
+    pytest.importorskip("celery")
+    programs.run(
+        """
+        import vedette
+        vedette.configure("shop", log_format="none", process_metrics=False,
+                          export_interval_seconds=3600, metrics_interval_seconds=3600)
+        from billiard.pool import Pool
+        from celery.concurrency.prefork import process_destructor
+        done = vedette.counter("done_total")
+        def pay(order):
+            with vedette.span("charge"):
+                vedette.get_logger("shop").info("paid", order=order)
+            done.inc()
+        pool = Pool(1, maxtasksperchild=2, on_process_exit=process_destructor)
+        for order in range(3):
+            pool.apply(pay, [order])
+        pool.close()
+        pool.join()
+        """
+    )
+    assert [attributes_of(record)["order"] for record in collector.logs] == [0, 1, 2]
+    assert collector.names() == ["charge"] * 3
+    counted = [metric.sum.data_points[0].as_int for metric in collector.metrics if metric.name == "done_total"]
+    assert sorted(counted) == [0, 1, 2]

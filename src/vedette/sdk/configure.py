@@ -225,6 +225,7 @@ def configure(service: str | None = None, /, **options: Unpack[Options]) -> None
         _hook()
         _runtime.start()
         _begin_in_multiprocessing_child()
+        _flush_at_celery_end()
 
 
 def _install_provider(found: resources.Resource, settings: Settings) -> TracerProvider:
@@ -355,6 +356,7 @@ def _after_fork() -> None:
     try:
         active.after_fork()
         _flush_at_multiprocessing_end()
+        _flush_at_celery_end()
     except Exception as error:  # noqa: BLE001 - never raised into the host
         fault("fork", error)
 
@@ -365,6 +367,17 @@ def _flush_at_multiprocessing_end() -> None:
     if util is not None:
         # Finalizers registered now would be cleared by the child's start; those of after-fork hooks are not.
         util.register_after_fork(_finish, _Finish.register)
+
+
+def _flush_at_celery_end() -> None:
+    """The processes of Celery's pool end by `os._exit`, after a signal of Celery's own."""
+    celery: Any = sys.modules.get("celery.signals")
+    if celery is not None:
+        celery.worker_process_shutdown.connect(_on_celery_end, weak=False, dispatch_uid="vedette")
+
+
+def _on_celery_end(**_: object) -> None:
+    shutdown()
 
 
 def _begin_in_multiprocessing_child() -> None:
