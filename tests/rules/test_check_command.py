@@ -42,6 +42,9 @@ _BAD_CONFIGS = {
     "scrape_configs: [{job_name: a, scrape_interval: ''}]": "scrape_interval is ''",
     "scrape_configs: [{job_name: a, params: {module: ping}}]": "params: module must be a list",
     "scrape_configs: [{job_name: a, static_configs: [{targets: ['http://b:1']}]}]": "'http://b:1' is no host with a port",
+    "scrape_configs: [{job_name: a, static_configs: [{targets: ['http://b']}], relabel_configs: [{target_label: c}]}]": (
+        "'http://b' has the address 'http://b' after relabeling"
+    ),
     "scrape_configs: [{job_name: a, file_sd_configs: [{files: ['*/b.json']}]}]": "file_sd_configs[0]: '*/b.json'",
     "scrape_configs: [{job_name: a, http_sd_configs: [{url: 'http://'}]}]": "which names no host",
     "scrape_configs: [{job_name: a, relabel_configs: [{action: labeldrop, regex: b, separator: c}]}]": "and no separator",

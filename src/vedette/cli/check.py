@@ -26,11 +26,14 @@ def config(files: Files) -> None:
     """Check Prometheus' configuration files, as far as Vedette uses them, and the rule files that they name."""
     from vedette.server.rules.files import load_rules  # noqa: PLC0415 - only these commands need the server half
     from vedette.server.scrape.config import load_config  # noqa: PLC0415
+    from vedette.server.scrape.targets import check_addresses  # noqa: PLC0415
 
     failed = False
     for path in files:
         try:
             found = load_config(path)
+            for job in found.jobs:
+                check_addresses(job)
             typer.echo(f"{path}: {len(found.jobs)} jobs")
             for pattern in found.rule_files:
                 for rule_file in _matching(pattern):

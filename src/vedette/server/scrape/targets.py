@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from vedette.errors import SettingsError
 from vedette.server.rules.yaml_text import texts_of
 from vedette.server.scrape.durations import duration_text, parse_duration_seconds
 from vedette.server.scrape.relabel import relabel
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from vedette.server.scrape.config import Job
 
-__all__ = ["Group", "Target", "groups_from_document", "resolve"]
+__all__ = ["Group", "Target", "check_addresses", "groups_from_document", "resolve"]
 
 Group = tuple[tuple[str, ...], dict[str, str]]
 
@@ -43,16 +44,7 @@ def resolve(job: Job, groups: Iterable[Group]) -> tuple[list[Target], list[dict[
     dropped: list[dict[str, str]] = []
     for addresses, labels in groups:
         for address in addresses:
-            discovered = {
-                "job": job.name,
-                "__scheme__": job.scheme,
-                "__metrics_path__": job.path,
-                "__scrape_interval__": duration_text(job.interval_seconds),
-                "__scrape_timeout__": duration_text(job.timeout_seconds),
-                **{f"__param_{name}": values[0] for name, values in job.params if values},
-                **labels,
-                "__address__": address,
-            }
+            discovered = _discovered(job, address, labels)
             kept = relabel(discovered, job.relabel)
             if kept is None or not kept.get("__address__"):
                 dropped.append(discovered)
@@ -60,6 +52,36 @@ def resolve(job: Job, groups: Iterable[Group]) -> tuple[list[Target], list[dict[
             target = _target(job, kept, discovered)
             targets[target.url, target.labels] = target
     return list(targets.values()), dropped
+
+
+def check_addresses(job: Job) -> None:
+    """Look at the addresses that a job's own targets have after relabeling, as a scrape would only fail.
+
+    Raises:
+        SettingsError: one is no host.
+    """
+    for addresses, labels in job.discovery.groups:
+        for address in addresses:
+            kept = relabel(_discovered(job, address, dict(labels)), job.relabel)
+            if kept is not None and "/" in (found := kept.get("__address__", "")):
+                raise SettingsError(
+                    f"job {job.name!r}: static_configs: {address!r} has the address {found!r} after relabeling, "
+                    "which is no host with a port, such as localhost:9100."
+                )
+
+
+def _discovered(job: Job, address: str, labels: dict[str, str]) -> dict[str, str]:
+    """A target's labels before relabeling."""
+    return {
+        "job": job.name,
+        "__scheme__": job.scheme,
+        "__metrics_path__": job.path,
+        "__scrape_interval__": duration_text(job.interval_seconds),
+        "__scrape_timeout__": duration_text(job.timeout_seconds),
+        **{f"__param_{name}": values[0] for name, values in job.params if values},
+        **labels,
+        "__address__": address,
+    }
 
 
 def _target(job: Job, kept: dict[str, str], discovered: dict[str, str]) -> Target:
