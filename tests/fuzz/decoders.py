@@ -107,7 +107,7 @@ class Wire:
     def pause_reading(self) -> None:
         """Come what may."""
 
-    resume_reading = pause_reading
+    resume_reading = write_eof = pause_reading
 
     def is_closing(self) -> bool:
         return self.closed
@@ -208,7 +208,8 @@ async def _ask(data: bytes) -> None:
         for at in range(0, len(words), size):
             connection.data_received(b"".join(words[at : at + size]))
             await asyncio.sleep(0)
-        connection.look(LOOP.time() + 1000)
+        for later in (1000, 2000):  # it is told that it waited too long, and has a moment to read that
+            connection.look(LOOP.time() + later)
         assert wire.closed or rules.tasks
         connection.connection_lost(None)
         await asyncio.gather(*rules.tasks, return_exceptions=True)  # questions are cancelled

@@ -142,7 +142,6 @@ def _nested(depth: int) -> Any:
     [
         {"stringValue": "a", "intValue": 1},
         {"intValue": "007"},
-        {"intValue": "9999999999999999999"},
         {"doubleValue": "1.50"},
         {"bytesValue": "_-8="},
         {"bytesValue": "AA"},
