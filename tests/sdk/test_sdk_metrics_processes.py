@@ -79,6 +79,33 @@ def test_a_forked_child_begins_at_zero(programs, collector):
     assert sorted(m.sum.data_points[0].as_int for m in collector.metrics if m.name == "count_total") == [2, 5]
 
 
+def test_children_that_configure_themselves_begin_at_zero(programs, collector):
+    """As a server's do that loads its application before it forks them. What gauges were set to stays."""
+    programs.run(
+        """
+        import os, vedette
+        count, took = vedette.counter("count_total", labels=["kind"]), vedette.histogram("took")
+        level = vedette.gauge("level")
+        count.labels("a").inc(5); took.observe(1); level.set(3)
+        for _ in range(2):
+            pid = os.fork()
+            if not pid:
+                vedette.configure("x", process_metrics=False, metrics_interval_seconds=3600)
+                count.labels("a").inc(2); took.observe(1)
+                vedette.shutdown()
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        """
+    )
+    points: dict[str, list[Any]] = {}
+    for metric in collector.metrics:
+        held = getattr(metric, metric.WhichOneof("data")).data_points
+        points.setdefault(metric.name, []).extend(held)
+    assert [point.as_int for point in points["count_total"]] == [2, 2]
+    assert [point.count for point in points["took"]] == [1, 1]
+    assert [point.as_int for point in points["level"]] == [3, 3]
+
+
 def test_process_and_host_are_watched(programs, collector):
     programs.run("import gc, vedette\nvedette.configure('x', host_metrics=True)\ngc.collect()")
     found = {metric.name: metric for metric in collector.metrics}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import os
 import re
 import sys
 import threading
@@ -293,7 +294,7 @@ class Registry:
             family.limit = most
             family.overflowing = f"metric {family.name} has more than {most}"
 
-    def after_fork(self) -> None:
+    def after_fork(self, *, with_gauges: bool = True) -> None:
         """Begin at zero in a forked child: the parent reports what it counted."""
         self._lock = threading.Lock()
         self.start_time_ns = time_ns()
@@ -301,8 +302,9 @@ class Registry:
             tally.reset()
         for family in self.families.values():
             family.lock = threading.RLock()
-            for series in family.series.values():
-                series.reset()
+            if with_gauges or family.kind != "gauge":
+                for series in family.series.values():
+                    series.reset()
 
     # -- the surface
 
@@ -384,3 +386,7 @@ def _numbers_of(name: str, what: str, given: Any, least: float, most: float) -> 
 
 
 registry = Registry()
+if hasattr(os, "register_at_fork"):
+    # Also where the SDK is configured in the children alone: each would tell what was counted before. What a gauge was
+    # set to is true of each, and no parent tells it.
+    os.register_at_fork(after_in_child=lambda: registry.after_fork(with_gauges=False))
