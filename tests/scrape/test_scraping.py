@@ -77,6 +77,11 @@ def _wait(platform: Any, query: str, expected: Any) -> None:
     wait_for(lambda: list(_vector(platform, query).values()), expected, query)
 
 
+def _dropped(platform: Any) -> list[str]:
+    found = platform.request("/prometheus/api/v1/targets?state=dropped").json()["data"]["droppedTargets"]
+    return [target["discoveredLabels"]["__address__"] for target in found]
+
+
 def test_a_target_from_its_first_sample_to_its_end(scraping, exporter):
     exporter.body = (
         b'# HELP jobs_total Jobs.\n# TYPE jobs_total counter\njobs_total{kind="a"} 3\njobs_total{kind="b"} 4\n'
@@ -137,8 +142,7 @@ def test_relabeling_limits_and_discovery_by_file(scraping, exporter):
     _wait(platform, "count({job='kept',port=~'p.+',__name__=~'a|b'})", [2])
     assert [dict(labels)["exported_job"] for labels in _vector(platform, "a")] == ["own"]
     assert _vector(platform, "secret") == {}
-    dropped = platform.request("/prometheus/api/v1/targets?state=dropped").json()["data"]["droppedTargets"]
-    assert [target["discoveredLabels"]["__address__"] for target in dropped] == ["127.0.0.1:9"]
+    wait_for(lambda: _dropped(platform), ["127.0.0.1:9"], "targets that relabeling drops")
     # A file that is half written, or wrong, keeps its targets, and the other files are followed.
     for number, broken in enumerate((json.dumps(groups)[:-5], '[{"targets": ["a:1"], "labels": ["blue"]}]')):
         (scraping.folder / "groups.json").write_text(broken)
