@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from vedette.sdk.traces.span import Span
     from vedette.sdk.traces.tracer import Tracer
 
-__all__ = ["DEFAULT_EXCLUDED", "UNMATCHED", "WEBSOCKET", "Client", "RequestTelemetry", "Started", "WebOptions"]
+__all__ = [
+    "DEFAULT_EXCLUDED",
+    "UNMATCHED",
+    "WEBSOCKET",
+    "Client",
+    "RequestTelemetry",
+    "Started",
+    "WebOptions",
+    "mark_failed",
+]
 
 DEFAULT_EXCLUDED = frozenset(
     (
@@ -252,7 +261,7 @@ class RequestTelemetry:
             if slow:
                 span.set_attribute("slow", True)
             if error is not None or status >= 500:
-                self._fail(span, status, error)
+                mark_failed(span, status, error)
         outcome.observe(took_ns / 1e9, True)
         if error is not None and status < 500:  # the answer broke off; its client had been told that all is well
             self._errors.labels(_method(client), route or UNMATCHED).inc()
@@ -285,16 +294,6 @@ class RequestTelemetry:
         return Captured(
             at, level, self._channel, "request", (), fields, outcome.fields, request.fields, span, said
         ).record()
-
-    @staticmethod
-    def _fail(span: Span, status: int, error: BaseException | None) -> None:
-        if error is not None:
-            span.record_exception(error, escaped=True)
-            span.set_status(failure(error))
-            span.set_attribute("error.type", type(error).__qualname__)
-        else:
-            span.set_status(_FAILED)
-            span.set_attribute("error.type", str(status))
 
     def _outcome(self, client: Client, route: str | None, status: int) -> _Outcome:
         method = _method(client)
@@ -347,3 +346,14 @@ class RequestTelemetry:
         if len(self._observe) < registry.max_series:
             self._observe[method, route, status, scheme] = observe
         return observe
+
+
+def mark_failed(span: Span, status: int, error: BaseException | None) -> None:
+    """Say on a span that it failed: by its exception, or by what the client was told."""
+    if error is not None:
+        span.record_exception(error, escaped=True)
+        span.set_status(failure(error))
+        span.set_attribute("error.type", type(error).__qualname__)
+    else:
+        span.set_status(_FAILED)
+        span.set_attribute("error.type", str(status))

@@ -9,8 +9,6 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.trace import Status, StatusCode
-
 from vedette.sdk import clock
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.context import named
@@ -18,9 +16,9 @@ from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import describe, desk
 from vedette.sdk.logs.records import Captured
 from vedette.sdk.metrics.registry import registry
-from vedette.sdk.traces.span import LASTING, Span, failure, reset_context, set_context
+from vedette.sdk.traces.span import LASTING, Span, reset_context, set_context
 from vedette.sdk.web.errors import answered_error
-from vedette.sdk.web.requests import UNMATCHED, WEBSOCKET
+from vedette.sdk.web.requests import UNMATCHED, WEBSOCKET, mark_failed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -133,7 +131,7 @@ class WebSockets:
                 span.name = f"{WEBSOCKET} {route}"
             span.set_attributes(said)
             if failed:
-                _fail(span, status, error)
+                mark_failed(span, status, error)
         if self._telemetry.options.log_requests:
             self._log(connection, route, status, error, _ERROR if failed else _INFO, end_ns)
         span.end(end_ns + clock.anchor)
@@ -285,13 +283,3 @@ class _Connection:
 
 def _uncounted() -> None:
     """Nothing: the connection is not open."""
-
-
-def _fail(span: Span, status: int, error: BaseException | None) -> None:
-    if error is not None:
-        span.record_exception(error, escaped=True)
-        span.set_status(failure(error))
-        span.set_attribute("error.type", type(error).__qualname__)
-    else:
-        span.set_status(Status(StatusCode.ERROR))
-        span.set_attribute("error.type", str(status))
