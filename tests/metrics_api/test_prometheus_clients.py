@@ -145,6 +145,9 @@ def test_the_server_tells_its_state(loaded):
         ),
         ("query_range", {"query": "up", "start": 0, "end": 1, "step": 0}, 400, "zero or negative query resolution"),
         ("query_range", {"query": "up[5m]", "start": 0, "end": 1, "step": 1}, 422, "must be Scalar or instant Vector"),
+        ("query", {"query": r'up{a=~"x\\C"}'}, 400, r"error parsing regexp: invalid escape sequence: `\C`"),
+        ("query", {"query": f'up{{a=~"{"a?" * 5001}"}}'}, 400, "expression too large: 5001 repetitions"),
+        ("query", {"query": f'up{{a=~"{"(" * 1001}a{")" * 1001}"}}'}, 400, "expression nests too deeply"),
         ("series", {}, 400, "no match[] parameter provided"),
         ("series", {"match[]": '{a=""}'}, 400, "match[] must contain at least one non-empty matcher"),
     ],
@@ -162,6 +165,16 @@ def test_large_answers_are_compressed(loaded):
     plain = loaded.request(path, headers=HEADERS)
     packed_ = loaded.request(path, headers=HEADERS | {"Accept-Encoding": "gzip"})
     assert json.loads(gzip.decompress(packed_.body)) == plain.json()
+    refused = loaded.request(path, headers=HEADERS | {"Accept-Encoding": "zstd;q=0, gzip;q=0.5"})
+    assert json.loads(gzip.decompress(refused.body)) == plain.json()
+
+
+def test_a_list_of_values_is_as_long_as_it_has_to_be(loaded):
+    """Ten thousands of them, as dashboards write them for "all", were a pattern too large to be compiled."""
+    listed = "|".join([*(rf"10\\.0\\.{i}\\.1:9100" for i in range(100_000)), "a\\\\|b", "500"])
+    form = urlencode({"query": f'requests_total{{code=~"{listed}"}}', "time": NOW / 1000}).encode()
+    answer = loaded.request("/prometheus/api/v1/query", form, headers=HEADERS).json()
+    assert [found["metric"]["code"] for found in answer["data"]["result"]] == ["500"]
 
 
 def test_new_samples_reach_a_series_that_is_asked_again(loaded):
@@ -177,6 +190,13 @@ def test_new_samples_reach_a_series_that_is_asked_again(loaded):
             if result and result[0]["value"][1] == str(count):
                 break
             time.sleep(0.1)
+    # Another value for a time that the window has.
+    body = series_one([("__name__", "growing")], (2, sample(9, first + 2000)))
+    assert loaded.request(PATH, packed(body), headers=ONE | tenant).status == 204
+    query = f"/prometheus/api/v1/query?{urlencode({'query': 'sum_over_time(growing[10m])'})}"
+    total = str(1 + 9 + 3 + 4)
+    while loaded.request(query, headers=tenant).json()["data"]["result"][0]["value"][1] != total:
+        time.sleep(0.1)
 
 
 def test_federation(loaded):

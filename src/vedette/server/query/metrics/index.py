@@ -218,6 +218,8 @@ class SeriesIndex:
         if matcher.op == "=":
             number = values.get(matcher.value)
             return [] if number is None else [number]
+        if matcher.op == "=~" and matcher.values is not None:
+            return [number for number in map(values.get, matcher.values) if number is not None]
         known = self._known.get(matcher)
         if known is None:
             if len(self._known) > _MAX_KNOWN:

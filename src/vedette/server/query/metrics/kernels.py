@@ -114,9 +114,11 @@ def fit_tails(  # noqa: PLR0917
     firsts: npt.NDArray[np.int64],
     lasts: npt.NDArray[np.int64],
     times: npt.NDArray[np.int64],
+    bits: npt.NDArray[np.int64],
     begins: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
     known_times: npt.NDArray[np.int64],
+    known_bits: npt.NDArray[np.int64],
     since: npt.NDArray[np.int64],
     skip: npt.NDArray[np.int64],
     late: npt.NDArray[np.bool_],
@@ -125,7 +127,8 @@ def fit_tails(  # noqa: PLR0917
 
     Group `g` is owner `owners[g]`'s samples ``firsts[g]:lasts[g]``, ascending; an owner occurs once and knows
     ``known_times[begins[owner]:ends[owner]]`` since ``since[owner]``. `skip[g]` becomes how many of the group are not
-    behind the last known one, `late[g]` whether one of those is new, which an appended array cannot take.
+    behind the last known one, `late[g]` whether one of those is new or has another value, which no appended array
+    takes. Values are compared by their bits, as a stale marker is a NaN like others.
     """
     for g in range(len(owners)):
         owner = owners[g]
@@ -144,7 +147,7 @@ def fit_tails(  # noqa: PLR0917
             while i < lasts[g] and low < end:
                 if known_times[low] < times[i]:
                     low += 1
-                elif known_times[low] == times[i]:
+                elif known_times[low] == times[i] and known_bits[low] == bits[i]:
                     low += 1
                     i += 1
                 else:
@@ -215,7 +218,7 @@ def warm_up() -> None:
     numbers: Any = np.empty(0, np.float64)
     read = np.frombuffer(b"", np.uint32), np.frombuffer(b"", np.float64)
     assemble(none, none, none, none, none, *read, none, numbers)
-    fit_tails(none, none, none, none, none, none, none, none, none, np.empty(0, np.bool_))
+    fit_tails(none, none, none, none, none, none, none, none, none, none, none, np.empty(0, np.bool_))
     trim(none, none, none, 0, 0)
     find_held(none, 0, 0, 0.0, 0, numbers, none, none, none, none, none, none, none)
     copy_runs(none, none, none, none, none)

@@ -129,11 +129,13 @@ class Windows:
         self.drop(np.flatnonzero((self._since != _NEVER) & (self._asked < before)))
 
     def append(self, found: Samples, now: float, now_ms: int) -> None:
-        """Take in samples that were read again or anew; a window that a late sample belongs into is forgotten."""
+        """Take in samples that were read again or anew. A window that others belong into than it has is forgotten."""
         keep = self._since[found.owners] != _NEVER
         owners, firsts, lasts = found.owners[keep], found.first[keep], found.last[keep]
         skip, late = np.zeros(len(owners), np.int64), np.zeros(len(owners), bool)
-        fit_tails(owners, firsts, lasts, found.times_ms, self._begin, self._end, self.times_ms, self._since, skip, late)
+        new = found.times_ms, found.values.view(np.int64)
+        known = self._begin, self._end, self.times_ms, self.values.view(np.int64)
+        fit_tails(owners, firsts, lasts, *new, *known, self._since, skip, late)
         self.drop(owners[late])
         sizes = lasts - firsts - skip
         some = ~late & (sizes > 0)

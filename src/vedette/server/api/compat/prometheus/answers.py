@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -127,8 +128,13 @@ def pack(body: bytes, accepted: str) -> tuple[str, bytes] | None:
     """The encoding and the packed bytes, None where it is not worth it or the client takes none of ours."""
     if len(body) < LEAST_PACKED:
         return None
-    if "zstd" in accepted:
+    if "zstd" in accepted and _takes(accepted, "zstd"):
         return "zstd", zstandard.ZstdCompressor(level=1).compress(body)
-    if "gzip" in accepted:
+    if "gzip" in accepted and _takes(accepted, "gzip"):
         return "gzip", gzip.compress(body, 1)
     return None
+
+
+def _takes(accepted: str, encoding: str) -> bool:
+    """Whether a client that names an encoding does not refuse it, by a weight of zero."""
+    return re.search(rf"\b{encoding}\s*;\s*q=0(?:\.0*)?\s*(?:,|$)", accepted) is None

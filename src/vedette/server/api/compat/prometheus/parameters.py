@@ -1,4 +1,4 @@
-"""Parameters as Prometheus reads them: from the URL and, of a POST, from the form in its body."""
+"""Parameters as Prometheus reads them: from the URL and, of a POST or PUT, from the form in its body."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Parameters:
 
 async def parameters(request: Request) -> Parameters:
     """The parameters of a request; those of the body come first."""
-    body = await request.body() if request.method == "POST" else b""
+    body = await request.body() if request.method in {"POST", "PUT"} else b""
     return parse_parameters(request.scope["query_string"], body)
 
 
