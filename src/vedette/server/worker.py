@@ -93,7 +93,7 @@ async def work(settings: Settings) -> None:
         if embedded:
             await background(cleanup, _repeat(settings.upkeep_interval, budgets.enforce, "keep the byte budgets"))
         await background(cleanup, _repeat(settings.upkeep_interval, tiers.roll, "sum up metrics"))
-        roller = EdgeRoller(engine)
+        roller = EdgeRoller(engine, cluster=settings.engine_cluster or None)
         await background(cleanup, _repeat(settings.upkeep_interval, roller.roll, "close the service graph"))
         await background(cleanup, _show(loader, settings, folder))
         await background(cleanup, scrape_loader.run(stop))

@@ -21,7 +21,11 @@ _CREATE = re.compile(
 _ALTER = re.compile(r"\bALTER TABLE (?P<name>[\w.]+)")
 _MERGE_TREE = re.compile(r"\bENGINE = (?P<engine>\w*MergeTree)(?:\((?P<arguments>[^)]*)\))?")
 _SORTING = re.compile(r", MODIFY ORDER BY \([^)]*\)")
+_DROP = re.compile(r"\bDROP TABLE IF EXISTS (?P<name>[\w.]+)")
 _SOURCE = re.compile(r"\b(?P<word>FROM|TO|JOIN) (?P<name>vedette\.\w+)")
+
+_EVERYWHERE = frozenset({"vedette.edge_clock"})
+"""What all shards have to read alike, though one of them was told."""
 
 
 def created_name(statement: str) -> str | None:
@@ -59,7 +63,7 @@ def render(statement: str, cluster: str | None, stored: Collection[str] = ()) ->
         return both
     created = _CREATE.search(statement)
     if not created:
-        return [statement]
+        return _dropped(statement, on_cluster, stored)
     kind, exists, name = created["kind"], created["exists"] or "", created["name"]
     if kind == "MATERIALIZED VIEW":
         statement = _on_local(statement, stored)
@@ -76,8 +80,17 @@ def render(statement: str, cluster: str | None, stored: Collection[str] = ()) ->
     return [local, distributed]
 
 
+def _dropped(statement: str, on_cluster: str, stored: Collection[str]) -> list[str]:
+    dropped = _DROP.search(statement)
+    if not dropped:
+        return [statement]
+    name = dropped["name"]
+    return [f"DROP TABLE IF EXISTS {one}{on_cluster}" for one in (name, f"{name}_local")[: 1 + (name in stored)]]
+
+
 def _on_local(statement: str, stored: Collection[str]) -> str:
-    return _SOURCE.sub(lambda use: use[0] + ("_local" if use["name"] in stored else ""), statement)
+    local = frozenset(stored) - _EVERYWHERE
+    return _SOURCE.sub(lambda use: use[0] + ("_local" if use["name"] in local else ""), statement)
 
 
 def _replicated(engine: re.Match[str], name: str) -> str:

@@ -66,6 +66,7 @@ SIGNALS = {
             "red_service_hour",
             "service_versions",
             "service_edges_closed",
+            "call_halves",
             "attribute_values",
         ),
     ),

@@ -117,7 +117,7 @@ SELECT
         max(if(called, toDate(0), half.day)) AS day,
         max(if(called, 0, half.duration_ns)) AS duration_ns,
         greatest(min(if(called, half.arrived, ${Never})), min(if(called, ${Never}, half.arrived))) AS met
-    FROM vedette.edge_halves AS half
+    FROM vedette.call_halves AS half
 -- fragment: EdgeHalvesMet
 GROUP BY half.tenant::String, trace_id, span_id
     HAVING met <= min(half.arrived) + INTERVAL 10 MINUTE

@@ -10,7 +10,7 @@ FROM
     ${EdgeHalves}
     WHERE arrived BETWEEN {window:DateTime('UTC')} - INTERVAL 10 MINUTE AND {window:DateTime('UTC')}
         AND (arrived = {window:DateTime('UTC')}
-            OR ${EdgeKey} IN (SELECT ${EdgeKey} FROM vedette.edge_halves WHERE arrived = {window:DateTime('UTC')}))
+            OR ${EdgeKey} IN (SELECT ${EdgeKey} FROM vedette.call_halves WHERE arrived = {window:DateTime('UTC')}))
     ${EdgeHalvesMet}
 )
 WHERE met = {window:DateTime('UTC')}
