@@ -68,7 +68,7 @@ class _Segment:
     ordinals: Ordinals
 
     def find(self, pair: int) -> Ordinals:
-        at = int(np.searchsorted(self.pairs, pair))
+        at = int(self.pairs.searchsorted(pair))
         if at == len(self.pairs) or self.pairs[at] != pair:
             return self.ordinals[:0]
         return self.ordinals[self.starts[at] : self.starts[at + 1]]
@@ -175,7 +175,7 @@ class SeriesIndex:
                     excluded.append(self._having(sorted(refused)))
                 continue
             having = self._having(accepted)
-            chosen = having if chosen is None else np.intersect1d(chosen, having, assume_unique=True)
+            chosen = having if chosen is None else _in_both(chosen, having)
             if not len(chosen):
                 return chosen
         if chosen is None:
@@ -247,6 +247,16 @@ def ranges(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.N
     total = int(sizes.sum())
     before = np.cumsum(sizes) - sizes
     found: npt.NDArray[np.int64] = np.arange(total) + np.repeat(starts - before, sizes)
+    return found
+
+
+def _in_both(one: Ordinals, other: Ordinals) -> Ordinals:
+    """What two ascending lists have in common. The shorter one is looked up in the longer one."""
+    short, long = (one, other) if len(one) < len(other) else (other, one)
+    if not len(short):
+        return short
+    at = np.minimum(long.searchsorted(short), len(long) - 1)
+    found: Ordinals = short[long[at] == short]
     return found
 
 

@@ -148,7 +148,7 @@ def _make_shape(plan: Plan, text: str) -> _Shape | None:
 def _bound(shape: _Shape, literals: Sequence[str], text: str) -> Question | None:
     """The question of a shape and some values."""
     values = iter([one[1:-1] for one in literals if one[0] in _QUOTES])
-    known: dict[SelectRequest, int] = {}
+    requests: list[SelectRequest] = []
     places = {}
     for selector, needed in shape.selectors:
         *others, name = selector.matchers
@@ -165,8 +165,10 @@ def _bound(shape: _Shape, literals: Sequence[str], text: str) -> Question | None
             moment_ms=needed.moment_ms,
             extended=needed.extended,
         )
-        places[id(selector)] = known.setdefault(request, len(known))
+        if request not in requests:
+            requests.append(request)
+        places[id(selector)] = requests.index(request)
     thresholds = [float(one) for one in literals if one[0] not in _QUOTES]
     return Question(
-        shape.part, list(known), places, dict(zip(shape.numbers, thresholds, strict=True)), shape, tuple(literals)
+        shape.part, requests, places, dict(zip(shape.numbers, thresholds, strict=True)), shape, tuple(literals)
     )

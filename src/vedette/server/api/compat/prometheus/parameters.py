@@ -30,6 +30,8 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d
 _LARGEST = 9_223_372_036
 _MOST_FIELDS = 10_000
 _MOST_BYTES = 1 << 22
+_FREQUENT = tuple((b"%%%02X" % ord(one), one.encode()) for one in "\"()=[]{},/:<>|*!~^'+ \n")
+"""Escapes that expressions are full of. None of their characters can be a part of another escape."""
 _ESCAPED = re.compile(r"U__(?:[^_]|__|_[0-9a-fA-F]{1,6}_)*", re.DOTALL)
 _ESCAPE = re.compile(r"__|_([0-9a-fA-F]{1,8})_")
 
@@ -151,7 +153,14 @@ def _pair(part: bytes) -> tuple[str, str]:
 
 def _read_pair(part: bytes) -> tuple[str, str]:
     name, _, value = part.replace(b"+", b" ").partition(b"=")
-    return unquote_to_bytes(name).decode("utf-8", "replace"), unquote_to_bytes(value).decode("utf-8", "replace")
+    return _unquoted(name).decode("utf-8", "replace"), _unquoted(value).decode("utf-8", "replace")
+
+
+def _unquoted(text: bytes) -> bytes:
+    """A text without its escapes. To look for each of an expression's takes a fifth of the time of a general loop."""
+    for escape, character in _FREQUENT:
+        text = text.replace(escape, character)
+    return unquote_to_bytes(text) if b"%" in text else text
 
 
 _PAIRS = Kept(_read_pair, _MOST_BYTES)
