@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from otlp_spans import NS, Event, Span, Tenant
+
+from vedette.server.engine.client import Engine
 
 MINUTE = 60 * NS
 T0 = (time.time_ns() // MINUTE - 3) * MINUTE
@@ -234,6 +237,32 @@ def test_traces_that_arrive_while_paging_do_not_disturb_the_pages(tenant: Tenant
     seen = [trace["trace_id"] for page in (first, second) for trace in page["traces"]]
     assert seen == [span.trace_id for span in reversed(old)]
     assert second["next_cursor"] is None
+
+
+def test_a_trace_that_the_index_has_not_yet_or_not_whole_is_on_its_page(tenant: Tenant) -> None:
+    root, newer = Span("root", T0), Span("root", T0 + 3_000_000_000)
+    tenant.send(root, newer, Span("leaf", T0 + 1_000_000_000, trace_id=root.trace_id, parent=root.span_id))
+    among = f"FROM vedette.trace_index WHERE tenant = '{tenant.name}' AND trace_id = unhex('{root.trace_id}')"
+
+    async def unknown(start: int | None) -> None:
+        """What the index has between the insert of the spans and its own: of the older trace, nothing, or a later span."""
+        engine = Engine(f"unix://{tenant.platform.data_dir}/engine.sock")
+        await engine.execute(f"DELETE {among}")
+        if start is not None:
+            await engine.execute(
+                "INSERT INTO vedette.trace_index (tenant, day, trace_id, start, end, span_count) "
+                f"SELECT '{tenant.name}', toDate(at), unhex('{root.trace_id}'), at, at, 1 "
+                f"FROM (SELECT fromUnixTimestamp64Nano({start}) AS at)"
+            )
+        await engine.close()
+
+    for start in (None, T0 + 1_000_000_000):
+        asyncio.run(unknown(start))
+        assert tenant.search("name:root") == [newer.trace_id, root.trace_id]
+        first = tenant.get("/api/v1/traces", q="name:root", limit=1)
+        second = tenant.get("/api/v1/traces", q="name:root", limit=1, cursor=first["next_cursor"])
+        assert [trace["trace_id"] for trace in second["traces"]] == [root.trace_id]
+        assert [trace["matched_count"] for trace in second["traces"]] == [1]
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,15 @@ LIMIT {limit:UInt64}
 -- parameters: {"c0": "shop", "c1": "ok", "c10": "^x", "c11": "user", "c12": "^x", "c13": "b/c", "c14": "b/c", "c15": "b\\/c", "c16": "nope", "c17": "1", "c2": "http.route", "c3": "/a%", "c4": "host.name", "c5": "web", "c6": 1000000000, "c7": "retries", "c8": 3.0, "c9": "user", "cursor_id": "4bf92f3577b34da6a3ce929d0e0e4736", "cursor_ns": 9, "end_ns": 1782910800000000000, "limit": 2, "start_ns": 1782907200000000000}
 
 -- What a search shows of each trace in {trace_ids}, in their order: the whole trace's figures and its first matches. The
--- index knows the figures; until it has a trace, a moment after its spans are there, they are those of what matched.
+-- index knows the figures; until it has a trace, a moment after its spans are there, they are those of what matched. It
+-- says from when on spans are to be read, unless it has not all of them: the cursor would go past a trace left out.
 WITH
     (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
-    (SELECT min(start) FROM vedette.trace_index WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))) AS first_start
+    (
+        SELECT if(uniqExact(trace_id) < length({trace_ids:Array(String)}), {start_ns:Int64}, least({oldest_ns:Int64}, toUnixTimestamp64Nano(min(start))))
+        FROM vedette.trace_index
+        WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
+    ) AS first_start
 SELECT concat(
     '{"trace_id":"', lower(hex(trace_id)),
     '","root_service":', toJSONString(if(t.spans > 0, t.root_service, m.root_service)),
@@ -104,7 +109,7 @@ FROM
                 ',"duration_ns":', toString(duration_ns),
                 ',"status":"', toString(status), '"}') AS span
         FROM vedette.spans
-        WHERE time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC') AND time >= first_start AND ((service = {c0:String}) AND NOT (toString(status) = {c1:String}) AND ((mapContains(attributes, {c2:String}) AND attributes[{c2:String}] LIKE {c3:String})) AND (resource IN
+        WHERE time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC') AND time >= fromUnixTimestamp64Nano(first_start, 'UTC') AND ((service = {c0:String}) AND NOT (toString(status) = {c1:String}) AND ((mapContains(attributes, {c2:String}) AND attributes[{c2:String}] LIKE {c3:String})) AND (resource IN
 (
     -- Resources are few: JSON is read once for each of them and not for every span.
     SELECT resource
@@ -139,6 +144,6 @@ LEFT JOIN
     GROUP BY trace_id
 ) AS t USING trace_id
 ORDER BY indexOf({trace_ids:Array(String)}, lower(hex(trace_id)))
--- parameters: {"c0": "shop", "c1": "ok", "c10": "^x", "c11": "user", "c12": "^x", "c13": "b/c", "c14": "b/c", "c15": "b\\/c", "c16": "nope", "c17": "1", "c2": "http.route", "c3": "/a%", "c4": "host.name", "c5": "web", "c6": 1000000000, "c7": "retries", "c8": 3.0, "c9": "user", "end_ns": 1782910800000000000, "start_ns": 1782907200000000000, "trace_ids": ["4bf92f3577b34da6a3ce929d0e0e4736"]}
+-- parameters: {"c0": "shop", "c1": "ok", "c10": "^x", "c11": "user", "c12": "^x", "c13": "b/c", "c14": "b/c", "c15": "b\\/c", "c16": "nope", "c17": "1", "c2": "http.route", "c3": "/a%", "c4": "host.name", "c5": "web", "c6": 1000000000, "c7": "retries", "c8": 3.0, "c9": "user", "end_ns": 1782910800000000000, "oldest_ns": 9223372036854775807, "start_ns": 1782907200000000000, "trace_ids": ["4bf92f3577b34da6a3ce929d0e0e4736"]}
 -- format: CustomSeparated
 -- settings: {"format_custom_escaping_rule": "Raw", "format_custom_field_delimiter": "", "format_custom_result_after_delimiter": "", "format_custom_result_before_delimiter": "", "format_custom_row_after_delimiter": "", "format_custom_row_before_delimiter": "", "format_custom_row_between_delimiter": ",", "output_format_json_escape_forward_slashes": 0}

@@ -56,12 +56,16 @@ class TraceSearch:
 
 @dataclass(frozen=True, slots=True)
 class TracePage:
-    """The ids of one page in order, what they were found by, and the cursor of the next page if there is one."""
+    """The ids of one page in order, what they were found by, and the cursor of the next page if there is one.
+
+    Each trace has a matching span at `oldest_ns` or before.
+    """
 
     trace_ids: list[str]
     conditions: Conditions
     range: TimeRange
     next_cursor: str | None
+    oldest_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ async def find_traces(reader: Reader, tenant: str, search: TraceSearch) -> Trace
     following = None
     if len(rows) > search.limit:
         following = _write_cursor(_Cursor(range_, int(page[-1]["position"]), str(page[-1]["id"])), fingerprint)
-    return TracePage([str(row["id"]) for row in page], search.conditions, range_, following)
+    oldest_ns = int(page[-1]["position"]) if page and search.order == "newest" else _UNBOUNDED
+    return TracePage([str(row["id"]) for row in page], search.conditions, range_, following, oldest_ns)
 
 
 async def page_document(reader: Reader, tenant: str, page: TracePage) -> AsyncIterator[bytes]:
@@ -96,7 +101,8 @@ async def page_document(reader: Reader, tenant: str, page: TracePage) -> AsyncIt
     yield b'{"traces":['
     if page.trace_ids:
         sql = statement("search_page", range=RANGE, conditions=f"({page.conditions.sql})")
-        params = {**page.conditions.params, **range_params(page.range), "trace_ids": page.trace_ids}
+        params = {**page.conditions.params, **range_params(page.range)}
+        params |= {"trace_ids": page.trace_ids, "oldest_ns": page.oldest_ns}
         async with reader.stream(tenant, sql, fmt="CustomSeparated", params=params, settings=LIST_SETTINGS) as chunks:
             async for chunk in chunks:
                 yield chunk

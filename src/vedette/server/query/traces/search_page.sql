@@ -1,8 +1,13 @@
 -- What a search shows of each trace in {trace_ids}, in their order: the whole trace's figures and its first matches. The
--- index knows the figures; until it has a trace, a moment after its spans are there, they are those of what matched.
+-- index knows the figures; until it has a trace, a moment after its spans are there, they are those of what matched. It
+-- says from when on spans are to be read, unless it has not all of them: the cursor would go past a trace left out.
 WITH
 ${TimeFunctions},
-    (SELECT min(start) FROM vedette.trace_index WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))) AS first_start
+    (
+        SELECT if(uniqExact(trace_id) < length({trace_ids:Array(String)}), {start_ns:Int64}, least({oldest_ns:Int64}, toUnixTimestamp64Nano(min(start))))
+        FROM vedette.trace_index
+        WHERE trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
+    ) AS first_start
 SELECT concat(
     '{"trace_id":"', lower(hex(trace_id)),
     '","root_service":', toJSONString(if(t.spans > 0, t.root_service, m.root_service)),
@@ -40,7 +45,7 @@ FROM
                 ',"duration_ns":', toString(duration_ns),
                 ',"status":"', toString(status), '"}') AS span
         FROM vedette.spans
-        WHERE ${range} AND time >= first_start AND ${conditions}
+        WHERE ${range} AND time >= fromUnixTimestamp64Nano(first_start, 'UTC') AND ${conditions}
           AND trace_id IN (SELECT toFixedString(unhex(arrayJoin({trace_ids:Array(String)})), 16))
     )
     GROUP BY trace_id
