@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vedette.sdk.metrics import preloaded as _preloaded  # noqa: F401 - what is before a fork is seen here alone
 from vedette.version import __version__
 
 if TYPE_CHECKING:

@@ -106,6 +106,41 @@ def test_children_that_configure_themselves_begin_at_zero(programs, collector):
     assert [point.as_int for point in points["level"]] == [3, 3]
 
 
+def test_what_prometheus_client_counted_before_children_that_configure_themselves_is_told_by_none(programs, collector):
+    """Also if a thread of the server's is counting when it forks them."""
+    programs.run(
+        """
+        import os, threading, prometheus_client as p, vedette
+        loaded = p.Counter("loaded", "l", ["kind"])
+        took = p.Histogram("took_seconds", "t", buckets=[1, 2])
+        busy = p.Counter("busy", "b")
+        inside = threading.Event()
+        class Slow(float):
+            def __radd__(self, other):
+                inside.set()
+                threading.Event().wait()
+        loaded.labels("a").inc(5); took.observe(1.5); took.observe(3)
+        threading.Thread(target=busy.inc, args=[Slow(1)], daemon=True).start()
+        inside.wait()
+        for _ in range(2):
+            pid = os.fork()
+            if not pid:
+                vedette.configure("x", process_metrics=False, metrics_interval_seconds=3600)
+                loaded.labels("a").inc(2); took.observe(0.5); took.observe(1.5); busy.inc(3)
+                vedette.shutdown()
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        os._exit(0)
+        """
+    )
+    found: dict[str, list[Any]] = {}
+    for metric in collector.metrics:
+        found.setdefault(metric.name, []).append(getattr(metric, metric.WhichOneof("data")).data_points[0])
+    assert [point.as_int for point in found["loaded_total"]] == [2, 2]
+    assert [point.as_int for point in found["busy_total"]] == [3, 3]
+    assert [(p.count, p.sum, *p.bucket_counts) for p in found["took_seconds"]] == [(2, 2, 1, 1, 0), (2, 2, 1, 1, 0)]
+
+
 def test_process_and_host_are_watched(programs, collector):
     programs.run("import gc, vedette\nvedette.configure('x', host_metrics=True)\ngc.collect()")
     found = {metric.name: metric for metric in collector.metrics}

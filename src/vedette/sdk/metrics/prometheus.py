@@ -2,11 +2,10 @@
 
 So a program that already uses that library loses nothing; names that we have ourselves are left to us.
 
-That library takes a lock for every value that it reads or counts, and a fork leaves locked for ever in the child what
-other threads hold. So no fork happens while we collect, and what the program's own threads held is unlocked there.
+That library takes a lock for every value that it reads or counts, so no fork happens while we collect.
 
-Its instruments keep their counts in a forked child, where ours begin at zero. What they had at the fork is taken off
-what the child tells of them: the parent tells it, and several children would tell it several times.
+Its instruments keep their counts in a forked child, where ours begin at zero. What they had at the fork (`preloaded`)
+is taken off what the child tells of them: the parent tells it, and several children would tell it several times.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk.guard import fault
+from vedette.sdk.metrics import preloaded
 from vedette.sdk.metrics.instruments import number
 from vedette.sdk.metrics.registry import Family
 
@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["after_fork", "after_fork_in_parent", "before_fork", "foreign_families"]
 
 _FORK_SECONDS = 10.0  # a fork waits this long at most for a collector of the host's
-_PARTS = ("_value", "_sum", "_count", "_created")
-_LOCKS = (type(threading.Lock()), type(threading.RLock()))
 _collecting = threading.RLock()
 _waited = False
-_at_fork: dict[str, Family[Any]] = {}  # what the parent had counted, by the library's name of the metric
 
 
 class _Value:
@@ -130,8 +127,9 @@ def _collected(registry: Any) -> list[Any]:
 
 
 def _since_fork(name: str, family: Family[Any]) -> Family[Any]:
-    before = _at_fork.get(name)
-    if before is not None:
+    counted = preloaded.counts.get(name)
+    if counted is not None:
+        before = _family(counted)
         for key, series in family.series.items():
             if key in before.series:
                 series.since(before.series[key])
@@ -184,38 +182,6 @@ def after_fork_in_parent() -> None:
 
 
 def after_fork() -> None:
-    """Unlock in a forked child what threads of the parent held: nobody else will."""
+    """Let collect in a forked child, whatever the parent was doing."""
     global _collecting  # noqa: PLW0603 - a lock held in the parent stays locked for ever in the child
     _collecting = threading.RLock()
-    library: Any = sys.modules.get("prometheus_client")
-    if library is None:
-        return
-    _unlock(library.REGISTRY)
-    for collector in list(getattr(library.REGISTRY, "_collector_to_names", ())):
-        children = getattr(collector, "_metrics", None)
-        for metric in (collector, *(children.values() if isinstance(children, dict) else ())):
-            _unlock(metric)
-            for value in (*(getattr(metric, name, None) for name in _PARTS), *getattr(metric, "_buckets", ())):
-                _unlock(value)
-    _at_fork.clear()
-    with suppress(Exception):
-        _note_counts(library)
-
-
-def _note_counts(library: Any) -> None:
-    """Remember what the library's own instruments have counted; other collectors may do anything, and are not asked."""
-    if library.values.ValueClass is not library.values.MutexValue:  # its mode for several processes begins at zero
-        return
-    for collector in list(library.REGISTRY._collector_to_names):
-        if isinstance(collector, (library.Counter, library.Histogram, library.Summary)):
-            for metric in collector.collect():
-                _at_fork[metric.name] = _family(metric)
-
-
-def _unlock(holder: Any) -> None:
-    lock: Any = getattr(holder, "_lock", None)
-    if type(lock) in _LOCKS:
-        if lock.acquire(blocking=False):
-            lock.release()
-        else:
-            holder._lock = threading.Lock() if type(lock) is _LOCKS[0] else threading.RLock()
