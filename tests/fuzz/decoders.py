@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import warnings
@@ -68,11 +69,15 @@ def _lucene(data: bytes) -> None:
         return
 
 
-CACHES = {openmetrics: ScrapeCache(Job("job", 15, 10), {"job": "job"}, "acme") for openmetrics in (False, True)}
+CACHES = {
+    (openmetrics, convert): ScrapeCache(Job("job", 15, 10, convert_classic=convert), {"job": "job"}, "acme")
+    for openmetrics in (False, True)
+    for convert in (False, True)
+}
 
 
 def _exposition(data: bytes) -> None:
-    for openmetrics, cache in CACHES.items():
+    for (openmetrics, _), cache in CACHES.items():
         try:
             found = cache.take(data, 1_700_000_000_000, openmetrics=openmetrics)
         except RequestError:
@@ -81,10 +86,9 @@ def _exposition(data: bytes) -> None:
 
 
 def _families(data: bytes) -> None:
-    try:
-        read_families(data, Texts(), 0, native=True, classic=True, honor_timestamps=True)
-    except RequestError:
-        return
+    for convert in (False, True):
+        with contextlib.suppress(RequestError):
+            read_families(data, Texts(), 0, native=True, classic=True, honor_timestamps=True, convert=convert)
 
 
 def _remote_write(data: bytes) -> None:

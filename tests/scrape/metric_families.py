@@ -1,4 +1,4 @@
-"""io.prometheus.client's messages, as the protobuf runtime knows them: what official clients send."""
+"""io.prometheus.client's messages, as the protobuf runtime knows them: what official clients send; and remote write's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MESSAGES = {
         "1 sample_count uint64, 2 sample_sum double, 3 bucket *Bucket, 4 sample_count_float double, 5 schema sint32, "
         "6 zero_threshold double, 7 zero_count uint64, 8 zero_count_float double, 9 negative_span *BucketSpan, "
         "10 negative_delta *sint64, 11 negative_count *double, 12 positive_span *BucketSpan, "
-        "13 positive_delta *sint64, 14 positive_count *double"
+        "13 positive_delta *sint64, 14 positive_count *double, 16 exemplars *Exemplar"
     ),
     "Metric": (
         "1 label *LabelPair, 2 gauge Gauge, 3 counter Counter, 4 summary Summary, 5 untyped Untyped, "
@@ -32,9 +32,24 @@ _MESSAGES = {
 }
 
 
-def _class() -> Any:
-    file = descriptor_pb2.FileDescriptorProto(name="metrics_of_tests.proto", package="families", syntax="proto3")
-    for name, fields in _MESSAGES.items():
+_WRITTEN = {
+    "Label": "1 name string, 2 value string",
+    "Sample": "1 value double, 2 timestamp int64",
+    "Exemplar": "1 labels *Label, 2 value double, 3 timestamp int64",
+    "BucketSpan": "1 offset sint32, 2 length uint32",
+    "Histogram": (
+        "1 count_int uint64, 2 count_float double, 3 sum double, 4 schema sint32, 11 positive_spans *BucketSpan, "
+        "12 positive_deltas *sint64, 13 positive_counts *double, 14 reset_hint int32, 15 timestamp int64, "
+        "16 custom_values *double"
+    ),
+    "TimeSeries": "1 labels *Label, 2 samples *Sample, 3 exemplars *Exemplar, 4 histograms *Histogram",
+    "WriteRequest": "1 timeseries *TimeSeries",
+}
+
+
+def _class(package: str, messages: dict[str, str], root: str) -> Any:
+    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
+    for name, fields in messages.items():
         message = file.message_type.add(name=name)
         for text in fields.split(", "):
             number, field, kind = text.split()
@@ -42,13 +57,14 @@ def _class() -> Any:
             kind = kind.lstrip("*")
             made.type = _SCALARS.get(kind, 11)
             if kind not in _SCALARS:
-                made.type_name = f".families.{kind}"
+                made.type_name = f".{package}.{kind}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("families.MetricFamily"))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{root}"))
 
 
-MetricFamily = _class()
+MetricFamily = _class("families", _MESSAGES, "MetricFamily")
+WriteRequest = _class("written", _WRITTEN, "WriteRequest")
 
 
 def encoded(*families: Any) -> bytes:

@@ -146,6 +146,7 @@ def _scrape() -> None:
     for openmetrics in (False, True):
         ScrapeCache(Job("", 1, 1), {}, "").take(line + (b"# EOF\n" if openmetrics else b""), 0, openmetrics=openmetrics)
     ScrapeCache(Job("", 1, 1), {}, "").take(b"", 0, protobuf=True)
+    ScrapeCache(Job("", 1, 1, convert_classic=True), {}, "").take(line, 0)
     protobuf_exemplar(b"\x11" + bytes(8), 0)
 
 

@@ -38,8 +38,12 @@ MODULES = (
     "query.promql.kernels.rates",
     "query.promql.kernels.quantiles",
     "query.promql.kernels.windows",
+    "scrape.classic_lines",
+    "scrape.custom_buckets",
     "scrape.lines",
     "scrape.protobuf",
+    "scrape.protobuf_histograms",
+    "scrape.protobuf_rows",
     "scrape.protobuf_series",
     "scrape.protobuf_text",
 )

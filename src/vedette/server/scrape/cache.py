@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ import numpy as np
 
 from vedette.errors import InvalidInput
 from vedette.server.query.promql.histogram import FINEST
+from vedette.server.scrape.classic_lines import ClassicLines
+from vedette.server.scrape.custom_buckets import FAULTS
 from vedette.server.scrape.encoding import (
     STALE_BITS,
     exemplar,
@@ -41,13 +44,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from vedette.server.scrape.config import Job
+    from vedette.server.scrape.exposition import Metadata
 
     Numbers = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = ["OverLimit", "ScrapeCache", "Scraped"]
 
+log = logging.getLogger(__name__)
+
 _LAST_TIME_MS = 4_291_747_199_999
 _DROPPED = -1
+_OPEN = -2  # what a text's series is was not asked yet
 _SPARE_ENTRIES = 1000
 _LEGACY_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LEGACY_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -97,7 +104,9 @@ class ScrapeCache:
         # Which series the last scrape had, and whether they are to end when they are gone.
         self._live: Numbers = np.zeros(len(self._book), bool)
         self._ends: Numbers = np.zeros(len(self._book), bool)
-        self._exemplars: dict[int, bytes] = {}
+        self._classic = ClassicLines(keep=job.classic_histograms) if job.convert_classic else None
+        self._refused: set[int] = set()  # histograms that could not be converted
+        self._exemplars: dict[int | tuple[int, int], bytes] = {}
         self._natives: set[int] = set()
         self._families: dict[str, list[str]] = {}
         self._told: dict[str, tuple[str, ...]] = {}
@@ -119,10 +128,19 @@ class ScrapeCache:
                 native=job.native_histograms,
                 classic=job.classic_histograms,
                 honor_timestamps=job.honor_timestamps,
+                convert=job.convert_classic,
             )
         else:
             lines = read_lines(body, self._texts, openmetrics=openmetrics)
         self._learn(lines)
+        seen = np.concatenate((lines.comments[:, ENTRY], lines.facts[:, ENTRY]))
+        if self._classic is not None:
+            if not protobuf:
+                lines = self._convert(
+                    self._classic, lines, self._times(lines.times, time_ms, openmetrics=openmetrics)[0]
+                )
+            seen = np.concatenate((seen, self._classic.native_of(seen)))
+            self._settle(lines.facts[:, ENTRY])
         numbers = self._series[lines.facts[:, ENTRY]]
         found = Scraped(scraped=len(numbers))
         kept = np.flatnonzero(numbers != _DROPPED)
@@ -135,14 +153,15 @@ class ScrapeCache:
         chosen = _first_of_each(numbers, times)
         chosen = chosen[(times[chosen] >= 0) & (times[chosen] <= _LAST_TIME_MS)]
         self._add_exemplars(found.batch, lines, kept[chosen], numbers[chosen], times[chosen])
-        if protobuf:
+        if lines.natives is not None:
             native = lines.facts[kept[chosen], VALUE_END] > 0
             self._add_native(found, lines, kept[chosen][native], numbers[chosen][native])
+            self._add_pins(found.batch, lines, kept[chosen][native], numbers[chosen][native])
             chosen = chosen[~native]
         self._book.write(found.batch, numbers[chosen], times[chosen], lines.values[kept][chosen].view(np.uint64))
         self._mark_gone(found, numbers, numbers[~is_own], time_ms)
         self._tell_families(found.batch)
-        self._shrink(lines)
+        self._shrink(seen)
         self.is_warm = True
         return found
 
@@ -182,27 +201,42 @@ class ScrapeCache:
         if not len(new_lines) and not len(new_comments):
             return
         texts: dict[bytes, int] = {}
-        series: list[int] = []
-        first = len(self._texts)
+        first = commented = len(self._texts)
         for rows, chosen in ((comments, new_comments), (facts, new_lines)):
             for row in chosen:
                 text = lines.data[rows[row, TEXT] : rows[row, TEXT_END]]
-                if text not in texts:
-                    texts[text] = first + len(texts)
-                    series.append(self._note(text) if rows is comments else self._number(text))
-                rows[row, ENTRY] = texts[text]
-        self._texts.add(list(texts))
+                rows[row, ENTRY] = texts.setdefault(text, first + len(texts))
+            commented = first + len(texts) if rows is comments else commented
+        new = list(texts)
+        notes = [self._note(text) for text in new[: commented - first]]
+        if self._classic is None:
+            series = [_DROPPED] * len(notes) + [self._number(text) for text in new[len(notes) :]]
+        else:
+            new += self._classic.learn([*notes, *(_labels_of(text) for text in new[len(notes) :])])
+            series = [_OPEN] * len(new)
+        self._texts.add(new)
         self._series = np.concatenate((self._series, np.array(series, np.int64)))
 
+    def _convert(self, classic: ClassicLines, lines: Lines, times_ms: Numbers) -> Lines:
+        """Native histograms in the place of classic ones."""
+        found, faults = classic.convert(lines, times_ms)
+        if new := {entry: fault for entry, fault in faults if entry not in self._refused}:
+            self._refused.update(new)
+            entry, fault = next(iter(new.items()))
+            shown = self._texts.text(entry).decode()[:200]
+            log.warning(
+                "Job %s: histograms that cannot become native ones: %s, such as %s: %s",
+                *(self._job.name, len(new), shown, FAULTS[fault]),
+            )
+        return found
+
+    def _settle(self, entries: Numbers) -> None:
+        """Ask for the series of texts that are needed for the first time."""
+        for entry in np.unique(entries[self._series[entries] == _OPEN]).tolist():
+            self._series[entry] = self._number(self._texts.text(entry))
+
     def _number(self, text: bytes) -> int:
-        try:
-            series = text.decode()
-            scraped = parse_labels(series)
-        except UnicodeDecodeError:
-            raise InvalidInput(f"the exposition is not valid UTF-8: {text[:200]!r}") from None
-        except ValueError as error:
-            raise InvalidInput(f"{error}: {series[:200]!r}") from None
-        return self._number_of(scraped)
+        return self._number_of(_labels_of(text))
 
     def _number_of(self, scraped: dict[str, str]) -> int:
         if "__name__" not in scraped:
@@ -256,10 +290,24 @@ class ScrapeCache:
                 batch.told_rows += 1
                 self._exemplars[number] = text
 
+    def _add_pins(self, batch: Batch, lines: Lines, rows: Numbers, numbers: Numbers) -> None:
+        """Exemplars of native histograms: only those that have a time, as there are several."""
+        read = _exemplar if lines.exemplars is lines.data else protobuf_exemplar
+        by_row = np.full(len(lines.facts), _DROPPED)
+        by_row[rows] = numbers
+        for row, slot, begin, end in np.asarray(lines.pins).tolist():
+            number, text = int(by_row[row]), lines.exemplars[begin:end]
+            if number != _DROPPED and self._exemplars.get((number, slot)) != text:
+                if found := read(text, None):
+                    batch.told.append(series_message(self._book.labels(number), found))
+                    batch.told_rows += 1
+                self._exemplars[number, slot] = text
+
     def _add_native(self, found: Scraped, lines: Lines, rows: Numbers, numbers: Numbers) -> None:
         """Native histograms go with their labels, which are little beside their buckets."""
+        natives = lines.natives or b""
         for row, number in zip(rows, numbers, strict=True):
-            content = lines.data[lines.facts[row, VALUE] : lines.facts[row, VALUE_END]]
+            content = natives[lines.facts[row, VALUE] : lines.facts[row, VALUE_END]]
             if self._job.bucket_limit or self._job.finest_schema < FINEST:
                 try:
                     content = coarser(content, self._job.bucket_limit, self._job.finest_schema)
@@ -290,7 +338,7 @@ class ScrapeCache:
         self._book.write(found.batch, gone, np.full(len(gone), time_ms), np.full(len(gone), STALE_BITS))
         self._live, self._ends = live, ends
 
-    def _note(self, line: bytes) -> int:
+    def _note(self, line: bytes) -> Metadata | None:
         try:
             note = parse_comment(line.decode())
         except UnicodeDecodeError:
@@ -299,7 +347,7 @@ class ScrapeCache:
             facts = self._families.setdefault(note.name, ["unknown", "", ""])
             facts[{"TYPE": 0, "HELP": 1, "UNIT": 2}[note.kind]] = note.text
             self._has_news = True
-        return _DROPPED
+        return note
 
     def _tell_families(self, batch: Batch) -> None:
         if not self._has_news:
@@ -314,25 +362,35 @@ class ScrapeCache:
                 self._told[name] = tuple(facts)
         self._has_news = False
 
-    def _shrink(self, lines: Lines) -> None:
-        """Forget lines and series that are gone, once they are the most."""
-        if len(self._texts) <= 2 * (len(lines.facts) + len(lines.comments)) + _SPARE_ENTRIES:
+    def _shrink(self, seen: Numbers) -> None:
+        """Forget texts and series that are gone, once they are the most."""
+        if len(self._texts) <= 2 * len(seen) + _SPARE_ENTRIES:
             return
-        _, firsts = np.unique(
-            found := np.concatenate((lines.comments[:, ENTRY], lines.facts[:, ENTRY])), return_index=True
-        )
-        entries = found[np.sort(firsts)]
+        entries = seen[np.sort(np.unique(seen, return_index=True)[1])]
+        if self._classic is not None:
+            self._classic.keep(entries)
         self._texts.keep(entries)
         used = self._live.copy()
         used[self._report] = True
         numbers = np.flatnonzero(used)
         places = np.where(used, np.cumsum(used) - 1, _DROPPED)
         self._book.keep(numbers)
-        # Entry -1 of a line that is dropped stays what it is.
-        self._series = np.append(places, _DROPPED)[self._series[entries]]
+        # What a line that is dropped has, or one that was not asked for, stays what it is.
+        self._series = np.append(places, [_OPEN, _DROPPED])[self._series[entries]]
         self._report, self._live, self._ends = places[self._report], self._live[numbers], self._ends[numbers]
         self._exemplars.clear()
+        self._refused.clear()
         self._natives = {int(places[number]) for number in self._natives if used[number]}
+
+
+def _labels_of(text: bytes) -> dict[str, str]:
+    try:
+        series = text.decode()
+        return parse_labels(series)
+    except UnicodeDecodeError:
+        raise InvalidInput(f"the exposition is not valid UTF-8: {text[:200]!r}") from None
+    except ValueError as error:
+        raise InvalidInput(f"{error}: {series[:200]!r}") from None
 
 
 def _first_of_each(numbers: Numbers, times: Numbers) -> Numbers:
@@ -355,7 +413,8 @@ def _free_name(name: str, labels: dict[str, str], scraped: dict[str, str]) -> st
     return found
 
 
-def _exemplar(content: bytes, time_ms: int) -> bytes:
+def _exemplar(content: bytes, time_ms: int | None) -> bytes:
+    """An exemplar as remote write has it; nothing if there is no time for it."""
     try:
         text = content.decode()
         close = text.rindex("}") + 1
@@ -365,7 +424,7 @@ def _exemplar(content: bytes, time_ms: int) -> bytes:
         value = float(parts[0])
     except (ValueError, OverflowError, IndexError):
         raise InvalidInput(f"an exemplar is labels, a value and perhaps a timestamp: {content[:200]!r}") from None
-    return exemplar(labels, value, min(max(at, 0), _LAST_TIME_MS))
+    return b"" if at is None else exemplar(labels, value, min(max(at, 0), _LAST_TIME_MS))
 
 
 def _normalize(labels: dict[str, str]) -> None:

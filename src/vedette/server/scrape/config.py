@@ -50,6 +50,7 @@ _COMMON = {
     "scrape_protocols",
     "scrape_native_histograms",
     "always_scrape_classic_histograms",
+    "convert_classic_histograms_to_nhcb",
     "extra_scrape_metrics",
     "body_size_limit",
     "metric_name_escaping_scheme",
@@ -75,10 +76,6 @@ _JOB |= {
     "native_histogram_bucket_limit",
     "native_histogram_min_bucket_factor",
 }
-_REFUSED = {
-    "convert_classic_histograms_to_nhcb": "classic histograms stay what they are",
-}
-
 _ONLY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("labeldrop", "labelkeep"), ("regex",)),
     **dict.fromkeys(("keepequal", "dropequal"), ("source_labels", "target_label")),
@@ -101,6 +98,7 @@ class Job:
     escaping: str = "allow-utf-8"
     native_histograms: bool = False
     classic_histograms: bool = False
+    convert_classic: bool = False
     extra_metrics: bool = False
     honor_labels: bool = False
     honor_timestamps: bool = True
@@ -170,7 +168,7 @@ def parse_config(text: str, folder: Path) -> ScrapeConfig:
     top = Section(document, "the configuration", folder)
     top.only(_TOP)
     common = top.section("global")
-    common.only(_GLOBAL, _REFUSED)
+    common.only(_GLOBAL)
     if common.seconds("scrape_timeout", 0.0) > common.seconds("scrape_interval", _INTERVAL_SECONDS):
         raise SettingsError(f"{common.where}: scrape_timeout is longer than scrape_interval.")
     check_other_parts(top)
@@ -205,7 +203,7 @@ def _job(section: Section, common: Section) -> Job:
     if not name:
         raise SettingsError(f"{section.where} has no job_name.")
     section.where = f"job {name!r}"
-    section.only(_JOB, {**_REFUSED, **CLIENT_REFUSED, **DISCOVERY_REFUSED})
+    section.only(_JOB, {**CLIENT_REFUSED, **DISCOVERY_REFUSED})
     # What the job leaves open is as `global` says.
     inherited = {key: value for key, value in common.value.items() if key in _COMMON}
     full = Section({**inherited, **section.value}, section.where, section.folder)
@@ -235,6 +233,7 @@ def _job(section: Section, common: Section) -> Job:
         native_histograms=native,
         classic_histograms=full.flag("always_scrape_classic_histograms", default=False)
         or section.flag("scrape_classic_histograms", default=False),
+        convert_classic=full.flag("convert_classic_histograms_to_nhcb", default=False),
         extra_metrics=full.flag("extra_scrape_metrics", default=False),
         honor_labels=section.flag("honor_labels", default=False),
         honor_timestamps=section.flag("honor_timestamps", default=True),

@@ -311,6 +311,10 @@ class Texts:
     def __len__(self) -> int:
         return len(self.places) - 1
 
+    def text(self, entry: int) -> bytes:
+        """One of them."""
+        return self.texts[self.places[entry] : self.places[entry + 1]].tobytes()
+
     def add(self, new: list[bytes]) -> None:
         """Make entries of texts that are not there yet."""
         first = len(self)
@@ -325,15 +329,19 @@ class Texts:
 
     def keep(self, kept: np.ndarray[Any, np.dtype[np.int64]]) -> None:
         """Forget all entries but these, which take their place in this order."""
-        pieces = [bytes(self.texts[self.places[i] : self.places[i + 1]]) for i in kept]
+        pieces = [self.text(i) for i in kept]
         self.__init__()  # type: ignore[misc]
         self.add(pieces)
 
 
 class Lines:
-    """The samples of an exposition, a row of `facts` each, and its comments' places; both lie in `data`."""
+    """The samples of an exposition, a row of `facts` each, and its comments' places; both lie in `data`.
 
-    __slots__ = ("comments", "data", "exemplars", "facts", "times", "values")
+    Where there are native histograms, they lie in `natives`, between the columns ``VALUE`` and ``VALUE_END`` of their
+    rows. `pins` are their exemplars: a row, a number among those of the row, and where it lies in `exemplars`.
+    """
+
+    __slots__ = ("comments", "data", "exemplars", "facts", "natives", "pins", "times", "values")
 
     def __init__(
         self, data: bytes, facts: Any, values: Any, times: Any, comments: Any, exemplars: bytes | None = None
@@ -344,6 +352,8 @@ class Lines:
         self.values = values
         self.times = times
         self.comments = comments
+        self.natives: bytes | None = None
+        self.pins: Any = ()
 
 
 def read_lines(data: bytes, texts: Texts, *, openmetrics: bool) -> Lines:

@@ -64,7 +64,7 @@ class Loop:
         self.refusal = ""
         self.target = target
         """What is scraped; it may be told anew how it was discovered."""
-        self._job = job
+        self._job = job = target.applied_to(job)
         self._client = client
         self._write = write
         names = (*_REPORT, *_EXTRA_REPORT) if job.extra_metrics else _REPORT

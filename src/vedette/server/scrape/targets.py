@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Group", "Target", "check_addresses", "groups_from_document", "resolve"]
 
+log = logging.getLogger(__name__)
+
+_FLAGS = {
+    "__convert_classic_histograms_to_nhcb__": "convert_classic",
+    "__always_scrape_classic_histograms__": "classic_histograms",
+    "__scrape_native_histograms__": "native_histograms",
+}
+"""Labels by which relabeling may decide of each target, and the fields of the job that they stand for."""
+_TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
+
 Group = tuple[tuple[str, ...], dict[str, str]]
 
 
@@ -31,6 +42,18 @@ class Target:
     discovered: tuple[tuple[str, str], ...] = field(compare=False)
     interval_seconds: float
     timeout_seconds: float
+    flags: tuple[tuple[str, bool], ...] = ()
+    """Fields of the job that are otherwise for this target."""
+
+    def applied_to(self, job: Job) -> Job:
+        """The job as it is for this target."""
+        flags = dict(self.flags)
+        return replace(
+            job,
+            native_histograms=flags.get("native_histograms", job.native_histograms),
+            classic_histograms=flags.get("classic_histograms", job.classic_histograms),
+            convert_classic=flags.get("convert_classic", job.convert_classic),
+        )
 
     def offset_seconds(self) -> float:
         """When in its interval it is scraped: targets are spread, and stay where they are."""
@@ -49,7 +72,12 @@ def resolve(job: Job, groups: Iterable[Group]) -> tuple[list[Target], list[dict[
             if kept is None or not kept.get("__address__"):
                 dropped.append(discovered)
                 continue
-            target = _target(job, kept, discovered)
+            try:
+                target = _target(job, kept, discovered)
+            except ValueError as error:
+                log.warning("Job %s: the target %s is dropped: %s", job.name, kept["__address__"], error)
+                dropped.append(discovered)
+                continue
             targets[target.url, target.labels] = target
     return list(targets.values()), dropped
 
@@ -78,6 +106,7 @@ def _discovered(job: Job, address: str, labels: dict[str, str]) -> dict[str, str
         "__metrics_path__": job.path,
         "__scrape_interval__": duration_text(job.interval_seconds),
         "__scrape_timeout__": duration_text(job.timeout_seconds),
+        **{label: str(getattr(job, name)).lower() for label, name in _FLAGS.items()},
         **{f"__param_{name}": values[0] for name, values in job.params if values},
         **labels,
         "__address__": address,
@@ -98,9 +127,22 @@ def _target(job: Job, kept: dict[str, str], discovered: dict[str, str]) -> Targe
     labels.setdefault("instance", address)
     interval = parse_duration_seconds(kept.get("__scrape_interval__", "")) or job.interval_seconds
     timeout = parse_duration_seconds(kept.get("__scrape_timeout__", "")) or job.timeout_seconds
+    flags = ((name, _flag(label, kept)) for label, name in _FLAGS.items() if kept.get(label))
     return Target(
-        url, tuple(sorted(labels.items())), tuple(sorted(discovered.items())), interval, min(timeout, interval)
+        url,
+        tuple(sorted(labels.items())),
+        tuple(sorted(discovered.items())),
+        interval,
+        min(timeout, interval),
+        tuple((name, value) for name, value in flags if value != getattr(job, name)),
     )
+
+
+def _flag(label: str, labels: dict[str, str]) -> bool:
+    """A label's truth in the words that Go takes for it."""
+    if (text := labels[label]) not in _TRUE + _FALSE:
+        raise ValueError(f"{label} is {text!r}, which is neither true nor false")
+    return text in _TRUE
 
 
 def groups_from_document(document: Any, extra: dict[str, str]) -> list[Group]:  # noqa: ANN401 - of other people
