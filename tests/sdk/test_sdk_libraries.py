@@ -166,7 +166,7 @@ def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs
                 asyncio.run(ask())
                 with httpx.Client(transport=httpx.HTTPTransport(retries=1)) as client:
                     try:
-                        client.get(closed)
+                        client.request("PURGE", closed)
                     except httpx.ConnectError:
                         pass
             """,
@@ -174,7 +174,7 @@ def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs
             collector.url,
             library,
         )
-    spans = [span for span in collector.spans if span.name in {"GET", "POST"}]
+    spans = [span for span in collector.spans if span.name in {"GET", "POST", "HTTP"}]
     first, second, refused, posted, refused_again = map(attributes_of, spans)
     assert (first["error.type"], first["timeout"]) == (f"{library}.ReadTimeout", True)
     assert "http.request.resend_count" not in first
@@ -183,6 +183,7 @@ def test_httpx_requests_carry_the_context_and_show_timeouts_and_repeats(programs
     assert refused["connection.retries"] == refused_again["connection.retries"] == 1
     assert "connection.retries" not in posted
     assert posted["http.response.status_code"] == 200
+    assert (refused_again["http.request.method"], refused_again["http.request.method_original"]) == ("_OTHER", "PURGE")
     sent = next(headers for _, headers, message in collector.requests if not message.ByteSize())
     named = {key.lower(): value for key, value in sent.items()}
     assert named["traceparent"].split("-")[2] == spans[3].span_id.hex()

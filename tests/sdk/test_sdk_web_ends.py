@@ -131,3 +131,93 @@ def test_an_application_that_is_mounted_in_another_belongs_to_its_trace(programs
     assert inside.span_id == server.span_id
     assert attributes_of(server)["http.route"] == "/sub/items/{item}"
     assert [metric.name for metric in collector.metrics].count("http.server.request.duration") == 1
+
+
+def test_a_wsgi_server_sees_the_body_that_the_application_gave(programs):
+    """It may send a file by itself, and knows the length of an answer that is one part."""
+    result = programs.run(
+        """
+        import io, sys, vedette
+        from wsgiref.handlers import SimpleHandler
+        from wsgiref.util import setup_testing_defaults
+        vedette.configure("bodies", log_format="json", process_metrics=False)
+        class Server(SimpleHandler):
+            def sendfile(self):
+                self.send_headers()
+                self._write(b"by itself: " + self.result.filelike.read())
+                return True
+        class File(io.BytesIO):
+            def close(self):
+                assert not self.closed
+                vedette.get_logger().info("closed")
+                super().close()
+        bodies = {
+            "/file": lambda environ: environ["wsgi.file_wrapper"](File(b"content")),
+            "/one": lambda environ: [b"whole"],
+            "/two": lambda environ: (b"by ", b"parts"),
+            "/stream": lambda environ: iter([b"stream"]),
+        }
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return bodies[environ["PATH_INFO"]](environ)
+        app = vedette.instrument(app)
+        for path in bodies:
+            environ = {"PATH_INFO": path, "SERVER_PROTOCOL": "HTTP/1.0"}
+            setup_testing_defaults(environ)
+            out = io.BytesIO()
+            Server(io.BytesIO(), out, sys.stderr, environ, multithread=False).run(app)
+            head, _, body = out.getvalue().partition(b"\\r\\n\\r\\n")
+            print(path, [line for line in head.split(b"\\r\\n") if b"Length" in line], body, file=sys.stderr)
+        assert "http_server_active_requests 0" in vedette.metrics_text()
+        """
+    )
+    assert result.stderr.splitlines() == [
+        "/file [] b'by itself: content'",
+        "/one [b'Content-Length: 5'] b'whole'",
+        "/two [] b'by parts'",
+        "/stream [] b'stream'",
+    ]
+    closed, *requests = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["path"] for line in requests] == ["/file", "/one", "/two", "/stream"]
+    assert (closed["message"], closed["trace_id"]) == ("closed", requests[0]["trace_id"])
+
+
+ODD_METHODS = {
+    "asgi": """
+        from fastapi import FastAPI
+        from fastapi.testclient import TestClient
+        app = FastAPI()
+        vedette.instrument(app)
+        app.api_route("/x", methods=["FOO", "GET"])(lambda: "x")
+        def ask(method, path): TestClient(app).request(method, path)
+    """,
+    "wsgi": """
+        from flask import Flask
+        app = vedette.instrument(Flask("x"))
+        app.route("/x", methods=["FOO", "GET"])(lambda: "x")
+        def ask(method, path): app.test_client().open(path, method=method).close()
+    """,
+}
+
+
+@pytest.mark.parametrize("framework", ODD_METHODS)
+def test_methods_that_clients_think_of_are_told_as_the_conventions_say(programs, collector, framework):
+    result = programs.run(
+        """
+        import vedette
+        vedette.configure("odd", log_format="json", process_metrics=False)
+        """
+        + ODD_METHODS[framework]
+        + """
+        for method, path in [("FOO", "/x"), ("BAR", "/none"), ("GET", "/x")]:
+            ask(method, path)
+        """
+    )
+    assert [line["method"] for line in _lines(result)] == ["FOO", "BAR", "GET"]
+    spans = {}
+    for span in collector.spans:
+        attributes = attributes_of(span)
+        spans[span.name] = (attributes["http.request.method"], attributes.get("http.request.method_original"))
+    assert spans == {"HTTP /x": ("_OTHER", "FOO"), "HTTP": ("_OTHER", "BAR"), "GET /x": ("GET", None)}
+    (total,) = [metric for metric in collector.metrics if metric.name == "http_server_requests_total"]
+    assert sorted(attributes_of(point)["method"] for point in total.sum.data_points) == ["GET", "_OTHER", "_OTHER"]

@@ -17,6 +17,7 @@ from opentelemetry import trace as api
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from vedette.sdk import http_methods
 from vedette.sdk.guard import fault
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import failure
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["instrument", "uninstrument"]
 
 _REMEMBERED = 2048
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
 
 
 class _Requests:
@@ -39,12 +39,11 @@ class _Requests:
         self._failed: OrderedDict[tuple[int, str], int] = OrderedDict()
 
     def begin(self, request: Any) -> tuple[Span, float, tuple[int, str]]:
-        method = request.method if request.method in _METHODS else "_OTHER"
-        url = request.url
+        method, url = request.method, request.url
         parent = api.get_current_span().get_span_context().span_id
         shown = f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}{url.path}{'?…' if url.query else ''}"
         attributes: dict[str, Any] = {
-            "http.request.method": method,
+            **http_methods.attributes(method),
             "url.full": shown,
             "server.address": url.host,
             "server.port": url.port or {"https": 443}.get(url.scheme, 80),
@@ -52,7 +51,7 @@ class _Requests:
         key = (parent, f"{method} {shown}")
         if parent and key in self._failed:
             attributes["http.request.resend_count"] = self._failed[key]
-        span = self._tracer.start_span(method, kind=SpanKind.CLIENT, attributes=attributes)
+        span = self._tracer.start_span(http_methods.span_name(method), kind=SpanKind.CLIENT, attributes=attributes)
         propagate.inject(request.headers, api.set_span_in_context(span))
         return span, perf_counter(), key
 
@@ -98,7 +97,9 @@ class _Requests:
             if len(self._failed) > _REMEMBERED:
                 self._failed.popitem(last=False)
         outcome = str(status) if status else type(error).__name__
-        self._seconds.labels(request.method, request.url.host, outcome).observe(perf_counter() - begin)
+        self._seconds.labels(http_methods.label(request.method), request.url.host, outcome).observe(
+            perf_counter() - begin
+        )
         span.end()
 
 

@@ -7,6 +7,7 @@ from asyncio import get_running_loop
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from vedette.sdk import http_methods
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.context import named
 from vedette.sdk.guard import fault
@@ -154,11 +155,12 @@ class AsgiMiddleware:
         return self._telemetry.begin(client, scope["path"], query.decode("latin-1") if query else "", headers)
 
     def _client(self, method: str, scheme: str, version: str, server: Any, address: str, agent: str) -> Client:
-        attributes: dict[str, Any] = {"http.request.method": method, "url.scheme": scheme}
+        attributes: dict[str, Any] = {"url.scheme": scheme}
         if method == WEBSOCKET:
             attributes["http.request.method"] = "GET" if version.startswith("1") else "CONNECT"  # RFC 6455, RFC 8441
             attributes["network.protocol.name"] = "websocket"
         else:
+            attributes |= http_methods.attributes(method)
             attributes["network.protocol.version"] = version
         if server:
             attributes["server.address"], attributes["server.port"] = server[0], server[1] or 0

@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from vedette.sdk import clock
+from vedette.sdk import clock, http_methods
 from vedette.sdk.context import CORRELATION_ID, TENANT
 from vedette.sdk.guard import fault
 from vedette.sdk.logs.logger import describe, desk
@@ -56,7 +56,6 @@ DEFAULT_EXCLUDED = frozenset(
 _SERVER = SpanKind.SERVER
 _INFO, _WARNING, _ERROR = 20, 30, 40
 _HTTP_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
 UNMATCHED = "unmatched"
 WEBSOCKET = "WEBSOCKET"
 """What stands in a method's place where the client asks for a WebSocket."""
@@ -115,10 +114,11 @@ class Started:
 class Client:
     """What the requests of one client by one method have in common, and how they came out so far."""
 
-    __slots__ = ("address", "agent", "method", "outcomes", "scheme", "shared")
+    __slots__ = ("address", "agent", "method", "outcomes", "scheme", "shared", "span_name")
 
     def __init__(self, method: str, scheme: str, address: str, agent: str, shared: Shared) -> None:
         self.method = method
+        self.span_name = method if method == WEBSOCKET else http_methods.span_name(method)
         self.scheme = scheme
         self.address = address
         self.agent = agent
@@ -135,11 +135,6 @@ class _Outcome:
     fields: Shared  # of the log line
     level: int
     observe: Callable[[float, bool], None]  # their seconds, with an exemplar
-
-
-def _method(client: Client) -> str:
-    """The method as metrics have it: there must not be as many as clients think of."""
-    return client.method if client.method in _METHODS else "_OTHER"
 
 
 class RequestTelemetry:
@@ -208,7 +203,7 @@ class RequestTelemetry:
         """Start the request's span and decide its correlation id and tenant; nothing is current yet."""
         base = parent_of(headers) if headers else current_context()
         begin_ns = perf_counter_ns()
-        span = self._tracer.start_request(client.method, base, _SERVER, begin_ns + clock.anchor, client.shared, path)
+        span = self._tracer.start_request(client.span_name, base, _SERVER, begin_ns + clock.anchor, client.shared, path)
         correlation = safe_id(headers.get(self._correlation_header)) if headers else None
         if correlation is None:
             correlation = span._trace_id.to_bytes(16).hex()
@@ -264,7 +259,7 @@ class RequestTelemetry:
                 mark_failed(span, status, error)
         outcome.observe(took_ns / 1e9, True)
         if error is not None and status < 500:  # the answer broke off; its client had been told that all is well
-            self._errors.labels(_method(client), route or UNMATCHED).inc()
+            self._errors.labels(http_methods.label(client.method), route or UNMATCHED).inc()
         if self._log_requests:
             sink = desk.sink
             level = outcome.level
@@ -296,7 +291,7 @@ class RequestTelemetry:
         ).record()
 
     def _outcome(self, client: Client, route: str | None, status: int) -> _Outcome:
-        method = _method(client)
+        method = http_methods.label(client.method)
         key = (method, route, status, client.scheme)
         observe = self._observe.get(key) or self._new_observe(*key)
         fields = {"method": client.method, "status": status, "client": client.address}
@@ -306,7 +301,7 @@ class RequestTelemetry:
         if client.agent:
             fields["user_agent"] = client.agent
         level = _ERROR if status >= 500 else _INFO
-        name = f"{method} {route}" if route else None
+        name = f"{client.span_name} {route}" if route else None
         outcome = _Outcome(name, Shared({**client.shared, **ending}), Shared(fields), level, observe)
         self._outcomes += 1
         if self._outcomes >= _MOST_OUTCOMES:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from vedette.sdk import http_methods
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.context import named
 from vedette.sdk.guard import fault
@@ -70,7 +73,7 @@ class WsgiMiddleware:
         return self._telemetry.begin(client, path, environ.get("QUERY_STRING") or "", headers)
 
     def _client(self, method: str, scheme: str, server: str, address: str, agent: str) -> Client:
-        attributes = {"http.request.method": method, "url.scheme": scheme}
+        attributes = {**http_methods.attributes(method), "url.scheme": scheme}
         if server:
             attributes["server.address"] = server
         if address:
@@ -97,7 +100,7 @@ class WsgiMiddleware:
             raise
         finally:
             state.leave()
-        return _Body(body, state)
+        return _watched_body(body, state, environ)
 
     def finish(self, request: Started, status: int, environ: dict[str, Any], error: BaseException | None) -> None:
         """Record the end of a request; never raises."""
@@ -149,6 +152,20 @@ class _State:
             if self.left <= 0:
                 self.finish(None)
 
+    def close(self, close: Callable[[], object] | None) -> None:
+        """End the request after its body was closed, by `close` where it has that."""
+        self.enter()
+        error: BaseException | None = None
+        try:
+            if close is not None:
+                close()
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self.finish(error)
+            self.leave()
+
     def finish(self, error: BaseException | None) -> None:
         """End the request, once; it is current when this is called."""
         if not self._done:
@@ -186,18 +203,24 @@ class _Body:
 
     def close(self) -> None:
         """Close the application's body and end the request."""
-        self._state.enter()
-        error: BaseException | None = None
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            self._state.finish(error)
-            self._state.leave()
+        self._state.close(getattr(self._body, "close", None))
+
+
+class _SizedBody(_Body):
+    """A body whose parts are counted: a server takes the length of a single one for that of the answer."""
+
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type]  # it was looked at
+
+
+def _watched_body(body: Iterable[bytes], state: _State, environ: dict[str, Any]) -> Iterable[bytes]:
+    """The body as the server may ask for it: a file that it can send by itself has to stay what it is."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    if isinstance(wrapper, type) and isinstance(body, wrapper):
+        with suppress(AttributeError):  # an object that takes no attributes is read in parts
+            body.close = partial(state.close, getattr(body, "close", None))  # type: ignore[attr-defined]
+            return body
+    return (_SizedBody if hasattr(type(body), "__len__") else _Body)(body, state)
 
 
 def _length(headers: list[tuple[str, str]]) -> int | None:
