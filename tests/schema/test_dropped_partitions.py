@@ -49,6 +49,23 @@ async def test_samples_that_arrive_while_their_day_goes_are_summed_up_and_told_o
     assert sums["sums"] == 1 + 2 + 5
 
 
+async def test_what_is_dated_ahead_goes_before_what_is_real(database: EngineProcess) -> None:
+    engine, told = database.engine, []
+    today = int(time.time()) // DAY
+
+    async def record(lines: Sequence[Any], _token: str) -> None:
+        told.extend((line["tenant"], line["count"]) for line in lines)
+
+    for tenant, day, lines in (("old", today - 6, 1), ("new", today, 2), ("near", today + 2, 3), ("far", 47_000, 4)):
+        await engine.execute(
+            "INSERT INTO vedette.logs (tenant, day, time) "
+            f"SELECT '{tenant}', toDate({day}), toDateTime64({day * DAY} + number, 9, 'UTC') FROM numbers({lines})"
+        )
+    budgets = {f"{signal}_budget": PLENTY for signal in ("traces", "metrics", "metrics_5m", "metrics_1h")}
+    await Budgets(engine, Settings(logs_budget=0, **budgets), record, TierRoller(engine, 0)).enforce()
+    assert told == [("far", 4), ("old", 1), ("new", 2)]
+
+
 async def test_rows_that_a_merge_puts_together_with_later_ones_are_told_of_once(database: EngineProcess) -> None:
     engine, told = database.engine, []
     today = int(time.time()) // DAY * DAY

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 _HERE = files("vedette.server.upkeep")
 _PARTS = (_HERE / "parts.sql").read_text(encoding="utf-8")
 _OLDEST_PART = (_HERE / "oldest_part.sql").read_text(encoding="utf-8")
+_LATEST_DAY = (_HERE / "latest_day.sql").read_text(encoding="utf-8")
 _GONE = (_HERE / "gone.sql").read_text(encoding="utf-8")
 _LAST_BLOCK = (_HERE / "last_block.sql").read_text(encoding="utf-8")
 _PARTS_UNTIL = (_HERE / "parts_until.sql").read_text(encoding="utf-8")
@@ -79,7 +80,7 @@ SIGNALS = {
 
 
 class Budgets:
-    """Drops the oldest partitions of a signal that is over its budget.
+    """Drops the oldest partitions of a signal that is over its budget, but first those dated more than a week ahead.
 
     The ledger's line is written first and under a token of its own, so that a crash in between neither loses nor
     repeats it. Where only one day is left, its oldest part goes: a budget holds even if one day exceeds it.
@@ -136,7 +137,7 @@ class Budgets:
         sizes, stored = await self._sizes(), SIGNALS[signal]
         days = sorted({partition for table in stored.raw for partition in sizes[table]})
         if len(days) > 1:
-            await self._drop_partition(signal, stored.raw, days[0], sizes)
+            await self._drop_partition(signal, stored.raw, await self._first_to_go(days), sizes)
             return True
         for table in stored.raw:
             found = await self._engine.rows(_OLDEST_PART, params={"table": table})
@@ -145,10 +146,16 @@ class Budgets:
                 return True
         for table in stored.rollups:
             if len(sizes[table]) > 1:
-                await self._drop_partition(signal, (table,), min(sizes[table]), sizes)
+                await self._drop_partition(signal, (table,), await self._first_to_go(sorted(sizes[table])), sizes)
                 return True
         log.debug("%s: %d bytes over budget in one part", signal, excess)
         return False
+
+    async def _first_to_go(self, partitions: Sequence[str]) -> str:
+        """The oldest; or the newest, where it is dated so far ahead that it would outlive what is real."""
+        (latest,) = await self._engine.rows(_LATEST_DAY)
+        # Where all of it is dated ahead, it is rather this clock that is wrong.
+        return partitions[-1] if partitions[0] <= str(latest["day"]) < partitions[-1] else partitions[0]
 
     async def _drop_partition(
         self, signal: str, tables: Sequence[str], partition: str, sizes: dict[str, dict[str, int]]
