@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,20 @@ from urllib.parse import urlencode
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "remote_write"))
+
+from write_requests import ONE, PATH, packed, sample, series_one
+
+MOST_SERIES = 31_000
 ENDLESS = "+".join(["quantile_over_time(0.5, vector(time() % 977)[30d:1s])"] * 100)
 """Hours of computation, within the limits of samples."""
 
 
 @pytest.fixture(scope="module")
 def patient(new_platform, tmp_path_factory):
-    """A platform that evaluates one query at a time, however long it takes."""
+    """A platform that evaluates one query at a time, however long it takes, with little memory."""
     flags = ["--query-concurrency", "1", "--promql-timeout", "100h"]
+    flags += ["--query-max-memory", "20MiB", "--metrics-index-series", str(MOST_SERIES)]
     platform = new_platform(tmp_path_factory.mktemp("limits") / "data", flags).start()
     yield platform
     platform.stop()
@@ -94,3 +101,27 @@ def test_a_regular_expression_of_death_takes_linear_time(patient):
 def _ask_by_form(platform: Any, query: str) -> Any:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     return platform.request("/prometheus/api/v1/query", urlencode({"query": query}).encode(), headers=headers)
+
+
+def test_labels_of_many_series_are_read_with_little_memory_up_to_a_bound(patient):
+    """A kilobyte a series, which grouping by whole label sets takes, made a million of them too many to be asked for."""
+    wide, now = {"X-Scope-OrgID": "wide"}, int(time.time()) * 1000
+
+    def write(name: str, count: int) -> None:
+        labels = [("__name__", name), ("cluster", "eu-west-1"), ("namespace", "default"), ("path", "/api/v1/items")]
+        series = [series_one([*labels, ("pod", f"{name}-{i}")], (2, sample(i, now))) for i in range(count)]
+        assert patient.request(PATH, packed(b"".join(series)), headers=ONE | wide).status == 204
+        patient.loaded()
+
+    def ask(query: str) -> Any:
+        return patient.request(f"/prometheus/api/v1/query?{urlencode({'query': query})}", headers=wide)
+
+    write("many", 30_000)
+    found = ask("count(many)").json()
+    assert found["data"]["result"][0]["value"][1] == "30000"
+    write("more", 2_000)
+    while (answer := ask("count(more)")).status == 200:
+        time.sleep(0.1)
+    assert (answer.status, "this tenant has 32000 series" in answer.json()["error"]) == (422, True)
+    assert "metrics_index_series" in answer.json()["error"]
+    assert _ask(patient, query="vector(1)").status == 200  # others ask on

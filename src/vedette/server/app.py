@@ -163,6 +163,7 @@ async def _open_metrics(cleanup: AsyncExitStack, settings: Settings, engine: Eng
     store = MetricStore(
         reader,
         max_cached_samples=settings.metrics_cache // _CACHED_SAMPLE_BYTES,
+        max_series=settings.metrics_index_series,
         start_times=options.start_times,
     )
     await background(cleanup, store.run())

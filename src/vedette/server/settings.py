@@ -277,6 +277,9 @@ class Settings:
         _parse_features, "", "switches of Prometheus, by comma: " + ", ".join(_FEATURES)
     )
     metrics_cache: int = _setting(parse_bytes, "512MiB", "memory for the samples of series that are asked for again")
+    metrics_index_series: int = _setting(
+        parse_count, "5000000", "series of a tenant whose labels are kept in memory; who has more cannot ask"
+    )
 
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info", "what the platform logs")
 

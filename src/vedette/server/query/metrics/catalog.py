@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vedette.server.query.metrics.index import SeriesIndex
+from vedette.errors import QueryLimit
+from vedette.server.query.metrics.index import SeriesIndex, ranges
 from vedette.server.query.metrics.native import Encoded, Lists, blocks
 from vedette.server.query.promql.labels import METRIC_NAME
 
@@ -21,6 +22,7 @@ __all__ = ["METADATA", "Arrivals", "add_blocks", "load_new", "load_series", "rea
 
 _HERE = files("vedette.server.query.metrics")
 _ALL_SERIES = (_HERE / "all_series.sql").read_text(encoding="utf-8")
+_SERIES_DAYS = (_HERE / "series_days.sql").read_text(encoding="utf-8")
 _NEW_SERIES = (_HERE / "new_series.sql").read_text(encoding="utf-8")
 _ARRIVALS = (_HERE / "arrivals.sql").read_text(encoding="utf-8")
 
@@ -59,40 +61,73 @@ async def read_arrivals(reader: Reader, tenant: str, since_ms: int) -> Arrivals:
     return Arrivals(await reader.query(tenant, _ARRIVALS, fmt="Native", params={"since": since_ms}))
 
 
-async def load_series(reader: Reader, tenant: str) -> SeriesIndex:
-    """Every series of a tenant."""
-    data = await reader.query(tenant, _ALL_SERIES, fmt="Native")
+async def load_series(reader: Reader, tenant: str, max_series: int) -> SeriesIndex:
+    """Every series of a tenant.
+
+    Raises:
+        QueryLimit: it has more than `max_series`.
+    """
     index = SeriesIndex()
-    await asyncio.to_thread(add_blocks, index, data)
+    days = list(blocks(await reader.query(tenant, _SERIES_DAYS, fmt="Native")))
+    _bound(sum(len(block["id"]) for block in days), max_series)
+    await asyncio.to_thread(add_blocks, index, await reader.query(tenant, _ALL_SERIES, fmt="Native"))
+    for block in days:
+        for name in ("first_day", "last_day"):
+            _seen_on(index, block["id"], block[name].astype(np.int64))
     return index
 
 
-async def load_new(reader: Reader, tenant: str, index: SeriesIndex, arrivals: Arrivals, since_ms: int) -> None:
-    """Add the series that arrived and are not in the index; note on which days the others were seen."""
-    ordinals = index.ordinals_of(arrivals.series)
-    known = ordinals >= 0
-    index.seen_on(ordinals[known], arrivals.days[known])
-    unknown = np.unique(arrivals.series[~known])
-    if not len(unknown):
-        return
-    condition = f"id IN ({','.join(map(str, unknown.tolist()))})" if len(unknown) <= _MOST_LISTED else "true"
-    sql = _NEW_SERIES.replace("/*series*/", condition)
-    add_blocks(index, await reader.query(tenant, sql, fmt="Native", params={"since": since_ms}, settings=_SETTINGS))
+async def load_new(
+    reader: Reader, tenant: str, index: SeriesIndex, arrivals: Arrivals, since_ms: int, *, max_series: int
+) -> None:
+    """Add the series that arrived and are not in the index; note on which days all were seen.
+
+    Raises:
+        QueryLimit: with them there would be more than `max_series`.
+    """
+    unknown = np.unique(arrivals.series[index.ordinals_of(arrivals.series) < 0])
+    if len(unknown):
+        _bound(len(index) + len(unknown), max_series)
+        condition = f"id IN ({','.join(map(str, unknown.tolist()))})" if len(unknown) <= _MOST_LISTED else "true"
+        sql = _NEW_SERIES.replace("/*series*/", condition)
+        data = await reader.query(tenant, sql, fmt="Native", params={"since": since_ms}, settings=_SETTINGS)
+        add_blocks(index, data)
+    _seen_on(index, arrivals.series, arrivals.days)
+
+
+def _bound(series: int, most: int) -> None:
+    if series > most:
+        raise QueryLimit(
+            f"this tenant has {series} series, and the labels of {most} at most are kept in memory to be asked for: "
+            "the setting metrics_index_series allows more, and tenant_max_series refuses new ones when they come"
+        )
+
+
+def _seen_on(index: SeriesIndex, ids: npt.NDArray[np.uint64], days: npt.NDArray[np.int64]) -> None:
+    ordinals = index.ordinals_of(ids)
+    index.seen_on(ordinals[ordinals >= 0], days[ordinals >= 0])
 
 
 def add_blocks(index: SeriesIndex, data: bytes) -> None:
-    """Add the series of an answer that are not in the index yet."""
+    """Add the series of an answer that are not in the index yet, each of which it has once.
+
+    They are added all at once: the index sorts what it has with every addition.
+    """
+    ids, sizes, found, firsts, lasts = [], [], [], [], []
     for block in blocks(data):
         fresh = np.flatnonzero(index.ordinals_of(block["id"]) < 0)
         if not len(fresh):
             continue
         ends, pairs = _pairs(index, block)
-        if len(fresh) < len(block["id"]):
-            begins = np.concatenate([[0], ends[:-1]])
-            parts = [pairs[begins[row] : ends[row]] for row in fresh.tolist()]
-            ends, pairs = np.cumsum([len(part) for part in parts]), np.concatenate(parts)
-        days = (block["first_day"][fresh].astype(np.int64), block["last_day"][fresh].astype(np.int64))
-        index.add(block["id"][fresh].astype(np.uint64), ends, pairs, days)
+        begins = np.concatenate([[0], ends[:-1]])
+        ids.append(block["id"][fresh].astype(np.uint64))
+        sizes.append((ends - begins)[fresh])
+        found.append(pairs if len(fresh) == len(ends) else pairs[ranges(begins[fresh], sizes[-1])])
+        firsts.append(block["first_day"][fresh].astype(np.int64))
+        lasts.append(block["last_day"][fresh].astype(np.int64))
+    if ids:
+        days = np.concatenate(firsts), np.concatenate(lasts)
+        index.add(np.concatenate(ids), np.cumsum(np.concatenate(sizes)), np.concatenate(found), days)
 
 
 def _pairs(index: SeriesIndex, block: dict[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Ordinals = npt.NDArray[np.int64]
 
-__all__ = ["PairNumbers", "SeriesIndex"]
+__all__ = ["PairNumbers", "SeriesIndex", "ranges"]
 
 _MAX_SEGMENTS = 8
 _YEAR_DAYS = 366
@@ -97,6 +97,7 @@ class SeriesIndex:
         self._labels: list[Labels | None] = []
         self._segments: list[_Segment] = []
         self._known: dict[Matcher, _Known] = {}
+        self._accepted_pairs = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -222,12 +223,15 @@ class SeriesIndex:
             return [number for number in map(values.get, matcher.values) if number is not None]
         known = self._known.get(matcher)
         if known is None:
-            if len(self._known) > _MAX_KNOWN:
+            if len(self._known) > _MAX_KNOWN or self._accepted_pairs > _MOST_ACCEPTED:
                 self._known.clear()
+                self._accepted_pairs = 0
             known = self._known[matcher] = _Known()
         if known.seen < len(values):
             fresh = list(values.items())[known.seen :] if known.seen else values.items()
-            known.pairs += [number for value, number in fresh if matcher.matches(value)]
+            accepted = [number for value, number in fresh if matcher.matches(value)]
+            known.pairs += accepted
+            self._accepted_pairs += len(accepted)
             known.seen = len(values)
         return known.pairs
 
@@ -240,6 +244,8 @@ class SeriesIndex:
 
 
 _MAX_KNOWN = 10_000
+_MOST_ACCEPTED = 4_000_000
+"""Values that all matchers accepted of which that is remembered, at 8 bytes each."""
 
 
 def ranges(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

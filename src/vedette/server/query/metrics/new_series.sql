@@ -1,10 +1,11 @@
+-- Each series once; of its days, the arrivals tell all.
 SELECT
     id,
-    any(name)::LowCardinality(String) AS name,
-    mapKeys(any(labels))::Array(LowCardinality(String)) AS keys,
-    mapValues(any(labels))::Array(LowCardinality(String)) AS values,
-    min(day) AS first_day,
-    max(day) AS last_day
+    name,
+    mapKeys(labels)::Array(LowCardinality(String)) AS keys,
+    mapValues(labels)::Array(LowCardinality(String)) AS values,
+    day AS first_day,
+    day AS last_day
 FROM vedette.series_arrivals
 WHERE added > fromUnixTimestamp64Milli({since:Int64}, 'UTC') AND /*series*/
-GROUP BY id
+LIMIT 1 BY id

@@ -87,13 +87,14 @@ class MetricStore:
     Args:
         reader: The door to the tables.
         max_cached_samples: Samples kept in memory for each tenant that asks.
+        max_series: Series whose labels are kept for each of them.
         start_times: Whether rates heed the start times of samples.
     """
 
-    def __init__(self, reader: Reader, *, max_cached_samples: int, start_times: bool = False) -> None:
+    def __init__(self, reader: Reader, *, max_cached_samples: int, max_series: int, start_times: bool = False) -> None:
         self._reader = reader
         self._tiers = Tiers(reader, start_times=start_times)
-        self._max_cached = max_cached_samples
+        self._bounds = max_cached_samples, max_series
         self._tenants: dict[str, TenantMetrics] = {}
         self._is_warm = False
 
@@ -130,7 +131,7 @@ class MetricStore:
             self._is_warm = True
         found = self._tenants.get(tenant)
         if found is None:
-            found = self._tenants[tenant] = TenantMetrics(self._reader, tenant, self._max_cached)
+            found = self._tenants[tenant] = TenantMetrics(self._reader, tenant, *self._bounds)
         found.asked_at = time.monotonic()
         await found.refresh(max_age_seconds)
         return found

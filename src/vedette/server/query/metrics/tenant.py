@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vedette.errors import QueryLimit
 from vedette.server.query.metrics.catalog import load_new, load_series, read_arrivals
 from vedette.server.query.metrics.index import SeriesIndex
 from vedette.server.query.metrics.samples import FAR_FUTURE_MS, Stretch, read_samples
@@ -32,6 +33,8 @@ _LOOKS_SECONDS = (1.0, 3.0, 10.0, 30.0)
 """An insert is read when it is new and at these ages. Reading it every second would read a day's backfill as often."""
 _MEMORY_OF_ARRIVALS_SECONDS = 20 * 3600.0
 _MOST_SELECTIONS = 2_000
+_MOST_SELECTED = 4_000_000
+"""Series in all selections that are kept, at 16 bytes each."""
 
 Insert = tuple[int, int, int, int]
 """Its time, its earliest and latest sample, and how many samples it has."""
@@ -41,7 +44,7 @@ Selection = tuple["Ordinals", "list[Labels]"]
 class TenantMetrics:
     """What is known of one tenant's metrics. Used on the event loop only."""
 
-    def __init__(self, reader: Reader, tenant: str, max_samples: int) -> None:
+    def __init__(self, reader: Reader, tenant: str, max_samples: int, max_series: int) -> None:
         self.tenant = tenant
         self.index = SeriesIndex()
         self.windows = Windows(max_samples)
@@ -51,10 +54,12 @@ class TenantMetrics:
         self.raw_gone_read_at = float("-inf")
         self._reader = reader
         self._max_samples = max_samples
+        self._max_series = max_series
         self._histograms: Ordinals = np.empty(0, np.int64)
         self._since_ms = 0
         self._seen: dict[Insert, tuple[float, int]] = {}
         self._selections: dict[tuple[Matcher, ...], tuple[int, Selection]] = {}
+        self._selected = 0
         self._refreshing = asyncio.Lock()
 
     async def refresh(self, max_age_seconds: float) -> None:
@@ -79,8 +84,10 @@ class TenantMetrics:
         ordinals = self.index.select(matchers)
         labels = self.index.labels
         found = ordinals, [labels(ordinal) for ordinal in ordinals.tolist()]
-        if len(self._selections) >= _MOST_SELECTIONS:
+        self._selected += len(ordinals)
+        if len(self._selections) >= _MOST_SELECTIONS or self._selected > _MOST_SELECTED:
             self._selections.clear()
+            self._selected = len(ordinals)
         self._selections[matchers] = len(self.index), found
         return found
 
@@ -93,7 +100,7 @@ class TenantMetrics:
     async def _load(self) -> None:
         moment = await self._reader.rows(self.tenant, "SELECT toUnixTimestamp64Milli(now64(3)) AS now")
         self._since_ms = int(moment[0]["now"]) - _OVERLAP_MS
-        self.index = await load_series(self._reader, self.tenant)
+        self.index = await load_series(self._reader, self.tenant, self._max_series)
         self.windows = Windows(self._max_samples)
         self.windows.grow(len(self.index))
         self._selections.clear()
@@ -108,7 +115,12 @@ class TenantMetrics:
 
     async def _catch_up(self) -> None:
         arrivals = await read_arrivals(self._reader, self.tenant, self._since_ms)
-        await load_new(self._reader, self.tenant, self.index, arrivals, self._since_ms)
+        try:
+            since = self._since_ms
+            await load_new(self._reader, self.tenant, self.index, arrivals, since, max_series=self._max_series)
+        except QueryLimit:  # what the tables dropped is in the index still
+            await self._load()
+            return
         self.windows.grow(len(self.index))
         if arrivals.histograms.difference(self._seen):
             await self._find_histograms()

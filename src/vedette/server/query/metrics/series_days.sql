@@ -1,0 +1,3 @@
+SELECT id, min(day) AS first_day, max(day) AS last_day
+FROM vedette.series
+GROUP BY id
