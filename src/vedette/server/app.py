@@ -11,7 +11,7 @@ import contextlib
 import logging
 import signal
 from contextlib import AsyncExitStack
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -47,7 +47,7 @@ from vedette.server.query.reader import Limits, Reader
 from vedette.server.readiness import Readiness
 from vedette.server.rules.manager import RuleReadings, RuleSources
 from vedette.server.rules.wiring import build_rules
-from vedette.server.scrape.config import load_config
+from vedette.server.scrape.config import ScrapeConfig, load_config
 from vedette.server.telemetry import Telemetry
 from vedette.server.wal.segments import WalFolder
 from vedette.server.wal.writer import WalWriter
@@ -279,11 +279,27 @@ def _rule_sources(settings: Settings) -> RuleSources:
     patterns = [part.strip() for part in settings.rule_files.split(",") if part.strip()]
     interval, offset = settings.rules_interval, 0.0
     if settings.scrape_config:
-        config = load_config(Path(settings.scrape_config).expanduser())
+        path = Path(settings.scrape_config).expanduser()
+        config = _configuration(path, _version(path))
         patterns += config.rule_files
         if config.rule_files:
             interval, offset = config.interval_seconds, config.query_offset_seconds
     return RuleSources(tuple(patterns), interval, offset)
+
+
+@lru_cache(maxsize=1)
+def _configuration(path: Path, version: object) -> ScrapeConfig:  # noqa: ARG001 - what it is kept by
+    """A configuration of scraping, parsed when it is another one: it is looked at every few seconds."""
+    return load_config(path)
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    """What changes with a file, None if it is not there."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
 
 def _promql_limits(settings: Settings) -> PromqlLimits:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "needs_no_proxy"]
 
+_KEPT_SECONDS = 300.0
+"""How long a connection waits for the next request, as Prometheus' do: longer than the time between two scrapes."""
 _TOKEN_MARGIN_SECONDS = 10.0
 _TOKEN_SECONDS = 300.0
 _MOST_TOKEN_BYTES = 1 << 20
@@ -66,11 +68,12 @@ class Client:
             if self._session is None:
                 context = await asyncio.to_thread(_context, config.tls)
                 self._session = aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(limit=0, ssl=context),
+                    connector=aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=_KEPT_SECONDS),
                     cookie_jar=aiohttp.DummyCookieJar(),
                     trust_env=config.proxy_from_environment,
                 )
-        found = {**headers, **await asyncio.to_thread(_credentials, config)}
+        of_files = _is_in_files(config)
+        found = {**headers, **(await asyncio.to_thread(_credentials, config) if of_files else _credentials(config))}
         if config.oauth2 is not None:
             found["Authorization"] = f"Bearer {await self._bearer(config.oauth2)}"
         async with self._session.get(
@@ -175,6 +178,12 @@ def _context(tls: Tls) -> ssl.SSLContext:
             both.flush()
             context.load_cert_chain(both.name)
     return context
+
+
+def _is_in_files(config: ClientConfig) -> bool:
+    """Whether some of the credentials are read anew for each request."""
+    files = config.username_file, config.password_file, config.credentials_file
+    return any(files) or any(file for _, _, file in config.headers)
 
 
 def _credentials(config: ClientConfig) -> dict[str, str]:
