@@ -209,7 +209,7 @@ def test_federation(loaded):
     while not (answer := loaded.request(f"/prometheus/federate?{query}", headers=HEADERS)).body:
         time.sleep(0.1)
     lines = answer.body.decode().splitlines()
-    assert lines == ["# TYPE asked_by_another untyped", f'asked_by_another{{job="api"}} 4711 {at}']
+    assert lines == ["# TYPE asked_by_another untyped", f'asked_by_another{{instance="",job="api"}} 4711 {at}']
 
 
 def test_names_that_not_every_scraper_takes_are_federated_escaped_or_quoted(loaded):
@@ -223,14 +223,14 @@ def test_names_that_not_every_scraper_takes_are_federated_escaped_or_quoted(load
     path = f"/prometheus/federate?{query}"
     while not (answer := loaded.request(path, headers=HEADERS)).body:
         time.sleep(0.1)
-    escaped = f'http_requests{{job="api",svc_name="a \\"b\\""}} 4712 {at}'
+    escaped = f'http_requests{{instance="",job="api",svc_name="a \\"b\\""}} 4712 {at}'
     assert answer.body.decode().splitlines() == ["# TYPE http_requests untyped", escaped]
     if PROMTOOL:
         checked = subprocess.run([PROMTOOL, "check", "metrics"], input=answer.body, capture_output=True, check=False)
         assert b"error while parsing" not in checked.stderr + checked.stdout
     accept = {"Accept": "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4"}
     answer = loaded.request(path, headers=HEADERS | accept)
-    quoted = f'{{"http.requests",job="api","svc.name"="a \\"b\\""}} 4712 {at}'
+    quoted = f'{{"http.requests",job="api","svc.name"="a \\"b\\"",instance=""}} 4712 {at}'
     assert answer.body.decode().splitlines() == ['# TYPE "http.requests" untyped', quoted]
     assert "escaping=allow-utf-8" in answer.headers["content-type"]
     for name, values in (("U__svc_2e_name", ['a "b"']), ("svc.name", ['a "b"']), ("U__svc.name_", [])):
@@ -289,7 +289,10 @@ def test_native_histograms_are_federated_in_protobuf(loaded):
     ]
     [custom], [exponential], [number], [gauge] = ([*family.metric] for family in families)
     assert (number.untyped.value, number.timestamp_ms) == (1.5, at)
-    assert [(one.name, one.value) for one in exponential.label] == [("kind", "exponential")]
+    assert [(one.name, one.value) for one in exponential.label] == [
+        ("instance", ""),
+        ("kind", "exponential"),
+    ]
     for metric in (exponential, gauge):
         shown = metric.histogram
         assert (shown.schema, shown.sample_count_float, shown.sample_sum) == (1, 9.5, -3.25)
@@ -302,7 +305,16 @@ def test_native_histograms_are_federated_in_protobuf(loaded):
     buckets = [(one.upper_bound, one.cumulative_count) for one in custom.histogram.bucket]
     assert buckets == [(0.5, 1), (1, 1), (float("inf"), 6)]
     text = loaded.request(path, headers={"Accept": f"{kind};q=0.1,text/plain;q=0.2"})
-    assert text.body.decode() == f'# TYPE native untyped\nnative{{kind="float"}} 1.5 {at}\n'
+    assert text.body.decode().splitlines() == [
+        "# TYPE custom histogram",
+        f'custom_bucket{{instance="",le="0.5"}} 1 {at}',
+        f'custom_bucket{{instance="",le="1"}} 1 {at}',
+        f'custom_bucket{{instance="",le="+Inf"}} 6 {at}',
+        f'custom_sum{{instance=""}} 7.5 {at}',
+        f'custom_count{{instance=""}} 6 {at}',
+        "# TYPE native untyped",
+        f'native{{instance="",kind="float"}} 1.5 {at}',
+    ]
 
 
 @pytest.mark.skipif(PROMETHEUS is None, reason="Debian's prometheus is not installed")

@@ -34,6 +34,9 @@ _BAD_CONFIGS = {
     "scrape_configs: {}": "scrape_configs must be a list",
     "global: {scrape_interval: 9s}\nglobal: {}": "line 2: 'global' is set twice",
     "global: {scrape_interval: 5s, scrape_timeout: 9s}": "global: scrape_timeout is longer",
+    "global: {external_labels: {'': a}}": "global, external_labels: '' is not a valid label name",
+    "global: {metric_name_validation_scheme: legacy, external_labels: {a.b: c}}": "'a.b' is not a valid label name",
+    "global: {convert_classic_histograms_to_nhcb: perhaps}\nscrape_configs: [{job_name: a}]": "neither true nor false",
     "rule_files: [/nowhere/rules.yml]": "there is no file /nowhere/rules.yml",
     "remote_write: [{}]": "remote_write[0]: url is missing",
     "remote_read: [{url: 'http://a', name: x}, {url: 'http://b', name: x}]": "remote_read[1]: the name 'x' is taken",
@@ -67,6 +70,7 @@ _BAD_CONFIGS = {
 _GOOD_CONFIGS = (
     "",
     "global: {scrape_interval: 0s}",
+    "global: {external_labels: {a: '${NOWHERE}', b: 'c$$'}}",
     "scrape_configs: [{job_name: a, scrape_timeout: 0s, file_sd_configs: [{files: ['*.json'], refresh_interval: 0s}]}]",
     "remote_write: [{url: 'http://a'}, {url: 'http://a'}]",
     """scrape_configs: [{job_name: a, honor_labels: yes, static_configs: [{targets: ['b/c']}],

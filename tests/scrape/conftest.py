@@ -15,9 +15,10 @@ class Scraping:
     platform: Any
     folder: Path
 
-    def of(self, jobs: list[dict[str, Any]]) -> Any:
-        """Scrape these jobs and no others; the platform follows in a moment."""
-        config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+    def of(self, jobs: list[dict[str, Any]], **common: Any) -> Any:
+        """Scrape these jobs and no others, with more in `global`; the platform follows in a moment."""
+        config: dict[str, Any] = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"} | common}
+        config["scrape_configs"] = jobs
         config["scrape_config_files"] = ["more/*.json"]
         (self.folder / "prometheus.new").write_text(json.dumps(config))
         (self.folder / "prometheus.new").rename(self.folder / "prometheus.yml")

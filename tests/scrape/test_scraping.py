@@ -5,19 +5,27 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import cramjam
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 from real_platform import free_port, wait_for
+
+sys.path[:0] = [str(Path(__file__).parent.parent / "remote_write")]
+
+from write_requests import field, number  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,14 +152,14 @@ def test_relabeling_limits_and_discovery_by_file(scraping, exporter):
     assert _vector(platform, "secret") == {}
     wait_for(lambda: _dropped(platform), ["127.0.0.1:9"], "targets that relabeling drops")
     # A file that is half written, or wrong, keeps its targets, and the other files are followed.
-    for number, broken in enumerate((json.dumps(groups)[:-5], '[{"targets": ["a:1"], "labels": ["blue"]}]')):
+    for turn, broken in enumerate((json.dumps(groups)[:-5], '[{"targets": ["a:1"], "labels": ["blue"]}]')):
         (scraping.folder / "groups.json").write_text(broken)
-        found = [{"targets": [exporter.address], "labels": {"team": "blue", "turn": str(number)}}]
-        (scraping.folder / f"others-{number}.json").write_text(json.dumps(found))
-        _wait(platform, f"up{{job='kept',turn='{number}'}}", [1])
+        found = [{"targets": [exporter.address], "labels": {"team": "blue", "turn": str(turn)}}]
+        (scraping.folder / f"others-{turn}.json").write_text(json.dumps(found))
+        _wait(platform, f"up{{job='kept',turn='{turn}'}}", [1])
         _wait(platform, "count(up{job='kept',turn=''})", [1])
         assert "groups.json keeps its targets, as it cannot be read" in platform.log
-        (scraping.folder / f"others-{number}.json").unlink()
+        (scraping.folder / f"others-{turn}.json").unlink()
     (scraping.folder / "groups.json").write_text("[]")  # the target goes, and its series end
     _wait(platform, "count({job='kept'}) or vector(0)", [0])
     # Files that the configuration names are followed as it is itself.
@@ -287,3 +295,53 @@ def test_node_exporter(scraping):
     finally:
         process.terminate()
         process.wait()
+
+
+def test_what_leaves_has_external_labels(scraping, exporter):
+    exporter.body = b'own{cluster="mine"} 1\nnone 2\n'
+    job = {"job_name": "leaving", "static_configs": [{"targets": [exporter.address]}]}
+    labels = {"cluster": "c-${HOME}-$$", "zone": "eu${NOT_SET_ANYWHERE}"}
+    platform = scraping.of([job], external_labels=labels)
+    _wait(platform, "count({__name__=~'own|none'})", [2])
+    cluster = f"c-{os.environ['HOME']}-$"
+
+    path = "/prometheus/federate?" + urlencode({"match[]": "{__name__=~'own|none'}"})
+    utf8 = {"Accept": "text/plain;version=1.0.0;escaping=allow-utf-8"}
+    while "eu" not in (found := platform.request(path, headers=utf8).body.decode()):
+        time.sleep(0.1)
+    own = f'instance="{exporter.address}",job="leaving"'
+    assert [line.rpartition(" ")[0] for line in found.splitlines() if line[0] != "#"] == [
+        f'none{{{own},cluster="{cluster}",zone="eu"}} 2',
+        f'own{{cluster="mine",{own},zone="eu"}} 1',
+    ]
+
+    def read(chunks: bool, *matchers: tuple[str, str]) -> bytes:  # noqa: FBT001
+        asked = b"".join(field(3, field(2, name.encode()) + field(3, text.encode())) for name, text in matchers)
+        now = time.time_ns() // 1_000_000
+        query = number(1, now - 60_000) + number(2, now) + asked
+        body = bytes(cramjam.snappy.compress_raw(field(1, query) + number(2, int(chunks))))
+        answer = platform.request("/prometheus/api/v1/read", body, headers={"Content-Encoding": "snappy"})
+        assert answer.status == 200, answer.body
+        return answer.body if chunks else bytes(cramjam.snappy.decompress_raw(answer.body))
+
+    def label(name: str, text: str) -> bytes:
+        return field(1, field(1, name.encode()) + field(2, text.encode()))
+
+    wanted = b"".join(
+        label(name, text)
+        for name, text in (
+            ("__name__", "none"),
+            ("cluster", cluster),
+            ("instance", exporter.address),
+            ("job", "leaving"),
+            ("zone", "eu"),
+        )
+    )
+    # Who asks for an external label finds what has it here, which is what has none of that name.
+    for chunks in (False, True):
+        assert wanted in read(chunks, ("__name__", "none"))
+        assert wanted in read(chunks, ("__name__", "none"), ("cluster", cluster), ("zone", "eu"))
+        assert label("cluster", "mine") in read(chunks, ("__name__", "own"), ("cluster", "mine"))
+        for other in ("elsewhere", "mine"):
+            assert b"none" not in read(chunks, ("__name__", "none"), ("cluster", other))
+        assert b"own" not in read(chunks, ("__name__", "own"), ("cluster", cluster))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import glob
+import logging
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from vedette.server.scrape.relabel import ACTIONS, Rule
 from vedette.server.scrape.section import Section
 
 __all__ = ["PROTOCOLS", "Job", "ScrapeConfig", "included_files", "load_config", "parse_config"]
+
+log = logging.getLogger(__name__)
 
 PROTOCOLS = {
     "PrometheusProto": "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
@@ -41,6 +46,8 @@ _LIMITS = (
     "target_limit",
     "keep_dropped_targets",
 )
+_LEGACY_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_VARIABLE = re.compile(r"\$(?:\{([^}]*)\}|([*#$@!?0-9-]|[a-zA-Z_][a-zA-Z0-9_]*)|\{)")
 _INTERVAL_SECONDS = 60.0
 _TIMEOUT_SECONDS = 10.0
 # What a job has and `global` gives the default of.
@@ -123,12 +130,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ScrapeConfig:
-    """The jobs of a file, the rule files that it names, and its text."""
+    """The jobs of a file, the rule files that it names, the labels of what leaves this installation, and its text."""
 
     jobs: tuple[Job, ...]
     rule_files: tuple[str, ...]
     interval_seconds: float
     query_offset_seconds: float
+    external_labels: tuple[tuple[str, str], ...]
     text: str
 
 
@@ -179,7 +187,25 @@ def parse_config(text: str, folder: Path) -> ScrapeConfig:
             raise SettingsError(f"scrape_configs has two jobs named {name!r}; each needs a name of its own.")
     rule_files = tuple(str(folder / item) for item in top.texts("rule_files"))
     interval, offset = common.seconds("evaluation_interval", 60.0), common.seconds("rule_query_offset", 0.0)
-    return ScrapeConfig(tuple(jobs), rule_files, interval, offset, text)
+    return ScrapeConfig(tuple(jobs), rule_files, interval, offset, _external_labels(common), text)
+
+
+def _external_labels(common: Section) -> tuple[tuple[str, str], ...]:
+    """The labels with the variables of the environment in them, by name."""
+    found = common.section("external_labels")
+    legacy = common.text("metric_name_validation_scheme") == "legacy"
+    for name in found.value:
+        if not name or (legacy and not _LEGACY_NAME.fullmatch(name)):
+            raise SettingsError(f"{found.where}: {name!r} is not a valid label name.")
+    return tuple(sorted((name, _VARIABLE.sub(_variable, found.text(name))) for name in found.value))
+
+
+def _variable(found: re.Match[str]) -> str:
+    """What stands for ``$NAME`` or ``${NAME}``; ``$$`` is a dollar."""
+    name = found[1] or found[2] or ""
+    if name and name != "$" and not os.environ.get(name):
+        log.warning("external_labels: the variable %s of the environment is empty.", name)
+    return "$" if name == "$" else os.environ.get(name, "")
 
 
 def _of_files(top: Section) -> list[Section]:

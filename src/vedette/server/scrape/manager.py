@@ -48,6 +48,7 @@ class ScrapeManager:
         self._dns_server = dns_server
         self._pools: dict[Job, Pool] = {}
         self._text = ""
+        self._external_labels: tuple[tuple[str, str], ...] = ()
         self._own: list[_Stamp] = []
         self._included: list[str] = []
 
@@ -80,7 +81,7 @@ class ScrapeManager:
         except SettingsError as error:
             log.error("The configuration of scraping is not used: %s", error)  # noqa: TRY400 - a sentence is enough
             return
-        self._text = config.text
+        self._text, self._external_labels = config.text, config.external_labels
         names, before = {job.name for job in config.jobs}, {}
         for job in set(self._pools).difference(config.jobs):
             pool = self._pools.pop(job)
@@ -96,7 +97,7 @@ class ScrapeManager:
     def _show(self) -> None:
         pools = list(self._pools.values())
         config = self._text if _SECRET.search(self._text) is None else ""
-        show(self._state, config, {self._tenant: pools})
+        show(self._state, config, {self._tenant: pools}, self._external_labels)
 
 
 def _stamps(names: list[str]) -> list[_Stamp]:

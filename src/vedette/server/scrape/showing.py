@@ -16,9 +16,18 @@ __all__ = ["show"]
 _MOST_DROPPED = 100
 
 
-def show(file: Path, config: str, pools: Mapping[str, Sequence[Pool]]) -> None:
-    """Write down the text of a configuration and each tenant's pools with their targets."""
-    document = {"config": config, "tenants": {tenant: _document(those) for tenant, those in pools.items()}}
+def show(
+    file: Path,
+    config: str,
+    pools: Mapping[str, Sequence[Pool]],
+    external_labels: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write down a configuration's text and ``external_labels``, and each tenant's pools with their targets."""
+    document = {
+        "config": config,
+        "external_labels": dict(external_labels),
+        "tenants": {tenant: _document(those) for tenant, those in pools.items()},
+    }
     temporary = file.with_suffix(".tmp")
     temporary.write_text(json.dumps(document), encoding="utf-8")
     temporary.replace(file)

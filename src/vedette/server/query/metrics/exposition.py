@@ -1,5 +1,7 @@
 """The newest samples of series as Prometheus scrapes them: text 0.0.4, and protobuf, which alone has native histograms.
 
+Neither has custom buckets: such histograms become classic ones.
+
 https://github.com/prometheus/client_model/blob/master/io/prometheus/client/metrics.proto
 """
 
@@ -25,7 +27,7 @@ from vedette.server.query.promql.json_writer import number
 from vedette.server.query.promql.source import STALE_NAN_BITS, SelectRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from vedette.server.query.promql.labels import Labels, Matcher
     from vedette.server.query.promql.source import SampleSource
@@ -43,6 +45,7 @@ __all__ = [
     "takes_protobuf",
     "takes_utf8",
     "text_exposition",
+    "with_labels",
 ]
 
 TEXT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -83,6 +86,16 @@ async def newest_samples(
     return sorted(found, key=lambda item: item[:2])
 
 
+def with_labels(found: Iterable[Newest], more: Mapping[str, str]) -> list[Newest]:
+    """Samples with these labels behind their own, where they do not have them."""
+    added = sorted(more.items())
+    return [
+        (name, (*rest, *(pair for pair in added if pair[0] not in have)), value, at)
+        for name, rest, value, at in found
+        for have in [{key for key, _ in rest}]
+    ]
+
+
 def takes_protobuf(accept: str) -> bool:
     """Whether a scraper that says this in ``Accept`` likes protobuf better than text."""
     best: dict[bool, float] = {}
@@ -120,24 +133,45 @@ def escaped(found: Iterable[Newest]) -> list[Newest]:
 
 
 def text_exposition(found: Iterable[Newest]) -> str:
-    """Samples as text, which has no form for native histograms: they are left out.
+    """Samples as text, which has no form for exponential histograms: they are left out.
 
     Names that are not for everybody stand in quotes; see `escaped`.
     """
     lines: list[str] = []
-    before = ""
+    before = ("", "")
     for name, rest, value, at in found:
-        if isinstance(value, Histogram):
+        native = isinstance(value, Histogram)
+        if isinstance(value, Histogram) and not value.is_custom:
             continue
-        plain = _METRIC.fullmatch(name) is not None
-        shown = name if plain else _quoted(name)
-        if name != before:
-            lines.append(f"# TYPE {shown} untyped")
-            before = name
-        pairs = [f"{key if _LABEL.fullmatch(key) else _quoted(key)}={_quoted(text)}" for key, text in rest]
-        series = f"{name}{{{','.join(pairs)}}}" if plain else f"{{{','.join([shown, *pairs])}}}"
-        lines.append(f"{series} {number(value).decode()} {at}")
+        if before != (before := (name, "histogram" if native else "untyped")):
+            shown = name if _METRIC.fullmatch(name) else _quoted(name)
+            lines.append(f"# TYPE {shown} {before[1]}")
+        if isinstance(value, Histogram):
+            lines += _classic_lines(name, rest, value, at)
+        else:
+            lines.append(_line(name, rest, value, at))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _line(name: str, rest: Labels, value: float, at: int) -> str:
+    pairs = [f"{key if _LABEL.fullmatch(key) else _quoted(key)}={_quoted(text)}" for key, text in rest]
+    plain = _METRIC.fullmatch(name) is not None
+    series = f"{name}{{{','.join(pairs)}}}" if plain else f"{{{','.join([_quoted(name), *pairs])}}}"
+    return f"{series} {number(value).decode()} {at}"
+
+
+def _classic_lines(name: str, rest: Labels, found: Histogram, at: int) -> list[str]:
+    lines = [
+        _line(f"{name}_bucket", (*rest, ("le", number(bound).decode())), count, at)
+        for bound, count in _cumulative(found)
+    ]
+    return [*lines, _line(f"{name}_sum", rest, found.sum, at), _line(f"{name}_count", rest, found.count, at)]
+
+
+def _cumulative(found: Histogram) -> list[tuple[float, float]]:
+    """The bounds of custom buckets and how many observations are up to each."""
+    bounds = (*found.custom_values, float("inf"))
+    return list(zip(bounds, accumulate(found.positive.get(index, 0.0) for index in range(len(bounds))), strict=True))
 
 
 def _quoted(text: str) -> str:
@@ -180,13 +214,14 @@ def _histogram(found: Histogram) -> bytes:
 
 
 def _classic(found: Histogram) -> bytes:
-    bounds = (*found.custom_values, float("inf"))
-    counts = list(accumulate(found.positive.get(index, 0.0) for index in range(len(bounds))))
+    buckets = _cumulative(found)
     # Not every Prometheus reads counts that are floats here.
-    whole = all(count.is_integer() and 0 <= count < _LARGEST_WHOLE for count in (found.count, *counts))
+    whole = all(
+        count.is_integer() and 0 <= count < _LARGEST_WHOLE for count in (found.count, *(count for _, count in buckets))
+    )
     head = number_field(1, int(found.count)) if whole else double_field(4, found.count)
     parts = [head + double_field(2, found.sum)]
-    for bound, count in zip(bounds, counts, strict=True):
+    for bound, count in buckets:
         shown = number_field(1, int(count)) if whole else double_field(4, count)
         parts.append(field(3, shown + double_field(2, bound)))
     return b"".join(parts)

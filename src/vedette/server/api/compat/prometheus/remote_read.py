@@ -17,6 +17,7 @@ from fastapi.responses import StreamingResponse
 
 from vedette.errors import InvalidInput, QueryLimit, UnsupportedMedia
 from vedette.server.api.compat.prometheus.answers import PrometheusRoute
+from vedette.server.api.compat.prometheus.scraper import external_labels
 from vedette.server.api.context import Caller, services_of
 from vedette.server.ingest.remote_write import unpack_snappy
 from vedette.server.query.metrics import prompb, xor_chunks
@@ -24,10 +25,11 @@ from vedette.server.query.promql.labels import InvalidRegex, Matcher
 from vedette.server.query.promql.source import SelectRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
+    from vedette.server.query.promql.labels import Labels
     from vedette.server.query.promql.source import SelectedSeries
 
 __all__ = ["router"]
@@ -49,11 +51,15 @@ _TIME_BYTES: Final = 6
 
 @router.post("/read", summary="Samples of series, by remote read")
 async def read(request: Request, caller: Caller) -> Response:
-    """A snappy block with a `prometheus.ReadRequest`; the answer is one with a `prometheus.ReadResponse`."""
+    """A snappy block with a `prometheus.ReadRequest`; the answer is one with a `prometheus.ReadResponse`.
+
+    Series get the `external_labels` that they do not have, and a matcher that asks for one of these is met.
+    """
     if request.headers.get("content-encoding", "snappy").strip().lower() != "snappy":
         raise UnsupportedMedia("Remote read is snappy: send Content-Encoding: snappy.")
     message = unpack_snappy(await request.body(), _MOST_REQUEST_BYTES)
-    queries = _decoded(message)
+    external = external_labels(request, caller.tenant)
+    queries = _decoded(message, external)
     store = services_of(request).metrics.store
     try:
         answers = await store.select(caller.tenant, queries, max_samples=_MOST_SAMPLES)
@@ -61,28 +67,32 @@ async def read(request: Request, caller: Caller) -> Response:
         raise InvalidInput(f"exceeded sample limit ({_MOST_SAMPLES}): read less time, or fewer series") from error
     if _wants_chunks(message) and all(answer.histograms is None for answer in answers):
         # In a thread, a series at a time: what is written is not held in memory.
-        return StreamingResponse(_frames(answers), media_type=_STREAM_TYPE)
-    body = await asyncio.to_thread(_encoded, answers)
+        return StreamingResponse(_frames(answers, external), media_type=_STREAM_TYPE)
+    body = await asyncio.to_thread(_encoded, answers, external)
     return Response(body, media_type=_TYPE, headers={"Content-Encoding": "snappy"})
 
 
-def _encoded(answers: Sequence[SelectedSeries]) -> bytes:
-    results = b"".join(prompb.field(1, b"".join(_series(answer))) for answer in answers)
+def _encoded(answers: Sequence[SelectedSeries], external: Mapping[str, str]) -> bytes:
+    results = b"".join(prompb.field(1, b"".join(_series(answer, external))) for answer in answers)
     return bytes(cramjam.snappy.compress_raw(results))
 
 
-def _frames(answers: Sequence[SelectedSeries]) -> Iterator[bytes]:
+def _frames(answers: Sequence[SelectedSeries], external: Mapping[str, str]) -> Iterator[bytes]:
     """Every series as a frame of its own."""
     for query, answer in enumerate(answers):
         for place, first, last in _ordered(answer):
             points = b"".join(xor_chunks.chunks(answer.times_ms[first:last], answer.values[first:last]))
-            yield xor_chunks.frame(prompb.series(prompb.labels(answer.labels[place]), points), query)
+            yield xor_chunks.frame(prompb.series(_labels(answer.labels[place], external), points), query)
 
 
-def _series(answer: SelectedSeries) -> Iterator[bytes]:
+def _series(answer: SelectedSeries, external: Mapping[str, str]) -> Iterator[bytes]:
     """The series of a result."""
     for place, first, last in _ordered(answer):
-        yield prompb.series(prompb.labels(answer.labels[place]), _points(answer, first, last))
+        yield prompb.series(_labels(answer.labels[place], external), _points(answer, first, last))
+
+
+def _labels(own: Labels, external: Mapping[str, str]) -> bytes:
+    return prompb.labels(sorted({**external, **dict(own)}.items()) if external else own)
 
 
 def _ordered(answer: SelectedSeries) -> Iterator[tuple[int, int, int]]:
@@ -122,8 +132,8 @@ class _Query:
     matchers: list[Matcher] = field(default_factory=list)
 
 
-def _decoded(body: bytes) -> list[SelectRequest]:
-    """The queries of a request.
+def _decoded(body: bytes, external: Mapping[str, str]) -> list[SelectRequest]:
+    """The queries of a request. What they ask of external labels is what series do not have.
 
     Raises:
         InvalidInput: it is none, or asks for what nobody can match.
@@ -134,7 +144,15 @@ def _decoded(body: bytes) -> list[SelectRequest]:
     for query in found:
         if all(matcher.matches("") for matcher in query.matchers):
             raise InvalidInput("A query must contain at least one matcher that does not match the empty text.")
-    return [SelectRequest(tuple(query.matchers), query.start_ms, query.end_ms) for query in found]
+    return [
+        SelectRequest(tuple(_stored(matcher, external) for matcher in query.matchers), query.start_ms, query.end_ms)
+        for query in found
+    ]
+
+
+def _stored(matcher: Matcher, external: Mapping[str, str]) -> Matcher:
+    is_external = matcher.op == "=" and external.get(matcher.name) == matcher.value
+    return Matcher(matcher.name, "=", "") if is_external else matcher
 
 
 def _wants_chunks(body: bytes) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 
 from vedette.server.api.compat.prometheus.answers import PrometheusRoute, success
 from vedette.server.api.compat.prometheus.parameters import parameters
+from vedette.server.api.compat.prometheus.scraper import pools_of, state_of
 from vedette.server.api.context import Caller, services_of
 from vedette.server.query.metrics.catalog import METADATA
 from vedette.server.query.promql.labels import METRIC_NAME, Matcher
@@ -79,14 +79,14 @@ async def flags(request: Request, caller: Caller) -> Response:  # noqa: ARG001
 @router.get("/status/config", summary="The configuration of scraping")
 async def config(request: Request, caller: Caller) -> Response:  # noqa: ARG001
     """As the scraper read it, secrets hidden; empty if there is none."""
-    return success({"yaml": _state(request, "scrape").get("config", "")})
+    return success({"yaml": state_of(request, "scrape").get("config", "")})
 
 
 @router.get("/targets", summary="Targets of scraping")
 async def targets(request: Request, caller: Caller) -> Response:
     """`state` (active, dropped, any), `scrapePool`."""
     given = await parameters(request)
-    pools = _pools(request, caller.tenant)
+    pools = pools_of(request, caller.tenant)
     pool = given.text("scrapePool")
     active = [target for one in pools for target in one["active"] if not pool or target["scrapePool"] == pool]
     dropped = [target for one in pools for target in one["dropped"] if not pool or target["scrapePool"] == pool]
@@ -113,7 +113,7 @@ async def targets_metadata(request: Request, caller: Caller) -> Response:
     rows = await services.reader.rows(caller.tenant, METADATA, params={"name": given.text("metric")})
     told = {row["name"]: {"type": row["type"] or "unknown", "help": row["help"], "unit": row["unit"]} for row in rows}
     found: list[dict[str, Any]] = []
-    for labels in (target["labels"] for one in _pools(request, caller.tenant) for target in one["active"]):
+    for labels in (target["labels"] for one in pools_of(request, caller.tenant) for target in one["active"]):
         if not all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers):
             continue
         series = metrics.index.select(tuple(Matcher(name, "=", value) for name, value in labels.items()))
@@ -132,9 +132,9 @@ def _family(name: str, known: Container[str]) -> str:
 
 
 @router.get("/scrape_pools", summary="Names of the jobs")
-async def scrape_pools(request: Request, caller: Caller) -> Response:
+async def scrapepools_of(request: Request, caller: Caller) -> Response:
     """``{"scrapePools": […]}``."""
-    return success({"scrapePools": sorted(name for one in _pools(request, caller.tenant) for name in one["pools"])})
+    return success({"scrapePools": sorted(name for one in pools_of(request, caller.tenant) for name in one["pools"])})
 
 
 @router.get("/alerts", summary="Active alerts")
@@ -147,19 +147,3 @@ async def alerts(caller: Caller) -> Response:  # noqa: ARG001
 async def alertmanagers(caller: Caller) -> Response:  # noqa: ARG001
     """None: notifications are the platform's own."""
     return success({"activeAlertmanagers": [], "droppedAlertmanagers": []})
-
-
-def _pools(request: Request, tenant: str) -> list[dict[str, Any]]:
-    """What is scraped for a tenant: by the configuration, and of what registered itself."""
-    states = [_state(request, name).get("tenants", {}).get(tenant) for name in ("scrape", "registered")]
-    return [state for state in states if state]
-
-
-def _state(request: Request, name: str) -> dict[str, Any]:
-    """What another process of the platform left about itself."""
-    path = services_of(request).settings.run_dir / f"{name}.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found
