@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sdk_programs import attributes_of, value_of
 
@@ -103,31 +105,51 @@ def test_celery_tasks_go_on_in_the_trace_that_sent_them(programs, collector):
     pytest.importorskip("opentelemetry.instrumentation.celery")
     programs.run(
         """
-        import threading, vedette
+        import vedette
         vedette.configure("shop", log_format="none", process_metrics=False)
         vedette.instrument()
         from celery import Celery
+        log = vedette.get_logger("shop")
         from celery.contrib.testing.worker import start_worker
         app = Celery("shop", broker="memory://", backend="cache+memory://")
-        @app.task
-        def pay(order):
-            vedette.get_logger("shop").info("paid", order=order)
+        @app.task(bind=True)
+        def pay(self, order):
+            log.info("paying", order=order)
+            if not self.request.retries:
+                raise self.retry(countdown=0)
             with vedette.span("charge"):
-                return order
+                log.info("paid", order=order)
+            return ship.delay(order).id
+        @app.task
+        def ship(order):
+            log.info("shipping", order=order)
+            return order
         with start_worker(app, perform_ping_check=False, loglevel="error"):
-            with vedette.span("checkout"):
+            with vedette.span("checkout"), vedette.context(correlation_id="c-7", user="u"):
                 result = pay.delay(7)
-            assert result.get() == 7
+            assert app.AsyncResult(result.get()).get() == 7
+            ship.delay(8).get()
         """
     )
-    spans = {span.name: span for span in collector.spans if span.name in {"checkout", "charge"} or "pay" in span.name}
-    assert len({span.trace_id for span in spans.values()}) == 1
-    run = next(span for name, span in spans.items() if name.startswith("run/"))
-    sent = next(span for name, span in spans.items() if name.startswith("apply_async/"))
-    assert (sent.parent_span_id, run.parent_span_id) == (spans["checkout"].span_id, sent.span_id)
-    assert spans["charge"].parent_span_id == run.span_id
-    paid = next(record for record in collector.logs if value_of(record.body) == "paid")
-    assert paid.span_id == run.span_id
+    spans = {span.span_id: span for span in collector.spans}
+
+    def way(span: Any) -> list[str]:
+        """The names from the trace's beginning to `span`."""
+        return [*(way(spans[span.parent_span_id]) if span.parent_span_id else []), span.name]
+
+    said = [
+        (value_of(record.body), attributes_of(record), way(spans[record.span_id]))
+        for record in collector.logs
+        if attributes_of(record).get("order")
+    ]
+    sent, shipped = ["apply_async/shop.pay", "run/shop.pay"], ["apply_async/shop.ship", "run/shop.ship"]
+    assert said == [
+        ("paying", {"order": 7, "correlation_id": "c-7"}, ["checkout", *sent]),
+        ("paying", {"order": 7, "correlation_id": "c-7"}, ["checkout", *sent, *sent]),
+        ("paid", {"order": 7, "correlation_id": "c-7"}, ["checkout", *sent, *sent, "charge"]),
+        ("shipping", {"order": 7, "correlation_id": "c-7"}, ["checkout", *sent, *sent, *shipped]),
+        ("shipping", {"order": 8}, shipped),
+    ]
 
 
 def test_processes_of_celerys_pool_deliver_what_they_did(programs, collector):

@@ -82,6 +82,7 @@ def test_redis_of_contrib(programs, collector, tmp_path):
             with vedette.span("outer"):
                 client.set("k", "v")
                 assert client.get("k") == b"v"
+            assert client.register_script("return 7")() == 7  # it is told that there is none, and loads it
             """,
             str(port),
         )
@@ -91,6 +92,8 @@ def test_redis_of_contrib(programs, collector, tmp_path):
     by_name = {span.name: span for span in collector.spans}
     assert by_name["GET"].parent_span_id == by_name["SET"].parent_span_id == by_name["outer"].span_id
     assert any("redis" in str(value) for value in attributes_of(by_name["GET"]).values())
+    assert [span.status.code for span in collector.spans if span.name == "EVALSHA"] == [2, 0]
+    assert not collector.logs  # what a call to others raises is its caller's affair
 
 
 def test_span_processors_of_others_see_every_span(programs):

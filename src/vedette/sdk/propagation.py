@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.propagators.textmap import Getter, Setter
 
-__all__ = ["B3", "CorrelationId", "Jaeger", "propagator"]
+__all__ = ["B3", "CORRELATION_HEADER", "CorrelationId", "Jaeger", "propagator"]
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
-_CORRELATION_HEADER = "x-correlation-id"
+CORRELATION_HEADER = "x-correlation-id"
 _MOST_BAGGAGE = 64
 _LONGEST_BAGGAGE = 4096
 
@@ -138,8 +138,8 @@ class CorrelationId(TextMapPropagator):
     def inject(self, carrier: Any, context: Context | None = None, setter: Setter[Any] = default_setter) -> None:
         """Write it, unless the program has done so itself."""
         known = correlation_id()
-        if known and not (isinstance(carrier, Mapping) and _CORRELATION_HEADER in carrier):
-            setter.set(carrier, _CORRELATION_HEADER, known)
+        if known and not (isinstance(carrier, Mapping) and CORRELATION_HEADER in carrier):
+            setter.set(carrier, CORRELATION_HEADER, known)
 
     @property
     def fields(self) -> set[str]:

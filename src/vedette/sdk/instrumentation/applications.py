@@ -30,6 +30,7 @@ _OWN = {
     "sqlalchemy": ("vedette.sdk.instrumentation.sqlalchemy",),
     "httpx": ("vedette.sdk.instrumentation.httpx", "httpx"),
     "httpx2": ("vedette.sdk.instrumentation.httpx", "httpx2"),
+    "celery": ("vedette.sdk.instrumentation.celery",),
 }
 # Contrib's instrumentations for what is done here, or that would do it a second time.
 _LEFT_OUT = frozenset(

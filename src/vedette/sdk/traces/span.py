@@ -68,6 +68,8 @@ _RANDOM = TraceFlags.RANDOM_TRACE_ID
 NEW_TRACE = (TraceFlags(TraceFlags.SAMPLED | _RANDOM), _NO_STATE)
 _UNSAMPLED = TraceFlags(_RANDOM)
 _put = dict.__setitem__
+# Spans of calls to others. Whoever called decides what the exception of one means: some are of everyday use.
+_LEAVING = (SpanKind.CLIENT, SpanKind.PRODUCER)
 
 MOST_ATTRIBUTES = MOST_EVENTS = MOST_LINKS = 128
 
@@ -269,14 +271,18 @@ class Span(api.Span):
             self._tracer.finish(self)
 
     def fail(self, error: BaseException) -> None:
-        """Record an exception that leaves the span, as the span's options say; of a trace's first span it is logged."""
+        """Record an exception that leaves the span, as the span's options say; of a trace's first span it is logged.
+
+        Not of one around a call to another service: its caller decides what the exception means.
+        """
         options = self._options
         if options & ATTACH and not isinstance(error, Exception):
             return  # GeneratorExit, CancelledError and the like are no failures of a current span
         try:
             if options & RECORD_EXCEPTION:
                 self.record_exception(error, escaped=not options & ATTACH)
-                if not self._parent_id or options & REMOTE_PARENT:
+                first = not self._parent_id or options & REMOTE_PARENT
+                if first and self.kind not in _LEAVING:
                     self._tracer.provider.failed(self, error)
             if options & STATUS_ON_EXCEPTION:
                 self.set_status(failure(error))
