@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import yaml
 
 BASE = "/api/v1/monitoring"
 SERVICES = f"{BASE}/service-discovery"
@@ -41,7 +42,12 @@ def house(tmp_path_factory, new_platform):
     platform = new_platform(folder / "data", flags)
     job = {"job_name": "by_http", "scrape_interval": "1s", "scrape_timeout": "1s"}
     job["http_sd_configs"] = [{"url": f"{platform.url}{SERVICES}/targets", "refresh_interval": "1s"}]
-    (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
+    kept: dict[str, Any] = {"url": "http://127.0.0.1:1", "proxy_url": "http://me:hush1@127.0.0.1:1"}
+    kept["http_headers"] = {"X-A": {"secrets": ["hush2"], "values": ["said"]}}
+    kept["oauth2"] = {"client_id": "me", "client_secret": "hush3", "token_url": "http://127.0.0.1:1/token"}
+    written = {"url": "http://127.0.0.1:1", "sigv4": {"secret_key": "hush4"}, "headers": {"X-Key": "hush5"}}
+    document = {"scrape_configs": [job], "remote_write": [kept, written]}
+    (folder / "prometheus.yml").write_text(json.dumps(document))
     yield platform.start()
     platform.stop()
 
@@ -159,3 +165,20 @@ def test_measurements_are_kept_and_asked_for(house):
     assert "queue_size" not in _ask(house, f"{BASE}/prometheus?name=enrichments_total").body.decode()
     for wrong in ({"name": "a"}, {"name": "", "value": 1}, {"name": "a", "value": 1, "timestamp": "soon"}):
         assert _ask(house, f"{BASE}/metrics", wrong, method="POST").status in {400, 422}
+
+
+def test_the_configuration_is_shown_without_its_secrets(house):
+    while not (text := _ask(house, "/prometheus/api/v1/status/config", tenant="sd").json()["data"]["yaml"]):
+        time.sleep(0.1)
+    shown = yaml.safe_load(text)
+    assert shown["scrape_configs"][0]["job_name"] == "by_http"
+    kept, written = shown["remote_write"]
+    assert kept["proxy_url"] == "http://me:xxxxx@127.0.0.1:1"
+    assert kept["http_headers"]["X-A"] == {"secrets": ["<secret>"], "values": ["said"]}
+    assert kept["oauth2"] == {
+        "client_id": "me",
+        "client_secret": "<secret>",
+        "token_url": "http://127.0.0.1:1/token",
+    }
+    assert written["sigv4"] == {"secret_key": "<secret>"}
+    assert "hush" not in text

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import glob
 import logging
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedette.errors import SettingsError
 from vedette.server.scrape.config import included_files, load_config
 from vedette.server.scrape.pool import Pool
-from vedette.server.scrape.showing import show
+from vedette.server.scrape.showing import show, without_secrets
 
 if TYPE_CHECKING:
     from vedette.server.scrape.config import Job
@@ -26,7 +25,6 @@ log = logging.getLogger(__name__)
 _RELOAD_SECONDS = 2.0
 
 _Stamp = tuple[str, int, int]
-_SECRET = re.compile(r"password|credentials|bearer_token|client_secret|secrets|\bkey\b")
 
 
 class ScrapeManager:
@@ -47,7 +45,7 @@ class ScrapeManager:
         self._tenant = tenant
         self._dns_server = dns_server
         self._pools: dict[Job, Pool] = {}
-        self._text = ""
+        self._shown = ""
         self._external_labels: tuple[tuple[str, str], ...] = ()
         self._own: list[_Stamp] = []
         self._included: list[str] = []
@@ -81,7 +79,7 @@ class ScrapeManager:
         except SettingsError as error:
             log.error("The configuration of scraping is not used: %s", error)  # noqa: TRY400 - a sentence is enough
             return
-        self._text, self._external_labels = config.text, config.external_labels
+        self._shown, self._external_labels = without_secrets(config.text), config.external_labels
         names, before = {job.name for job in config.jobs}, {}
         for job in set(self._pools).difference(config.jobs):
             pool = self._pools.pop(job)
@@ -96,8 +94,7 @@ class ScrapeManager:
 
     def _show(self) -> None:
         pools = list(self._pools.values())
-        config = self._text if _SECRET.search(self._text) is None else ""
-        show(self._state, config, {self._tenant: pools}, self._external_labels)
+        show(self._state, self._shown, {self._tenant: pools}, self._external_labels)
 
 
 def _stamps(names: list[str]) -> list[_Stamp]:
