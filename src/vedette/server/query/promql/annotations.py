@@ -59,15 +59,15 @@ class Annotations:
         self._foreign.update(dict.fromkeys(WARNING + text for text in warnings))
         self._foreign.update(dict.fromkeys(INFO + text for text in infos))
 
-    def texts(self, prefix: str) -> list[str]:
-        """All warnings (`WARNING`) or notes (`INFO`)."""
-        if not self._places and not self._foreign:
-            return []
-        shown = [text for text in self._foreign if text.startswith(prefix)] if self._foreign else []
+    def texts(self) -> tuple[list[str], list[str]]:
+        """All warnings, and all notes."""
+        shown: tuple[list[str], list[str]] = [], []
+        for text in self._foreign:
+            shown[text.startswith(INFO)].append(text)
         for message, start in self._places.items():
-            if message.startswith(prefix):
-                place = position_of(self._text, self._place(start))
-                shown.append(f"{message}{self._details(message)} ({place})")
+            place = position_of(self._text, self._place(start))
+            details = self._details(message) if self._forced else ""
+            shown[message.startswith(INFO)].append(f"{message}{details} ({place})")
         return shown
 
     def _details(self, message: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import numpy as np
 
-from vedette.server.query.promql.annotations import INFO, WARNING, Annotations
+from vedette.server.query.promql.annotations import Annotations
 from vedette.server.query.promql.ast import Node, ValueType
 from vedette.server.query.promql.block import Block, Bools, Floats, Histograms, Ints, is_set
 from vedette.server.query.promql.context import DEFAULT_LOOKBACK_MS, Context, Limits, Options, Steps
@@ -168,7 +168,7 @@ async def evaluate(
     else:
         result = await _compute_in_thread(tree, context, steps, source, tenant, instant=not step_ms)
     result.stats = QueryStats(samples, context.peak_samples, selected - began, time.monotonic() - selected)
-    result.warnings, result.infos = context.annotations.texts(WARNING), context.annotations.texts(INFO)
+    result.warnings, result.infos = context.annotations.texts()
     return result
 
 
@@ -200,7 +200,7 @@ def evaluate_few(
     for one in data:
         if one.warnings or one.infos:
             annotations.add_foreign(one.warnings, one.infos)
-    return FewPoints(points.labels, points.values, annotations.texts(WARNING), annotations.texts(INFO))
+    return FewPoints(points.labels, points.values, *annotations.texts())
 
 
 async def _in_time(selecting: Coroutine[Any, Any, _T], seconds: float) -> _T:

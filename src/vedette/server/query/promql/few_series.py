@@ -89,14 +89,12 @@ def is_plain(selected: Sequence[SelectedSeries], context: Context) -> bool:
     options, limits = context.options, context.limits
     if options.delayed_name_removal or options.type_and_unit_labels or min(limits.max_samples, limits.max_series) < FEW:
         return False
-    return all(
-        len(one.labels) <= FEW
-        and one.histograms is None
-        and one.buckets is None
-        and not one.resolution_ms
-        and (one.start_times_ms is None or not options.start_times)
-        for one in selected
-    )
+    for one in selected:
+        is_large = len(one.labels) > FEW
+        has_starts = one.start_times_ms is not None and options.start_times
+        if is_large or has_starts or one.resolution_ms or one.histograms is not None or one.buckets is not None:
+            return False
+    return True
 
 
 def make_part(node: Node) -> Part | None:

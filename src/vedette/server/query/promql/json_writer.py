@@ -47,6 +47,8 @@ def to_json(result: QueryResult, native: Callable[[Histogram, int], bytes] | Non
 
 def points_json(time_ms: int, labels: Sequence[Labels], values: Sequence[float]) -> bytes:
     """The same of a vector of few floats."""
+    if not labels:
+        return b'{"resultType":"vector","result":[]}'
     time = _time(time_ms)
     found = [
         b'{"metric":%s,"value":[%s,"%s"]}' % (labels_json(one), time, single_number(value))

@@ -40,9 +40,12 @@ class Parameters:
     """The parameters of one request; the first of several counts where one is meant."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
-        self._values: dict[str, list[str]] = {}
+        self._values = values = dict[str, list[str]]()
         for name, value in pairs:
-            self._values.setdefault(name, []).append(value)
+            if name in values:
+                values[name].append(value)
+            else:
+                values[name] = [value]
 
     def text(self, name: str, default: str = "") -> str:
         """A parameter as it is."""
