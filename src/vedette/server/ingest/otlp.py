@@ -28,6 +28,7 @@ from vedette.errors import InvalidInput
 from vedette.server.ingest import otlp_json
 from vedette.server.ingest.json_messages import message_of_json
 from vedette.server.ingest.small_json import message_of
+from vedette.server.protobuf import varint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -177,8 +178,8 @@ def stamped(tenant: str, body: bytes, promoted: Sequence[str] | None = None) -> 
     stamp = _stamp(tenant, time.time_ns())
     if promoted is not None:
         names = "\n".join(promoted).encode()
-        stamp = b"".join((_PROMOTED_TAG, _varint(len(names)), names, stamp))
-    return [_varint(len(body) + len(stamp)), body, stamp]
+        stamp = b"".join((_PROMOTED_TAG, varint(len(names)), names, stamp))
+    return [varint(len(body) + len(stamp)), body, stamp]
 
 
 def from_json(signal: Signal, tenant: str, body: bytes, promoted: Sequence[str] = ()) -> Payload:
@@ -241,7 +242,7 @@ def canonical(format_code: int, tenant: str, record: bytes) -> bytes | None:
         return None
     message.DiscardUnknownFields()
     body = message.SerializeToString(deterministic=True)
-    return b"".join((_varint(len(body) + len(record) - end), body, record[end:]))
+    return b"".join((varint(len(body) + len(record) - end), body, record[end:]))
 
 
 def is_nested(format_code: int, record: bytes) -> bool:
@@ -319,13 +320,4 @@ def _promoted_at(record: bytes, end: int) -> int:
     """
     at = record.rfind(_PROMOTED_TAG, 0, end)
     size = record[at + len(_PROMOTED_TAG) : end]
-    return at if at >= 0 and size[: _length_size(size)] == _varint(len(size) - _length_size(size)) else end
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return at if at >= 0 and size[: _length_size(size)] == varint(len(size) - _length_size(size)) else end

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vedette.server.protobuf import BYTES, read_varint, varint
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import numpy.typing as npt
 
 __all__ = ["columns_of", "samples_message"]
-
-_LAST_BYTE = 0x7F
 
 
 def samples_message(columns: Iterable[npt.NDArray[Any]]) -> bytes:
@@ -27,21 +27,11 @@ def columns_of(message: bytes) -> list[npt.NDArray[np.int64]]:
     at = 0
     while at < len(message):
         number, at = message[at] >> 3, at + 1
-        size = shift = 0
-        while True:
-            byte, at = message[at], at + 1
-            size |= (byte & _LAST_BYTE) << shift
-            shift += 7
-            if byte <= _LAST_BYTE:
-                break
+        size, at = read_varint(message, at)
         parts[number - 1].append(np.frombuffer(message, np.int64, size // 8, at))
         at += size
     return [np.concatenate(part) for part in parts]
 
 
 def _packed(number: int, content: bytes) -> bytes:
-    size, rest = bytearray(), len(content)
-    while rest > _LAST_BYTE:
-        size.append(rest & _LAST_BYTE | 0x80)
-        rest >>= 7
-    return bytes((number << 3 | 2, *size, rest)) + content
+    return varint(number << 3 | BYTES) + varint(len(content)) + content

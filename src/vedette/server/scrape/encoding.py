@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from vedette.server.protobuf import varint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +21,6 @@ __all__ = [
     "histogram",
     "metadata",
     "sample",
-    "samples_message",
     "series_labels",
     "series_message",
     "stale_histogram",
@@ -43,18 +44,9 @@ _VALUE = struct.Struct("<d")
 _BITS = struct.Struct("<Q")
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def field_of_bytes(tag: bytes, content: bytes) -> bytes:
     """A field of bytes, its tag given as it is on the wire."""
-    return b"%b%b%b" % (tag, _varint(len(content)), content)
+    return b"%b%b%b" % (tag, varint(len(content)), content)
 
 
 def series_labels(labels: Mapping[str, str]) -> bytes:
@@ -68,14 +60,8 @@ def series_labels(labels: Mapping[str, str]) -> bytes:
 
 def sample(bits: int, time_ms: int) -> bytes:
     """A sample of a series, its value as the bits of a float."""
-    content = b"\x09%b\x10%b" % (_BITS.pack(bits), _varint(time_ms))
+    content = b"\x09%b\x10%b" % (_BITS.pack(bits), varint(time_ms))
     return b"\x12%c%b" % (len(content), content)
-
-
-def samples_message(ids: Any, times_ms: Any, values: Any) -> bytes:  # noqa: ANN401 - arrays of 64 bits each
-    """Samples of series by their ids: ``engine/formats/samples``. Messages may be put one behind the other."""
-    lists = ((b"\x0a", ids), (b"\x12", times_ms), (b"\x1a", values))
-    return b"".join(field_of_bytes(tag, np.ascontiguousarray(numbers).tobytes()) for tag, numbers in lists)
 
 
 def exemplar(labels: Mapping[str, str], value: float, time_ms: int) -> bytes:
@@ -85,7 +71,7 @@ def exemplar(labels: Mapping[str, str], value: float, time_ms: int) -> bytes:
 
 def exemplar_of(labels: bytes, value: float, time_ms: int) -> bytes:
     """An exemplar, its labels given as messages."""
-    return field_of_bytes(b"\x1a", b"%b\x11%b\x18%b" % (labels, _VALUE.pack(value), _varint(time_ms)))
+    return field_of_bytes(b"\x1a", b"%b\x11%b\x18%b" % (labels, _VALUE.pack(value), varint(time_ms)))
 
 
 def histogram(content: bytes) -> bytes:
@@ -95,18 +81,18 @@ def histogram(content: bytes) -> bytes:
 
 def stale_histogram(time_ms: int) -> bytes:
     """The end of a series of native histograms."""
-    return histogram(b"\x19%b\x78%b" % (_BITS.pack(int(STALE_BITS)), _varint(time_ms)))
+    return histogram(b"\x19%b\x78%b" % (_BITS.pack(int(STALE_BITS)), varint(time_ms)))
 
 
 def series_message(encoded_labels: bytes, points: bytes) -> bytes:
     """One series of a request."""
     content = encoded_labels + points
-    return b"\x0a%b%b" % (_varint(len(content)), content)
+    return b"\x0a%b%b" % (varint(len(content)), content)
 
 
 def metadata(name: str, kind: str, help_: str, unit: str) -> bytes:
     """What is known of a metric family."""
-    content = b"\x08%b" % _varint(METRIC_TYPES.get(kind, 0))
+    content = b"\x08%b" % varint(METRIC_TYPES.get(kind, 0))
     content += (
         field_of_bytes(b"\x12", name.encode())
         + field_of_bytes(b"\x22", help_.encode())

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vedette.server.ingest.samples_message import samples_message
 from vedette.server.ingest.series_ids import series_id
-from vedette.server.scrape.encoding import sample, samples_message, series_labels, series_message
+from vedette.server.scrape.encoding import sample, series_labels, series_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +92,7 @@ class SeriesBook:
         batch.told_rows += len(unknown)
         self._told[numbers[unknown]] = epochs[unknown]
         if len(unknown) < len(numbers):
-            batch.samples += samples_message(self._ids[numbers[is_told]], times_ms[is_told], values[is_told])
+            batch.samples += samples_message((self._ids[numbers[is_told]], times_ms[is_told], values[is_told]))
             batch.sample_rows += len(numbers) - len(unknown)
 
     def forget(self) -> None:

@@ -12,6 +12,7 @@ import time
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Final
 
+from vedette.server.protobuf import varint
 from vedette.server.query.metrics.prompb import (
     bucket_sides,
     double_field,
@@ -19,7 +20,6 @@ from vedette.server.query.metrics.prompb import (
     labels,
     number_field,
     sint_field,
-    varint,
 )
 from vedette.server.query.promql.engine import DEFAULT_LOOKBACK_MS
 from vedette.server.query.promql.histogram import CounterReset, Histogram

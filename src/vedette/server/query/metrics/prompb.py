@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
+from vedette.server.protobuf import varint
 from vedette.server.query.promql.source import STALE_NAN_BITS
 
 if TYPE_CHECKING:
@@ -27,25 +28,12 @@ __all__ = [
     "sample",
     "series",
     "sint_field",
-    "varint",
 ]
 
 STALE: Final[float] = struct.unpack("<d", struct.pack("<Q", STALE_NAN_BITS))[0]
 """The value that ends a series."""
 
 _DOUBLE: Final = struct.Struct("<d")
-_BITS: Final = (1 << 64) - 1
-
-
-def varint(value: int) -> bytes:
-    """A number as protobuf writes it; negative ones in two's complement of 64 bits."""
-    value &= _BITS
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _zigzag(value: int) -> bytes:

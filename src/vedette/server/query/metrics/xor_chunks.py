@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from vedette.server.compiled import compiled, part
+from vedette.server.protobuf import varint
 from vedette.server.query.metrics import prompb
 
 if TYPE_CHECKING:
@@ -136,4 +137,4 @@ def frame(series: bytes, query: int) -> bytes:
     """One or several series of a query, by its place in the request, as a frame of the stream."""
     message = series + prompb.number_field(2, query)
     checksum = int(_crc32c(np.frombuffer(message, np.uint8)))
-    return prompb.varint(len(message)) + checksum.to_bytes(4, "big") + message
+    return varint(len(message)) + checksum.to_bytes(4, "big") + message

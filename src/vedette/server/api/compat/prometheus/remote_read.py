@@ -20,6 +20,7 @@ from vedette.server.api.compat.prometheus.answers import PrometheusRoute
 from vedette.server.api.compat.prometheus.scraper import external_labels
 from vedette.server.api.context import Caller, services_of
 from vedette.server.ingest.remote_write import unpack_snappy
+from vedette.server.protobuf import BYTES, VARINT, fields
 from vedette.server.query.metrics import prompb, xor_chunks
 from vedette.server.query.promql.labels import InvalidRegex, Matcher
 from vedette.server.query.promql.source import SelectRequest
@@ -43,7 +44,6 @@ _OPERATORS: Final = ("=", "!=", "=~", "!~")
 _TYPE: Final = "application/x-protobuf"
 _STREAM_TYPE: Final = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse"
 _SAMPLES_TYPE, _CHUNKS_TYPE = 0, 1
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SAMPLE_BYTES: Final = 18
 _TIME_BYTES: Final = 6
 """Milliseconds up to the year 2109 in seven bits each; shorter numbers are padded, which protobuf allows."""
@@ -199,28 +199,12 @@ def _signed(value: int) -> int:
 
 
 def _fields(body: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message: numbers and bytes; others are skipped."""
-    at = 0
-    while at < len(body):
-        tag, at = _number(body, at)
-        kind = tag & 7
-        if kind == _VARINT:
-            value, at = _number(body, at)
-            yield tag >> 3, value
-            continue
-        size, at = _number(body, at) if kind == _BYTES else ({_FIXED64: 8, _FIXED32: 4}.get(kind, -1), at)
-        if size < 0 or at + size > len(body):
-            raise InvalidInput(f"The body ({len(body)} bytes unpacked) is not a valid protobuf prometheus.ReadRequest.")
-        if kind == _BYTES:
-            yield tag >> 3, body[at : at + size]
-        at += size
-
-
-def _number(body: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    for byte in body[at : at + 10]:
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte <= 0x7F:  # noqa: PLR2004 - seven bits a byte
-            return value & ((1 << 64) - 1), at
-    raise InvalidInput(f"The body ({len(body)} bytes unpacked) is not a valid protobuf prometheus.ReadRequest.")
+    """The fields of a message that are numbers or bytes."""
+    try:
+        for number, kind, value in fields(body):
+            if kind in {VARINT, BYTES}:
+                yield number, value
+    except ValueError:
+        raise InvalidInput(
+            f"The body ({len(body)} bytes unpacked) is not a valid protobuf prometheus.ReadRequest."
+        ) from None
