@@ -206,3 +206,13 @@ async def test_whatever_comes(store, known, drawn):
     # Of a request in two halves, each tells of the resource at the latest time of its own points; and of two metrics
     # of one name, either may describe it.
     await both_ways(store, known, [message, later(message), later(message, 20)], strictly=False)
+
+
+async def test_a_resource_behind_ones_without_points_goes_on_by_id_too(store, known):
+    message = request(gauge("level", 1.0))
+    only = ExportMetricsServiceRequest()
+    for zone in ("empty", "also empty"):
+        only.resource_metrics.add().resource.attributes.extend(attributes({"service.name": zone}))
+    only.resource_metrics.add().CopyFrom(message.resource_metrics[0])
+    assert await send(store, known, only) == 0
+    assert await send(store, known, later(only)) == 1

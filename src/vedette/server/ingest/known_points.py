@@ -201,7 +201,8 @@ def _looked_at(taken: Taken, missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.i
     streams, _, points = taken.fresh
     _, first = np.unique(streams, return_index=True)
     chosen = np.sort(first[missing[first]])
-    sizes = np.where(points[chosen] < 0, 0, taken.at.where[points[chosen], END] - taken.at.where[points[chosen], BEGIN])
+    at = taken.at.where[np.maximum(points[chosen], 0)]  # there can be fewer points than resources
+    sizes = np.where(points[chosen] < 0, 0, at[:, END] - at[:, BEGIN])
     chosen, sizes = chosen[sizes <= _LONGEST_POINT], sizes[sizes <= _LONGEST_POINT]
     return chosen[np.cumsum(sizes) <= _BYTES_LOOKED_AT_ONCE][:_LOOKED_AT_ONCE]
 
