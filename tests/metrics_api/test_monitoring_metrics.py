@@ -43,6 +43,7 @@ def house(tmp_path_factory, new_platform):
     job = {"job_name": "by_http", "scrape_interval": "1s", "scrape_timeout": "1s"}
     job["http_sd_configs"] = [{"url": f"{platform.url}{SERVICES}/targets", "refresh_interval": "1s"}]
     kept: dict[str, Any] = {"url": "http://127.0.0.1:1", "proxy_url": "http://me:hush1@127.0.0.1:1"}
+    kept |= {"send_exemplars": True, "queue_config": {"capacity": 1000}}
     kept["http_headers"] = {"X-A": {"secrets": ["hush2"], "values": ["said"]}}
     kept["oauth2"] = {"client_id": "me", "client_secret": "hush3", "token_url": "http://127.0.0.1:1/token"}
     written = {"url": "http://127.0.0.1:1", "sigv4": {"secret_key": "hush4"}, "headers": {"X-Key": "hush5"}}
@@ -180,5 +181,6 @@ def test_the_configuration_is_shown_without_its_secrets(house):
         "client_secret": "<secret>",
         "token_url": "http://127.0.0.1:1/token",
     }
+    assert (kept["send_exemplars"], kept["queue_config"]) == (True, {"capacity": 1000})
     assert written["sigv4"] == {"secret_key": "<secret>"}
     assert "hush" not in text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from vedette.server.rules.yaml_text import read_yaml
+from vedette.server.rules.yaml_text import Plain, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +24,17 @@ _NOT_SECRET = re.compile(r"(?i)_(?:file|ref|url)$")
 _HEADERS = frozenset({"headers", "proxy_connect_header"})
 """Any of their values may be a secret."""
 _PASSWORD_OF_URL = re.compile(r"(://[^:/@\s]*):[^@/\s]*@")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes numbers and truth values as they were written."""
+
+
+def _plain(dumper: yaml.SafeDumper, value: Plain) -> yaml.ScalarNode:
+    return dumper.represent_scalar(f"tag:yaml.org,2002:{type(value.value).__name__}", str(value))
+
+
+_Dumper.add_representer(Plain, _plain)
 
 
 def show(
@@ -47,7 +58,7 @@ def without_secrets(text: str) -> str:
     """A configuration as it may be shown: passwords, tokens and keys are ``<secret>``, those in addresses ``xxxxx``."""
     document = read_yaml(text)
     hidden = _hidden(document)
-    return text if hidden == document else yaml.safe_dump(hidden, sort_keys=False, allow_unicode=True)
+    return text if hidden == document else yaml.dump(hidden, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def _hidden(value: Any) -> Any:  # noqa: ANN401 - whatever YAML has
@@ -55,7 +66,9 @@ def _hidden(value: Any) -> Any:  # noqa: ANN401 - whatever YAML has
         return {name: _hidden_field(str(name), one) for name, one in value.items()}
     if isinstance(value, list):
         return [_hidden(one) for one in value]
-    return _PASSWORD_OF_URL.sub(r"\1:xxxxx@", value) if isinstance(value, str) else value
+    if isinstance(value, Plain) or not isinstance(value, str):
+        return value
+    return _PASSWORD_OF_URL.sub(r"\1:xxxxx@", value)
 
 
 def _hidden_field(name: str, value: Any) -> Any:  # noqa: ANN401
