@@ -215,6 +215,46 @@ def test_a_killed_process_leaves_whole_batches_for_the_next(tmp_path, away):
     assert numbers == list(range(len(numbers)))  # no hole before the kill
 
 
+def test_programs_that_run_for_a_moment_deliver_what_earlier_ones_left(tmp_path, away):
+    """In the time that they have for their end; and one takes over the other's directory as it is."""
+    programs = Programs(tmp_path, away.url)
+    for begin in (0, 10):
+        programs.run(
+            f"""
+            import vedette
+            vedette.configure("delivery", process_metrics=False)
+            for number in range({begin}, {begin} + 10):
+                with vedette.span(f"span {{number}}"):
+                    pass
+                vedette.flush(0.01)
+            """
+        )
+    (directory,) = {path.parent for path in spooled(tmp_path)}
+    assert len(spooled(tmp_path)) > 1
+    ended = threading.Event()
+
+    def answer(_path: str) -> tuple[int, dict[str, str], bytes]:
+        ended.wait()
+        return 200, {}, b""
+
+    away.answer = answer
+    away.start()
+    moment = programs.start(
+        """
+        import vedette
+        vedette.configure("delivery", process_metrics=False)
+        print("done", flush=True)
+        """,
+        VEDETTE_SHUTDOWN_TIMEOUT_SECONDS="600",
+    )
+    assert moment.stdout.readline() == "done\n"
+    ended.set()
+    assert moment.wait() == 0
+    away.stop()
+    assert sorted(away.names()) == sorted(f"span {number}" for number in range(20))
+    assert not directory.exists()
+
+
 def test_the_spool_is_bounded_and_says_what_it_drops(tmp_path, away):
     programs = Programs(tmp_path, away.url)
     result = programs.run(

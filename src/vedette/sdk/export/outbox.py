@@ -30,6 +30,8 @@ _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 300.0
 """The longest pause that an endpoint may ask for: one that says a year must not end a program's telemetry."""
+_SPOOL_PART = 0.1
+"""The part of the time for a program's end in which it sends what earlier ones left: some only run for a moment."""
 
 
 class Sender(Protocol):
@@ -61,6 +63,7 @@ class Outbox:
         self._spool: Spool | None = None
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
+        self._spool_until = 0.0  # while closing
         self._not_before = 0.0
         self._delay = 0.0
         self._closed = False
@@ -123,13 +126,13 @@ class Outbox:
             if self._not_before > now:
                 self._change.wait(self._not_before - now)
                 return True
-            path, batch = self._take(with_spool=not closing)
+            path, batch = self._take(with_spool=not closing or now < self._spool_until)
             if batch is None:
                 if closing:
                     return False
                 self._change.wait()
                 return True
-            left = None if self._deadline is None else self._deadline - now
+            left = None if self._deadline is None else (self._deadline if path is None else self._spool_until) - now
         outcome = self._sender.send(batch, left)
         with self._change:
             self._settle(path, batch, outcome)
@@ -227,6 +230,8 @@ class Outbox:
         with self._change:
             self._send_here(deadline)
             self._deadline = deadline
+            now = monotonic()
+            self._spool_until = now + max(0.0, deadline - now) * _SPOOL_PART
             self._change.notify_all()
             thread = self._thread
         end_thread(thread, deadline)

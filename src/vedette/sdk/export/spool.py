@@ -1,7 +1,8 @@
 """The spool: batches on disk while the endpoint is away, bounded in bytes, delivered when it is back.
 
 Each process has a directory of its own inside the service's, held by a lock. A batch is one file, written beside and
-renamed into place, so that a kill leaves whole files only. A later process adopts the directories of those that died.
+renamed into place, so that a kill leaves whole files only. A later process takes over the directory of one that is
+gone, and moves there what further ones hold: programs that run for a moment, one after the other, share a directory.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Spool:
         self._directory: Path | None = None
         self._lock: IO[bytes] | None = None
         self._sequence = 0
-        self._files: list[tuple[Path, int]] = []
+        self._files: list[tuple[str, int]] = []  # names in the own directory, oldest first
         self._bytes = 0
         self._adopt()
 
@@ -78,7 +79,7 @@ class Spool:
             with contextlib.suppress(OSError, UnboundLocalError):
                 beside.unlink()
             return False
-        self._files.append((path, size))
+        self._files.append((path.name, size))
         self._bytes += size
         return True
 
@@ -104,8 +105,9 @@ class Spool:
             raise PermissionError(f"{root} can be written by others")
 
     def _drop_oldest(self) -> None:
-        path, size = self._files.pop(0)
+        name, size = self._files.pop(0)
         self._bytes -= size
+        path = self._own_directory() / name
         batch = self._read(path)
         dropped(batch.signal if batch else "batches", "the spool is full", batch.count if batch else 1)
         with contextlib.suppress(OSError):
@@ -116,7 +118,8 @@ class Spool:
     def first(self) -> tuple[Path, Batch] | None:
         """The oldest batch, which stays until it is removed."""
         while self._files:
-            path, size = self._files[0]
+            name, size = self._files[0]
+            path = self._own_directory() / name
             batch = self._read(path)
             if batch is not None:
                 return path, batch
@@ -128,7 +131,7 @@ class Spool:
 
     def remove(self, path: Path) -> None:
         """Forget a batch that was delivered."""
-        if self._files and self._files[0][0] == path:
+        if self._files and self._files[0][0] == path.name:
             self._bytes -= self._files.pop(0)[1]
         with contextlib.suppress(OSError):
             path.unlink()
@@ -152,21 +155,33 @@ class Spool:
 
     def _adopt(self) -> None:
         """Take over the batches of processes that are gone."""
-        for directory in self._orphans():
-            try:
-                with (directory / _LOCK).open("rb+") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    own = self._own_directory()
-                    for path in sorted(directory.glob(f"*{_SUFFIX}")):
-                        target = own / path.name
-                        path.rename(target)
-                        size = target.stat().st_size
-                        self._files.append((target, size))
-                        self._bytes += size
-                    shutil.rmtree(directory, ignore_errors=True)
-            except OSError:  # its owner lives, or another process was faster
-                continue
-        self._files.sort(key=lambda item: item[0].name)
+        if fcntl is not None:
+            for directory in self._orphans():
+                with contextlib.suppress(OSError):
+                    self._adopt_from(directory)
+            self._files.sort()
+
+    def _adopt_from(self, directory: Path) -> None:
+        self._make_private(self._root)
+        with contextlib.ExitStack() as stack:
+            lock = stack.enter_context((directory / _LOCK).open("rb+"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not while its owner lives
+            (directory / _LOCK).stat()  # another process may have been faster, and have removed it
+            if self._directory is None:
+                self._directory, self._lock = directory, lock
+                stack.pop_all()
+            self._take(directory)
+
+    def _take(self, directory: Path) -> None:
+        own = self._own_directory()
+        with os.scandir(directory) as entries:
+            found = [(entry.name, entry.stat().st_size) for entry in entries if entry.name.endswith(_SUFFIX)]
+        if directory != own:
+            for name, _ in found:
+                os.rename(f"{directory}/{name}", f"{own}/{name}")  # noqa: PTH104 - there may be many thousands
+            shutil.rmtree(directory, ignore_errors=True)
+        self._files += found
+        self._bytes += sum(size for _, size in found)
 
     def close(self) -> None:
         """Leave the directory to whoever comes next, or remove it when nothing is in it."""
