@@ -119,6 +119,17 @@ def test_the_server_tells_its_state(loaded):
     assert _get(loaded, "status/runtimeinfo")["data"]["timeSeriesCount"] >= 2
     assert _get(loaded, "status/config")["data"] == {"yaml": ""}
     assert "promql_timeout" in _get(loaded, "status/flags")["data"]
+    assert _get(loaded, "status/walreplay")["data"] == {"min": 0, "max": 0, "current": 0}
+    assert _get(loaded, "notifications")["data"] == []
+    assert loaded.request("/prometheus/api/v1/admin/tsdb/clean_tombstones", b"", headers=HEADERS).status == 204
+    features = _get(loaded, "features")["data"]
+    assert features["promql"]["smoothed"] is features["promql"]["duration_expr"] is True
+    assert features["promql"]["type_and_unit_labels"] is False
+    # What is said to be there can be asked for.
+    for name in features["promql_functions"]:
+        assert "unknown function" not in str(_get(loaded, "parse_query", query=f"{name}(m)")), name
+    assert len(features["promql_functions"]) > 80
+    assert features["templating_functions"]["humanize"] is True
 
 
 @pytest.mark.parametrize(

@@ -345,3 +345,21 @@ def test_what_leaves_has_external_labels(scraping, exporter):
         for other in ("elsewhere", "mine"):
             assert b"none" not in read(chunks, ("__name__", "none"), ("cluster", other))
         assert b"own" not in read(chunks, ("__name__", "own"), ("cluster", cluster))
+
+
+def test_a_wrong_configuration_is_told_of_until_it_is_right(scraping):
+    platform = scraping.of([])
+
+    def told() -> list[str]:
+        state = platform.request("/prometheus/api/v1/status/runtimeinfo").json()["data"]["reloadConfigSuccess"]
+        found = platform.request("/prometheus/api/v1/notifications").json()["data"]
+        assert all(one["active"] and one["date"].endswith("Z") for one in found)
+        return [one["text"].split(" must")[0] for one in found] if not state else []
+
+    wait_for(told, [], "no notifications")
+    (scraping.folder / "prometheus.new").write_text("scrape_configs: {}")
+    (scraping.folder / "prometheus.new").rename(scraping.folder / "prometheus.yml")
+    expected = "Configuration reload has failed: the configuration: scrape_configs"
+    wait_for(told, [expected], "a notification")
+    scraping.of([])
+    wait_for(told, [], "no notifications any more")

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from vedette.server.api import health
 from vedette.server.api.bodies import Bodies
 from vedette.server.api.compat import jaeger
-from vedette.server.api.compat.prometheus import federation, labels, queries, remote_read, status
+from vedette.server.api.compat.prometheus import federation, instance, labels, queries, remote_read, status
 from vedette.server.api.compat.prometheus import rules as prometheus_rules
 from vedette.server.api.compat.prometheus.direct import past_the_framework
 from vedette.server.api.headers import SECURITY_HEADERS
@@ -74,6 +74,7 @@ _ROUTERS = (
     prometheus_rules.router,
     remote_read.router,
     federation.router,
+    instance.router,
 )
 
 _QUESTIONS_BY_POST = frozenset(

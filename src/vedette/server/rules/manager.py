@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import glob
 import logging
 from dataclasses import dataclass, replace
@@ -55,6 +56,9 @@ class RuleManager:
     def __init__(self, sources: Callable[[], RuleSources], around: Surroundings, tenant: str) -> None:
         self.tenant = tenant
         self.error = ""
+        """What is wrong with the files as they are now; empty if nothing is."""
+        self.failed_at: dt.datetime | None = None
+        """Since when there is an error, or was the last time."""
         self._sources = sources
         self._around = around
         self._groups: dict[tuple[str, str], Group] = {}
@@ -85,18 +89,21 @@ class RuleManager:
             SettingsError: a file cannot be read or is wrong; everything stays as it was.
         """
         async with self._loading:
+            # A failure before files are looked at says nothing of them: the next look reads them.
+            known, self._stamp = self._stamp, None
             try:
                 sources = await asyncio.to_thread(self._sources)
                 paths = await asyncio.to_thread(_paths, sources.patterns)
                 usual = sources.interval_seconds, sources.query_offset_seconds
                 stamp = *usual, await asyncio.to_thread(_stamp, paths)
-                if only_changed and stamp == self._stamp:
-                    return
                 self._stamp = stamp
+                if only_changed and stamp == known:
+                    return
                 found = await asyncio.to_thread(_load, paths)
             except SettingsError as error:
                 if str(error) != self.error:
                     log.error("The rule files are not used as they are: %s", error)  # noqa: TRY400 - a sentence is enough
+                    self.failed_at = dt.datetime.now(dt.UTC)
                 self.error = str(error)
                 raise
             self.error = ""

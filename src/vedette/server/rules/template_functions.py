@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Sample = dict[str, Any]
     Query = Callable[[str], list[Sample]]
 
-__all__ = ["VARIABLES", "check_template", "expand_alert"]
+__all__ = ["VARIABLES", "check_template", "expand_alert", "template_names"]
 
 VARIABLES: Final = ("$labels", "$externalLabels", "$externalURL", "$value")
 _VERB: Final = re.compile(r"%([-+# 0]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
@@ -42,11 +42,12 @@ def check_template(text: str) -> None:
 
 @cache
 def _parsed(text: str) -> Template:
-    return parse_template(text, _names(), VARIABLES)
+    return parse_template(text, template_names(), VARIABLES)
 
 
 @cache
-def _names() -> frozenset[str]:
+def template_names() -> frozenset[str]:
+    """The functions that templates have."""
     return frozenset(_functions(lambda _: [], "")) | {"and", "or"}
 
 

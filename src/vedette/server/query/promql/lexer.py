@@ -16,12 +16,12 @@ AGGREGATORS: Final = frozenset(
     {"sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "topk", "bottomk"}
     | {"count_values", "quantile", "limitk", "limit_ratio"}
 )
-_KEYWORDS: Final = frozenset(
+KEYWORDS: Final = frozenset(
     {"offset", "smoothed", "anchored", "by", "without", "on", "ignoring", "group_left", "group_right"}
     | {"fill", "fill_left", "fill_right", "bool"}
 )
 PREPROCESSORS: Final = frozenset({"start", "end", "step", "range", "min_of", "max_of"})
-WORDS: Final = {"and", "or", "unless", "atan2"} | AGGREGATORS | _KEYWORDS | PREPROCESSORS
+WORDS: Final = {"and", "or", "unless", "atan2"} | AGGREGATORS | KEYWORDS | PREPROCESSORS
 FILLS: Final = frozenset({"fill", "fill_left", "fill_right"})
 
 IDENTIFIER: Final = "identifier"
@@ -58,7 +58,7 @@ class Token:
             return EOF
         if self.kind in {IDENTIFIER, METRIC_IDENTIFIER}:
             return f"{self.kind} {quote(self.text)}"
-        if self.kind in _KEYWORDS:
+        if self.kind in KEYWORDS:
             return f"<{self.text}>"
         if self.kind in _OPERATOR_LIKE:
             return f"<op:{self.text}>"

@@ -57,7 +57,7 @@ async def runtimeinfo(request: Request, caller: Caller) -> Response:
         {
             "startTime": _STARTED.isoformat().replace("+00:00", "Z"),
             "CWD": "",
-            "reloadConfigSuccess": True,
+            "reloadConfigSuccess": not services_of(request).rules.error,
             "lastConfigTime": _STARTED.isoformat().replace("+00:00", "Z"),
             "timeSeriesCount": len(metrics.index),
             "corruptionCount": 0,
