@@ -122,5 +122,18 @@ def test_what_cannot_be_recorded_is_said(filled, tmp_path):
     assert "same labels" in found.output
     found = _backfill(filled, tmp_path, [{"record": "r", "expr": "backfilled"}], "--end", "0")
     assert "--end lies before --start" in found.output
+    for option, value in {"--end": "noon", "--eval-interval": "often"}.items():
+        found = _backfill(filled, tmp_path, [{"record": "r", "expr": "backfilled"}], option, value)
+        assert (found.exit_code, f"{option} {value!r} is not a" in found.output) == (1, True)
+    # What does not fail is recorded, whatever stands before it.
+    rules = [
+        {"record": "r", "expr": "backfilled + on () group_left () backfilled"},
+        {"record": "s", "expr": "vector(1)"},
+    ]
+    found = _backfill(filled, tmp_path, rules)
+    assert found.exit_code == 1
+    assert "many-to-many matching not allowed" in found.output or "duplicate series" in found.output
+    assert ": s: " in found.output
+    assert "1 of the rules failed; the others are recorded." in found.output
     found = _backfill(filled, tmp_path, [{"record": "r", "expr": "backfilled +"}])
     assert "expr cannot be parsed" in found.output

@@ -25,7 +25,7 @@ _BAD_RULES = {
     "groups: [{name: g, rules: [{record: a, exp: up}]}]": "field exp is unknown",
     "groups: [{name: g, interval: often}]": "'often', which is not a duration",
     "groups: [{name: g, rules: [{record: a, expr: up, labels: {__name__: b}}]}]": "'__name__' is no name for a label",
-    "groups: [": "not valid YAML",
+    "groups: [": "not valid YAML: line 1, column 10: expected the node content",
     "groups: {}": "groups must be a list",
     "groups: [{name: g, rules: [{record: a, expr: up, record: b}]}]": "line 1: 'record' is set twice",
 }

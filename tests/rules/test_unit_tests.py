@@ -197,7 +197,7 @@ def test_an_alert_is_kept_firing(tmp_path):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ("tests: {}\nrule_files: [", "not valid YAML"),
+        ("tests: {}\nrule_files: [", "not valid YAML: line 2, column 14: expected the node content"),
         ("rule_file: [rules.yml]", "field rule_file is unknown"),
         ("rule_files: [rules.yml]\ngroup_eval_order: [alerts, alerts]", "names a group twice"),
         ("evaluation_interval: often", "evaluation_interval is 'often'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 _PATH = "/prometheus/api/v1"
 _STEPS = 60
 _LEAST_NAME = 20
+_BAD_REQUEST = 400
 _MOST_BARS = 24
 
 
@@ -47,8 +49,8 @@ def promql(
         client = Client(url, api_key, tenant=tenant)
         end = at or f"{time.time():.3f}"
         if since:
-            seconds = seconds_of(client, since)
-            moment = moment_of(client, end)
+            seconds = seconds_of(client, since, "--since")
+            moment = moment_of(client, end, "--time")
             times = {"start": moment - seconds, "end": moment, "step": step or max(seconds / _STEPS, 0.001)}
             document = ask(client, "query_range", {"query": expression, **times})
         else:
@@ -65,18 +67,30 @@ def ask(client: Client, path: str, form: Mapping[str, object]) -> Any:  # noqa: 
     return client.json(f"{_PATH}/{path}", method="POST", body=body, content_type="application/x-www-form-urlencoded")
 
 
-def seconds_of(client: Client, duration: str) -> float:
-    """A duration in seconds, as the server understands it."""
-    found = ask(client, "query", {"query": f"scalar(vector({duration}))"})
-    seconds = float(found["data"]["result"][1])
-    if seconds <= 0:
-        raise RequestFailed(f"--since {duration!r} is not a duration such as 15m or 1h.", status=400)
+def seconds_of(client: Client, duration: str, option: str) -> float:
+    """The duration that an option has, in seconds, as the server understands it."""
+    return _understood(
+        client, f"scalar(vector({duration}))", {}, f"{option} {duration!r} is not a duration such as 15m"
+    )
+
+
+def moment_of(client: Client, text: str, option: str) -> float:
+    """The time that an option has, in seconds, as the server understands it."""
+    told = f"{option} {text!r} is not a time such as 2026-07-01T12:00:00Z, or seconds since 1970"
+    return _understood(client, "time()", {"time": text}, told)
+
+
+def _understood(client: Client, query: str, form: Mapping[str, object], told: str) -> float:
+    try:
+        result = ask(client, "query", {"query": query, **form})["data"]["result"][1]
+    except RequestFailed as error:
+        if error.status == _BAD_REQUEST:
+            raise RequestFailed(f"{told}.", status=_BAD_REQUEST) from error
+        raise
+    seconds = float(result)
+    if not form and not 0 < seconds < math.inf:
+        raise RequestFailed(f"{told}.", status=_BAD_REQUEST)
     return seconds
-
-
-def moment_of(client: Client, text: str) -> float:
-    """A time in seconds, as the server understands it."""
-    return float(ask(client, "query", {"query": "time()", "time": text})["data"]["result"][1])
 
 
 def _show(document: Mapping[str, Any]) -> None:

@@ -23,6 +23,8 @@ app = typer.Typer(help="Work with Prometheus' rule files.", no_args_is_help=True
 _STEPS: Final = 1_000
 """Steps of one question; Prometheus' API gives at most 11,000."""
 _MESSAGE_BYTES: Final = 4 << 20
+_OF_THE_RULE: Final = (400, 422)
+"""Statuses of a question that cannot be answered, whoever asks."""
 _WRITE: Final = "/prometheus/api/v1/write"
 
 
@@ -44,22 +46,31 @@ def backfill(
     """Evaluate the recording rules of files over the past, and write what they record by remote write.
 
     Rules are evaluated in the order of the files, each seeing what was recorded before it. Backfilling twice is the
-    same as once. Alerting rules are left out.
+    same as once. A rule that fails is said and left out, and so are alerting rules.
     """
     from vedette.server.rules.files import load_rules  # noqa: PLC0415 - only this command needs the server half
 
     with reporting():
         groups = [group for path in files for group in load_rules(path)]
         client = Client(url, api_key)
-        began, ended = moment_of(client, start), moment_of(client, end or f"{time.time():.3f}")
+        began, ended = moment_of(client, start, "--start"), moment_of(client, end or f"{time.time():.3f}", "--end")
         if ended < began:
             raise RequestFailed("--end lies before --start.", status=400)
-        run = _Backfill(client, round(began * 1000), round(ended * 1000), seconds_of(client, eval_interval))
-        for group in groups:
-            for rule in group.rules:
-                if rule.record:
-                    samples = run.rule(group, rule)
-                    typer.echo(f"{group.name}: {rule.record}: {samples} samples")
+        interval = seconds_of(client, eval_interval, "--eval-interval")
+        run = _Backfill(client, round(began * 1000), round(ended * 1000), interval)
+        failed = 0
+        for group, rule in [(one, rule) for one in groups for rule in one.rules if rule.record]:
+            try:
+                samples = run.rule(group, rule)
+            except RequestFailed as error:
+                if error.status not in _OF_THE_RULE:
+                    raise
+                failed += 1
+                typer.echo(f"{group.name}: {error}", err=True)
+            else:
+                typer.echo(f"{group.name}: {rule.record}: {samples} samples")
+        if failed:
+            raise RequestFailed(f"{failed} of the rules failed; the others are recorded.", status=422)
 
 
 class _Backfill:

@@ -14,7 +14,7 @@ from vedette.server.query.promql.gotext import parse_duration
 from vedette.server.query.promql.parser import parse
 from vedette.server.rules.template_functions import check_template
 from vedette.server.rules.templates import TemplateError
-from vedette.server.rules.yaml_text import plain_value, read_yaml, texts_of
+from vedette.server.rules.yaml_text import plain_value, read_yaml, texts_of, yaml_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ def parse_rules(text: str) -> tuple[RuleGroup, ...]:
     try:
         document = read_yaml(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"The rule file is not valid YAML: {error}") from error
+        raise SettingsError(f"The rule file is not valid YAML: {yaml_problem(error)}") from error
     top = _mapping(document if document is not None else {}, "the rule file", {"groups"})
     groups = tuple(_group(item, f"groups[{i}]") for i, item in enumerate(_list(top, "groups", "the rule file")))
     names = [group.name for group in groups]

@@ -28,7 +28,7 @@ from vedette.server.rules.evaluation import RuleFailed, recorded, with_labels
 from vedette.server.rules.expansion import shown
 from vedette.server.rules.files import load_rules
 from vedette.server.rules.notation import parse_histogram, parse_labels, parse_values
-from vedette.server.rules.yaml_text import plain_value, read_yaml, texts_of
+from vedette.server.rules.yaml_text import plain_value, read_yaml, texts_of, yaml_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ def run_test_file(path: Path) -> tuple[list[str], list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"Cannot read {path}: {getattr(error, 'strerror', None) or error}.") from error
     except yaml.YAMLError as error:
-        raise SettingsError(f"The test file is not valid YAML: {error}") from error
+        raise SettingsError(f"The test file is not valid YAML: {yaml_problem(error)}") from error
     top = _mapping(document or {}, "the test file", _TOP)
     interval = _duration(top.get("evaluation_interval"), "evaluation_interval") or _DEFAULT_INTERVAL_MS
     warnings: list[str] = []

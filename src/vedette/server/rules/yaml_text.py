@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["Plain", "plain_value", "read_yaml", "texts_of"]
+__all__ = ["Plain", "plain_value", "read_yaml", "texts_of", "yaml_problem"]
 
 
 class Plain(str):
@@ -66,3 +66,12 @@ def read_yaml(text: str) -> Any:  # noqa: ANN401 - what is in it
         yaml.YAMLError: it is no YAML; the message says where.
     """
     return yaml.load(text, _Loader)  # noqa: S506 - made of the safe one
+
+
+def yaml_problem(error: yaml.YAMLError) -> str:
+    """What is wrong with a text, and where, in one line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        context = f" ({error.context})" if error.context else ""
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}{context}"
+    return " ".join(str(error).split())

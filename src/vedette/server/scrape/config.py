@@ -14,7 +14,7 @@ import yaml
 from vedette.errors import SettingsError
 from vedette.server.query.promql.histogram import FINEST
 from vedette.server.query.promql.labels import InvalidRegex, compile_regex
-from vedette.server.rules.yaml_text import read_yaml
+from vedette.server.rules.yaml_text import read_yaml, yaml_problem
 from vedette.server.scrape.client_config import CLIENT_FIELDS, CLIENT_REFUSED, ClientConfig, read_client
 from vedette.server.scrape.discovery.config import DISCOVERY_FIELDS, DISCOVERY_REFUSED, Discovery, read_discovery
 from vedette.server.scrape.native_limits import schema_of_factor
@@ -172,7 +172,7 @@ def parse_config(text: str, folder: Path) -> ScrapeConfig:
     try:
         document = read_yaml(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"The configuration is not valid YAML: {error}") from error
+        raise SettingsError(f"The configuration is not valid YAML: {yaml_problem(error)}") from error
     top = Section(document, "the configuration", folder)
     top.only(_TOP)
     common = top.section("global")
