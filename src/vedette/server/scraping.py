@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["scrape"]
 
-_SCRAPE_PATIENCE = 3
+_SCRAPE_PATIENCE = 4
 """How much older segments of scrapes may be: targets answer all the time, and every insert has a cost of its own."""
 
 
