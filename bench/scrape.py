@@ -70,6 +70,7 @@ def main() -> None:
     arguments.add_argument("--series", type=int, default=1000)
     arguments.add_argument("--interval", type=float, default=15.0)
     arguments.add_argument("--seconds", type=float, default=120.0)
+    arguments.add_argument("--convert", action="store_true", help="classic histograms become native ones")
     given = arguments.parse_args()
     port = free_port()
     exporter = multiprocessing.get_context("spawn").Process(target=_serve, args=(port, given.series), daemon=True)
@@ -77,7 +78,8 @@ def main() -> None:
     addresses = [f"127.0.{1 + i // 250}.{1 + i % 250}:{port}" for i in range(given.targets)]
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "prometheus.yml"
-        job = {"job_name": "bench", "static_configs": [{"targets": addresses}]}
+        job: dict[str, object] = {"job_name": "bench", "static_configs": [{"targets": addresses}]}
+        job |= {"convert_classic_histograms_to_nhcb": True} if given.convert else {}
         limits = {"scrape_interval": f"{given.interval:g}s", "scrape_timeout": f"{given.interval:g}s"}
         config.write_text(json.dumps({"global": limits, "scrape_configs": [job]}))
         with Platform() as idle:
