@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,254}")
 _KINDS = re.compile(r"application/(vnd\.elasticsearch\+)?x-ndjson(;.*)?")
@@ -26,6 +26,7 @@ class Elasticsearch:
     documents: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    queries: list[dict[str, str]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     conflicts: int = 0
     attempts: int = 0
@@ -88,6 +89,7 @@ class Elasticsearch:
             self.complaints.append(f"{type(error).__name__}: {error}")
             return 400, {"error": {"type": "illegal_argument_exception", "reason": str(error)}, "status": 400}
         self.headers.append(headers)
+        self.queries.append(dict(parse_qsl(urlsplit(path).query, strict_parsing=bool(urlsplit(path).query))))
         self.sizes.append(len(items))
         errors = any(result["status"] >= 300 for item in items for result in item.values())
         return 200, {"took": 1, "errors": errors, "items": items}

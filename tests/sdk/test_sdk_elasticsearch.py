@@ -51,7 +51,9 @@ def test_the_official_client_finds_the_server_faithful(elasticsearch):
 
 
 def test_records_are_documents_of_a_daily_index(programs, elasticsearch):
-    programs.run(PROGRAM, elasticsearch.url, "3")
+    programs.run(PROGRAM, f"{elasticsearch.url}?pipeline=shop&refresh=true", "3")
+    assert {(query["pipeline"], query["refresh"]) for query in elasticsearch.queries} == {("shop", "true")}
+    assert all(query["filter_path"].startswith("errors,") for query in elasticsearch.queries)
     documents = sorted(elasticsearch.documents.items(), key=lambda item: item[1]["number"])
     for number, ((index, _), document) in enumerate(documents):
         assert index == f"vedette-{document['@timestamp'][:10].replace('-', '.')}"

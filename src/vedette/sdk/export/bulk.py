@@ -108,7 +108,7 @@ class BulkStage:
 
 
 class BulkSender:
-    """Posts batches to `url`/_bulk. Not thread-safe: the sending thread owns it.
+    """Posts batches to `url`/_bulk, with the URL's query. Not thread-safe: the sending thread owns it.
 
     User and password may stand in the URL; `api_key` is Elasticsearch's, as it encodes it.
     """
@@ -122,14 +122,15 @@ class BulkSender:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
         netloc = parts.netloc.rpartition("@")[2]
-        self._connection = Connection(urlunsplit(parts._replace(netloc=netloc)), headers, timeout_seconds)
+        self._path = f"{_PATH}&{parts.query}" if parts.query else _PATH
+        self._connection = Connection(urlunsplit(parts._replace(netloc=netloc, query="")), headers, timeout_seconds)
         self.host = self._connection.host
 
     def send(self, batch: Batch, timeout_seconds: float | None = None) -> Outcome:
         """Deliver one batch. Every failure is an outcome; nothing is raised."""
         headers = {"Content-Encoding": batch.encoding} if batch.encoding else {}
         try:
-            answer = self._connection.post(_PATH, batch.body, headers, timeout_seconds, _LONGEST_ANSWER)
+            answer = self._connection.post(self._path, batch.body, headers, timeout_seconds, _LONGEST_ANSWER)
             return self._outcome(batch, answer)
         except BROKEN as error:
             return Outcome(retry=True, reason=f"{type(error).__name__}: {error}")
