@@ -172,6 +172,25 @@ def test_errors_are_worded_as_prometheus_words_them(loaded, path, params, status
     assert error in document["error"]
 
 
+def test_long_and_deep_expressions_are_answered_or_refused_by_a_sentence(loaded):
+    """Sums of 330 terms, as programs write them, and calls within 194 calls were internal errors."""
+
+    def ask(query: str, path: str = "query") -> Any:
+        form = urlencode({"query": query, "time": NOW / 1000}).encode()
+        return loaded.request(f"/prometheus/api/v1/{path}", form, headers=HEADERS)
+
+    assert ask("+".join(["1"] * 1000)).json()["data"]["result"][1] == "1000"
+    assert len(ask(" or ".join(["requests_total"] * 1000)).json()["data"]["result"]) == 2
+    assert ask("sort(" * 199 + "requests_total" + ")" * 199).status == 200
+    for path in ("query", "format_query", "parse_query"):
+        for query in ("sort(" * 999 + "up" + ")" * 999, "+".join(["1"] * 20_000)):
+            answer = ask(query, path)
+            assert (answer.status, "nested too deeply" in answer.json()["error"]) == (400, True)
+    # Those that can be parsed and not evaluated.
+    answer = ask("+".join(["1"] * 1700))
+    assert (answer.status, "too many operators" in answer.json()["error"]) == (422, True)
+
+
 def test_large_answers_are_compressed(loaded):
     params = urlencode({"query": "requests_total", "start": NOW / 1000 - 600, "end": NOW / 1000, "step": 1})
     path = f"/prometheus/api/v1/query_range?{params}"

@@ -27,6 +27,10 @@ _YOUNG_OBJECTS = 20_000
 """New objects before garbage is looked for among them. What is kept, such as plans of expressions, hardly has cycles,
 and with Python's 700 it is looked through again and again while it grows."""
 
+_DEEPEST_CALLS = 4_000
+"""Calls within calls. An operator of a long sum in PromQL is a level of its tree and takes three; with Python's 1,000,
+330 terms were too many. Calls of Python's own functions take no stack of C."""
+
 
 def main() -> int:
     """Run the process named by the first argument."""
@@ -36,6 +40,7 @@ def main() -> int:
     set_up_logging(settings.log_level)
     # What loading makes stays as long as the process: there is no garbage to look for in it, now or ever.
     gc.disable()
+    sys.setrecursionlimit(_DEEPEST_CALLS)
     import uvloop  # noqa: PLC0415 - the supervisor imports this module and stays small
 
     from vedette.server.certificates import load_aiohttp  # noqa: PLC0415 - the same

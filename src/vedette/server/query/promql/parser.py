@@ -25,7 +25,14 @@ from vedette.server.query.promql.ast import (
 from vedette.server.query.promql.functions import FUNCTIONS
 from vedette.server.query.promql.gotext import format_float, is_utf8_label, quote
 from vedette.server.query.promql.labels import METRIC_NAME, InvalidRegex, Matcher, known_matcher
-from vedette.server.query.promql.parser_base import AGGREGATION, POW, PRECEDENCE, DurationParser, milliseconds
+from vedette.server.query.promql.parser_base import (
+    AGGREGATION,
+    POW,
+    PRECEDENCE,
+    TOO_DEEP,
+    DurationParser,
+    milliseconds,
+)
 from vedette.server.query.promql.typecheck import check
 
 _WITH_PARAMETER: Final = frozenset({"topk", "bottomk", "count_values", "quantile", "limitk", "limit_ratio"})
@@ -49,10 +56,13 @@ def parse(text: str) -> Node:
     parser = _Parser(text)
     if parser.peek().kind == lex.EOF:
         parser.fail(0, 0, "no expression found in input")
-    node = parser.expression(0)
-    if parser.peek().kind != lex.EOF:
-        parser.unexpected()
-    check(node, parser.fail, text)
+    try:
+        node = parser.expression(0)
+        if parser.peek().kind != lex.EOF:
+            parser.unexpected()
+        check(node, parser.fail, text)
+    except RecursionError:
+        parser.fail(0, len(text), TOO_DEEP)
     return node
 
 
@@ -82,7 +92,7 @@ class _Parser(DurationParser):
         self.depth += 1
         if self.depth > _MAX_DEPTH:
             token = self.peek()
-            self.fail(token.start, token.end, "expression is nested too deeply")
+            self.fail(token.start, token.end, TOO_DEEP)
         left = self._unary()
         while True:
             token = self.peek()

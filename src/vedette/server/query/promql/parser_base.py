@@ -23,6 +23,7 @@ PRECEDENCE: Final = {
 }
 POW: Final = 5
 AGGREGATION: Final = ("aggregation", "")
+TOO_DEEP: Final = "expression is nested too deeply"
 _ARITHMETIC: Final = frozenset({"+", "-", "*", "/", "%", "^"})
 
 
@@ -134,7 +135,7 @@ class DurationParser:
         self.depth += 1
         if self.depth > 200:
             token = self.peek()
-            self.fail(token.start, token.end, "expression is nested too deeply")
+            self.fail(token.start, token.end, TOO_DEEP)
         token = self.peek()
         if token.kind in {"+", "-"}:
             self.advance()

@@ -61,7 +61,7 @@ class PrometheusRoute(APIRoute):
         async def handler(request: Request) -> Response:
             try:
                 answer = await inner(request)
-            except VedetteError as error:
+            except (VedetteError, RecursionError) as error:
                 answer = failure(error)
             return answer if isinstance(answer, StreamingResponse) else compressed(request, answer)
 
@@ -95,6 +95,8 @@ def _encoded(value: object) -> bytes:
 
 def failure(error: Exception) -> Response:
     """The answer that an error becomes. What we did not expect is an internal error, of which the log says more."""
+    if isinstance(error, RecursionError):
+        error = QueryLimit("the expression has too many operators, one within the other, to be answered")
     status, kind = next((answer for sort, answer in _KINDS if isinstance(error, sort)), (500, "internal"))
     if status == 0 and isinstance(error, RequestError):
         status, kind = error.status, {401: "unauthorized", 403: "forbidden"}.get(error.status, "execution")

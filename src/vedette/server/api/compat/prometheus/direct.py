@@ -51,7 +51,7 @@ def past_the_framework(app: App, services: Services, bodies: Bodies) -> App:
                     form = await _form(bounded)
             body = await ask(services, tenant, parse_parameters(scope["query_string"], form))
         except Exception as error:
-            if not isinstance(error, VedetteError):
+            if not isinstance(error, VedetteError | RecursionError):
                 log.exception("A request to %s failed", scope["path"])
             status, headers, body = _failed(error)
         headers, body = _packed(scope, headers, body)
@@ -70,7 +70,7 @@ def answers_at_once(services: Services) -> dict[str, AtOnce]:
         status, headers = 200, _HEADERS
         try:
             found = query_at_once(services, _caller(services, scope), parse_parameters(scope["query_string"], body))
-        except VedetteError as error:
+        except (VedetteError, RecursionError) as error:
             status, headers, found = _failed(error)
         return None if found is None else (status, *_packed(scope, headers, found))
 
