@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
-from log_lines import NS, Line, recent
+from log_lines import NS, Line, any_value, recent, request
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -80,6 +81,21 @@ def test_a_line_comes_back_with_all_its_types(tenant) -> None:
         "dropped_attributes": 0,
     }
     assert isinstance(line["attributes"]["whole"], float)
+
+
+def test_keys_that_come_twice_leave_the_page_readable(tenant) -> None:
+    message = request([Line("twice", recent())])
+    sent = ExportLogsServiceRequest.FromString(message)
+    values = ["plain\ntext", "5 apples", "007", "1\n", "{oops", "nan", 7, 2.5, float("nan"), True, b"\x00", ["a"], None]
+    for first, second in permutations(values, 2):
+        name = f"{type(first).__name__} {first!r}, {type(second).__name__} {second!r}"
+        sent.resource_logs[0].scope_logs[0].log_records[0].attributes.extend(
+            KeyValue(key=name, value=any_value(value)) for value in (first, second)
+        )
+    tenant.export(sent.SerializeToString(), 1)
+    [line] = tenant.search()
+    assert line["attributes"]["int 7, str '5 apples'"] == "5 apples"
+    assert line["attributes"]["str '5 apples', int 7"] == 7
 
 
 def test_bodies_keep_their_types(tenant) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
-from otlp_spans import NS, Event, Link, Span, Tenant, new_span_id, new_trace_id, request
+from otlp_spans import NS, Event, Link, Span, Tenant, any_value, new_span_id, new_trace_id, request
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "faults"))
 from engine_door import ask
@@ -205,6 +208,34 @@ def test_a_trace_that_is_not_there_is_404_in_every_shape(tenant: Tenant) -> None
     for shape in ("vedette", "otlp", "jaeger"):
         answer = tenant.ask(f"/api/v1/traces/{new_trace_id()}", format=shape)
         assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+TWICE = ["plain\ntext", "5 apples", "007", "1\n", "{oops", "nan", 7, 2.5, float("nan"), True, b"\x00", ["a"], None]
+
+
+def test_keys_that_come_twice_leave_every_document_readable(tenant: Tenant) -> None:
+    span = Span("twice", START)
+    message = ExportTraceServiceRequest.FromString(request([span]))
+    sent = message.resource_spans[0].scope_spans[0].spans[0].attributes
+    for first, second in itertools.permutations(TWICE, 2):
+        name = f"{type(first).__name__} {first!r}, {type(second).__name__} {second!r}"
+        sent.extend(KeyValue(key=name, value=any_value(value)) for value in (first, second))
+    answer = tenant.platform.otlp("traces", message.SerializeToString(), X_Scope_OrgID=tenant.name)
+    assert answer.status == 200
+    tenant.send(Span("after", START))
+    for path in (
+        "/api/v1/traces/{}",
+        "/api/v1/traces/{}?format=otlp",
+        "/jaeger/api/traces/{}",
+        "/jaeger/api/v3/traces/{}",
+    ):
+        assert b"5 apples" in tenant.ask(path.format(span.trace_id)).body
+        tenant.get(path.format(span.trace_id))
+    pairs = json.loads(tenant.ask(f"/api/v1/traces/{span.trace_id}").body, object_pairs_hook=list)
+    [spans] = [value for key, value in pairs if key == "spans"]
+    [found] = [value for key, value in spans[0] if key == "attributes"]
+    assert ["str '5 apples', int 7", "5 apples"] in [list(pair) for pair in found]
+    assert ["str '5 apples', int 7", 7] in [list(pair) for pair in found]
 
 
 def test_a_trace_is_found_before_its_index_is_written(tenant: Tenant) -> None:

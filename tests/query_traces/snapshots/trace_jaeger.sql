@@ -3,7 +3,8 @@ WITH
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
     (v ->     transform(replaceRegexpOne(v, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
     -- The attributes that are no strings are named in attribute_types.
-    ((text, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(text), type = 'double', double_json(text), text)) AS value_json,
+    ((v, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(v), type = 'double' AND     -- A key that comes twice, as a text and as something else, has one type, which is not that of both values.
+    match(v, '^-?(nan|inf|(0|[1-9][0-9]*)([.][0-9]+)?(e[-+]?[0-9]+)?)\\z'), double_json(v),     (isValidJSON(v) AND position(v, '\n') = 0), v, toJSONString(v))) AS value_json,
     ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,
     ((key, type, value) -> concat('{"key":', toJSONString(key), ',"type":"', type, '","value":', value, '}')) AS tag,
     -- JavaScript loses digits of integers past 2^53; Jaeger writes those as strings.
@@ -15,13 +16,14 @@ WITH
         match(raw, '^-?[0-9]+$'), tag(key, 'int64', safe_integer(raw)),
         match(raw, '^-?[0-9]'), tag(key, 'float64', raw),
         tag(key, 'string', toJSONString(raw)))) AS raw_tag,
-    ((key, text, typed, type) -> multiIf(
-        NOT typed, tag(key, 'string', toJSONString(text)),
-        type = 'int', tag(key, 'int64', safe_integer(text)),
-        type = 'double', tag(key, 'float64', double_json(text)),
-        type = 'bool', tag(key, 'bool', text),
-        type = 'bytes', tag(key, 'binary', toJSONString(text)),
-        tag(key, 'string', toJSONString(text)))) AS attribute_tag,
+    ((key, v, typed, type) -> multiIf(
+        NOT typed, tag(key, 'string', toJSONString(v)),
+        type = 'int' AND match(v, '^-?(0|[1-9][0-9]*)\\z'), tag(key, 'int64', safe_integer(v)),
+        type = 'double' AND     -- A key that comes twice, as a text and as something else, has one type, which is not that of both values.
+    match(v, '^-?(nan|inf|(0|[1-9][0-9]*)([.][0-9]+)?(e[-+]?[0-9]+)?)\\z'), tag(key, 'float64', double_json(v)),
+        type = 'bool' AND v IN ('true', 'false'), tag(key, 'bool', v),
+        type = 'bytes', tag(key, 'binary', toJSONString(v)),
+        tag(key, 'string', toJSONString(v)))) AS attribute_tag,
     (members -> arrayMap(m -> raw_tag(m.1, m.2), members)) AS raw_tags
 SELECT concat(
     '{"traceID":"', lower(hex(trace_id)),

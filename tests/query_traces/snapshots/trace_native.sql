@@ -22,8 +22,10 @@ SELECT
     status_message,
     arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', multiIf(
         NOT mapContains(s.attribute_types, k) OR s.attribute_types[k] = 'bytes', toJSONString(v),
-        s.attribute_types[k] = 'double',     transform(replaceRegexpOne(v, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"']),
-        v)), mapKeys(s.attributes), mapValues(s.attributes)), ',') AS attributes,
+        s.attribute_types[k] = 'double' AND     -- A key that comes twice, as a text and as something else, has one type, which is not that of both values.
+    match(v, '^-?(nan|inf|(0|[1-9][0-9]*)([.][0-9]+)?(e[-+]?[0-9]+)?)\\z'),     transform(replaceRegexpOne(v, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"']),
+            (isValidJSON(v) AND position(v, '\n') = 0), v,
+        toJSONString(v))), mapKeys(s.attributes), mapValues(s.attributes)), ',') AS attributes,
     attribute_types,
     cityHash64(s.resource) AS resource,
     cityHash64(s.scope) AS scope,

@@ -18,8 +18,9 @@ SELECT
     status_message,
     arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', multiIf(
         NOT mapContains(s.attribute_types, k) OR s.attribute_types[k] = 'bytes', toJSONString(v),
-        s.attribute_types[k] = 'double', ${DoubleJson},
-        v)), mapKeys(s.attributes), mapValues(s.attributes)), ',') AS attributes,
+        s.attribute_types[k] = 'double' AND ${IsDouble}, ${DoubleJson},
+        ${IsJson}, v,
+        toJSONString(v))), mapKeys(s.attributes), mapValues(s.attributes)), ',') AS attributes,
     attribute_types,
     cityHash64(s.resource) AS resource,
     cityHash64(s.scope) AS scope,
