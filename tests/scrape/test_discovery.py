@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -151,7 +152,28 @@ class _Web:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-def _jobs(web: _Web, kubernetes: KubernetesServer) -> list[dict[str, Any]]:
+def _kubeconfig(folder: Path, kubernetes: KubernetesServer) -> str:
+    """A file as `kubectl` has it, with the token in a file beside it."""
+    (folder / "token").write_text("token-k\n")
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [
+            {"name": "elsewhere", "context": {"cluster": "far", "user": "nobody"}},
+            {"name": "here", "context": {"cluster": "near", "user": "scraper"}},
+        ],
+        "clusters": [
+            {"name": "far", "cluster": {"server": "https://far.test"}},
+            {"name": "near", "cluster": {"server": f"{kubernetes.url}/"}},
+        ],
+        "users": [{"name": "nobody", "user": {}}, {"name": "scraper", "user": {"tokenFile": "token"}}],
+    }
+    (folder / "kube.yml").write_text(json.dumps(config))
+    return "kube.yml"
+
+
+def _jobs(web: _Web, kubernetes: KubernetesServer, kubeconfig: str) -> list[dict[str, Any]]:
     reached = {"api_server": kubernetes.url, "authorization": {"credentials": "token-k"}}
     attached = {"attach_metadata": {"node": True, "namespace": True}}
     roles = ("node", "pod", "service", "endpoints", "endpointslice", "ingress")
@@ -167,6 +189,7 @@ def _jobs(web: _Web, kubernetes: KubernetesServer) -> list[dict[str, Any]]:
             {"job_name": f"k8s-{role}", "kubernetes_sd_configs": [{"role": role, **reached, **attached}]}
             for role in roles
         ),
+        {"job_name": "kubectl", "kubernetes_sd_configs": [{"role": "service", "kubeconfig_file": kubeconfig}]},
         {"job_name": "srv", "dns_sd_configs": [{"names": ["_web._tcp.shop.test"], "refresh_interval": "1s"}]},
         {"job_name": "a", "dns_sd_configs": [{"names": ["a.test", "none.test"], "type": "A", "port": 9003}]},
         {"job_name": "oauth2", "oauth2": oauth2, "static_configs": static},
@@ -196,7 +219,10 @@ def setting(make_platform, tmp_path):
     kubernetes, web = KubernetesServer(json.loads(json.dumps(objects)), "token-k"), _Web()
     dns = socketserver.ThreadingUDPServer(("127.0.0.1", 0), _Dns)
     threading.Thread(target=dns.serve_forever, daemon=True).start()
-    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": _jobs(web, kubernetes)}
+    config = {
+        "global": {"scrape_interval": "1s"},
+        "scrape_configs": _jobs(web, kubernetes, _kubeconfig(tmp_path, kubernetes)),
+    }
     (tmp_path / "prometheus.yml").write_text(json.dumps(config))
     server = f"127.0.0.1:{dns.server_address[1]}"
     platform = make_platform("--scrape-config", str(tmp_path / "prometheus.yml"), "--scrape-dns-server", server)
@@ -256,6 +282,7 @@ def test_targets_come_from_everywhere(setting):
     assert {name: pod.get(_META + name) for name in expected} == expected
     service = _found(platform, "k8s-service", {"shop.shop.svc:80"})["shop.shop.svc:80"]
     assert (service[f"{_META}service_cluster_ip"], service[f"{_META}service_label_tier"]) == ("10.1.0.1", "front")
+    _found(platform, "kubectl", {"shop.shop.svc:80"})
     # A port of the pod behind an endpoint is a target, too, even if the endpoint has it not.
     ends = _found(platform, "k8s-endpoints", {"127.0.0.1:8080", "127.0.0.3:8080", "127.0.0.1:9100"})
     assert ends["127.0.0.3:8080"][f"{_META}endpoint_ready"] == "false"

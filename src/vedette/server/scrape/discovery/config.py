@@ -64,7 +64,10 @@ class Dns:
 
 @dataclass(frozen=True, slots=True)
 class Kubernetes:
-    """Objects of an API server. `api_server` is empty inside the cluster; `selectors` are (role, label, field)."""
+    """Objects of an API server. `selectors` are (role, label, field).
+
+    Inside the cluster `api_server` and `kubeconfig_file` are empty.
+    """
 
     role: str
     api_server: str
@@ -74,6 +77,7 @@ class Kubernetes:
     selectors: tuple[tuple[str, str, str], ...] = ()
     attach_node: bool = False
     attach_namespace: bool = False
+    kubeconfig_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +152,16 @@ def _dns(section: Section) -> Dns:
 
 def _kubernetes(section: Section) -> Kubernetes:
     section.only(
-        {"role", "api_server", "namespaces", "selectors", "attach_metadata"} | CLIENT_FIELDS,
-        {**CLIENT_REFUSED, "kubeconfig_file": "give api_server, tls_config and authorization"},
+        {"role", "api_server", "kubeconfig_file", "namespaces", "selectors", "attach_metadata"} | CLIENT_FIELDS,
+        CLIENT_REFUSED,
     )
     role = section.one_of("role", KUBERNETES_ROLES)
     server = section.text("api_server").rstrip("/")
     client = read_client(section)
     if server and not server.startswith(("http://", "https://")):
         raise SettingsError(f"{section.where}: api_server is {server!r}, and must begin with http:// or https://.")
+    if section.text("kubeconfig_file") and (server or client != ClientConfig()):
+        raise SettingsError(f"{section.where}: kubeconfig_file says all that api_server, credentials and TLS would.")
     if not server and client != ClientConfig():
         raise SettingsError(f"{section.where}: credentials and TLS need an api_server to use them for.")
     namespaces = section.section("namespaces")
@@ -175,4 +181,5 @@ def _kubernetes(section: Section) -> Kubernetes:
         tuple(selectors),
         attach.flag("node", default=False),
         attach.flag("namespace", default=False),
+        section.file("kubeconfig_file"),
     )

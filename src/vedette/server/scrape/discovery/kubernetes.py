@@ -20,6 +20,7 @@ import aiohttp
 from vedette.errors import InvalidInput
 from vedette.server.scrape.client import Client
 from vedette.server.scrape.client_config import ClientConfig, Tls
+from vedette.server.scrape.discovery.kubeconfig import read_kubeconfig
 from vedette.server.scrape.discovery.kubernetes_targets import Objects, groups_of
 
 if TYPE_CHECKING:
@@ -208,15 +209,20 @@ def _selectors(config: Kubernetes, kind: str) -> dict[str, str]:
 
 
 def _located(config: Kubernetes) -> Kubernetes:
-    """Inside a cluster, its own API server with the pod's own account."""
+    """With the API server and the account: those of a file, or inside a cluster its own with the pod's."""
     namespaces = config.namespaces
     if config.own_namespace:
         namespaces = (*namespaces, (_SECRETS / "namespace").read_text(encoding="utf-8").strip())
     if config.api_server:
         return replace(config, namespaces=namespaces)
+    if config.kubeconfig_file:
+        server, client = read_kubeconfig(Path(config.kubeconfig_file))
+        return replace(config, api_server=server, client=client, namespaces=namespaces)
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
-        raise InvalidInput("kubernetes_sd_configs has no api_server, and this is no pod of a cluster")
+        raise InvalidInput(
+            "kubernetes_sd_configs has neither api_server nor kubeconfig_file, and this is no pod of a cluster"
+        )
     client = ClientConfig(credentials_file=str(_SECRETS / "token"), tls=Tls(ca_file=str(_SECRETS / "ca.crt")))
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     return replace(config, api_server=server, client=client, namespaces=namespaces)
