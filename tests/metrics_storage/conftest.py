@@ -10,20 +10,20 @@ import struct
 import subprocess
 import sys
 import uuid
-from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from otlp_requests import as_json, gauge, request
 from real_platform import copy_tables
 
 from vedette.errors import EngineUnavailable
 from vedette.server.engine.client import Engine
 from vedette.server.engine.formats import by_name
 from vedette.server.engine.migrate import prepare_format
+from vedette.server.ingest.known_points import KnownPoints
 from vedette.server.ingest.otlp import METRICS, from_json, from_protobuf
 
 if TYPE_CHECKING:
@@ -65,23 +65,6 @@ async def _ready(url: str, process: subprocess.Popen[bytes], log: Any) -> None:
             await asyncio.sleep(0.05)
     finally:
         await engine.close()
-
-
-def as_json(request: ExportMetricsServiceRequest) -> bytes:
-    """The request in OTLP/JSON: as protobuf's JSON, but with integer enums and hexadecimal ids."""
-    document = MessageToDict(request, use_integers_for_enums=True)
-
-    def hexadecimal(node: Any) -> Any:
-        if isinstance(node, list):
-            return [hexadecimal(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        return {
-            key: b64decode(value).hex() if key in {"traceId", "spanId"} else hexadecimal(value)
-            for key, value in node.items()
-        }
-
-    return json.dumps(hexadecimal(document)).encode()
 
 
 @dataclass
@@ -141,6 +124,16 @@ def named(name: str, labels: dict[str, str]) -> str:
 
 def number(bits: int) -> float:
     return struct.unpack("<d", struct.pack("<Q", bits))[0]
+
+
+@pytest_asyncio.fixture
+async def known() -> KnownPoints:
+    """Streams that nobody has told of yet, with the compiled functions loaded."""
+    found = KnownPoints()
+    body = request(gauge("any", 1.0)).SerializeToString()
+    assert await found.take("any", body, 1) is None
+    await found.settled()
+    return found
 
 
 @pytest_asyncio.fixture

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
+from base64 import b64decode
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ScopeMetrics
@@ -19,6 +22,23 @@ STALE_BITS = 0x7FF0000000000002
 def is_stale(value: float) -> bool:
     """Whether a value is the stale marker, a NaN of its own."""
     return math.isnan(value) and struct.unpack("<Q", struct.pack("<d", value))[0] == STALE_BITS
+
+
+def as_json(request: ExportMetricsServiceRequest) -> bytes:
+    """The request in OTLP/JSON: as protobuf's JSON, but with integer enums and hexadecimal ids."""
+    document = MessageToDict(request, use_integers_for_enums=True)
+
+    def hexadecimal(node: Any) -> Any:
+        if isinstance(node, list):
+            return [hexadecimal(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        return {
+            key: b64decode(value).hex() if key in {"traceId", "spanId"} else hexadecimal(value)
+            for key, value in node.items()
+        }
+
+    return json.dumps(hexadecimal(document)).encode()
 
 
 def any_value(value: Any) -> AnyValue:

@@ -21,16 +21,6 @@ RESOURCE = {"service.name": "checkout", "service.instance.id": "i-1", "host.name
 
 
 @pytest.fixture
-async def known() -> KnownPoints:
-    """Streams that nobody has told of yet, with the compiled functions loaded."""
-    found = KnownPoints()
-    body = request(gauge("any", 1.0)).SerializeToString()
-    assert await found.take("any", body, 1) is None
-    await found.settled()
-    return found
-
-
-@pytest.fixture
 async def promoting(store) -> KnownPoints:
     """The same, where attributes of resources become labels."""
     store.promoted = ("host.name", "zone", "absent")

@@ -21,6 +21,7 @@ import numpy as np
 from vedette.server.ingest import known_points_kernel as kernel
 from vedette.server.ingest.otlp import METRICS
 from vedette.server.ingest.otlp_series import RequestSeries
+from vedette.server.ingest.point_faults_kernel import REASONS, count_faults
 from vedette.server.ingest.points_kernel import BEGIN, END, points_of, without_points
 from vedette.server.ingest.samples_message import samples_message
 
@@ -71,6 +72,8 @@ class Taken:
     """A message of ``engine/formats/samples``."""
     points: int
     """How many points went into `samples`."""
+    faults: dict[str, int]
+    """How many points of `rest` the tables will refuse for each reason."""
     fresh: tuple[npt.NDArray[Any], ...]
     """Streams that are told with `rest`: their keys, epochs, and places in `at`."""
     at: Points
@@ -193,7 +196,10 @@ def _take(known: _Streams, message: bytes, points: int) -> Taken:
     count, rows, unknown, kept = map(int, counts)
     rest = message if not kept else b"" if kept == points else without_points(data, taken)
     written = _written(samples, exemplars, count, rows) if kept else b""
-    return Taken(message, rest, written, kept, tuple(column[:unknown] for column in fresh), at)
+    faults = np.zeros(len(REASONS), np.int64)
+    count_faults(data, at.where, taken, faults)
+    refused = dict(zip(REASONS, faults.tolist(), strict=True)) if faults.any() else {}
+    return Taken(message, rest, written, kept, refused, tuple(column[:unknown] for column in fresh), at)
 
 
 def _looked_at(taken: Taken, missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:

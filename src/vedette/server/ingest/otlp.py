@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from vedette.errors import InvalidInput
 from vedette.server.ingest import otlp_json
 from vedette.server.ingest.json_messages import message_of_json
+from vedette.server.ingest.point_faults import faults_of
 from vedette.server.ingest.small_json import message_of
 from vedette.server.protobuf import varint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = [
     "LOGS",
@@ -89,6 +90,8 @@ class Payload:
     """A request of metrics as the protobuf runtime writes it; None where it came as JSON and nothing needs it."""
     has_deltas: bool = False
     """Whether some of its metrics are deltas."""
+    faults: Mapping[str, int] = field(default_factory=dict)
+    """Of JSON metrics, how many points the tables will refuse for each reason."""
 
 
 def _count_points(message: Any) -> int:  # noqa: ANN401 - generated messages have no types
@@ -190,6 +193,7 @@ def from_json(signal: Signal, tenant: str, body: bytes, promoted: Sequence[str] 
     """
     request, canonical = otlp_json.check(signal.json_type, body)
     has_deltas, rows = isinstance(request, otlp_json.Metrics) and request.has_deltas(), request.rows()
+    faults = faults_of(request) if isinstance(request, otlp_json.Metrics) else {}
     if not isinstance(request, otlp_json.Metrics) and len(body) <= _SMALL_BYTES:
         message = message_of(request, signal.message)
         if message is not None:
@@ -206,6 +210,7 @@ def from_json(signal: Signal, tenant: str, body: bytes, promoted: Sequence[str] 
         len(body),
         _plain(message_of_json(canonical)) if has_deltas else None,
         has_deltas,
+        faults,
     )
 
 
@@ -297,9 +302,9 @@ def _want_flat_values(file: FileDescriptorProto) -> None:
     elements = next(field for field in messages["ArrayValue"].field if field.name == "values")
     elements.type_name = elements.type_name.replace("AnyValue", "Element")
     for message, kinds in ((element, {"array_value", "kvlist_value"}), (messages["AnyValue"], {"kvlist_value"})):
-        for field in message.field:
-            if field.name in kinds:
-                field.type_name = f".{file.package}.Nested"
+        for one in message.field:
+            if one.name in kinds:
+                one.type_name = f".{file.package}.Nested"
 
 
 def _length_size(record: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,9 +12,10 @@ from vedette.server.engine.formats import by_name
 from vedette.server.ingest.known_points import KnownPoints
 from vedette.server.ingest.known_series import KnownSeries
 from vedette.server.ingest.otlp import METRICS, SIGNALS, Payload, from_json, metrics_message, stamped
+from vedette.server.ingest.point_faults import faults_of, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vedette.server.control.identity import Identity
     from vedette.server.ingest.deltas import DeltaStreams
@@ -107,18 +109,25 @@ class Ingest:
             if admitted.rows:
                 payload = self._rewritten(payload, tenant, admitted.message, admitted.rows)
                 left_out.append(("too_many_series", admitted.rows, self.series_limits.reason(tenant, admitted)))
-        await self._submit_points(tenant, payload)
+        faults = await self._submit_points(tenant, payload)
         left_out = [one for one in left_out if one[1]]
         for reason, count, detail in left_out:
             self.ledger.refused(tenant, "metrics", reason, count=count, detail=detail)
-        sentences = dict.fromkeys(detail for _, _, detail in left_out)
-        return Rejected(sum(count for _, count, _ in left_out), " ".join(sentences))
+        # The tables write what they refuse into the ledger themselves.
+        sentences = dict.fromkeys([*(detail for _, _, detail in left_out), sentence(faults)])
+        return Rejected(
+            sum(count for _, count, _ in left_out) + sum(faults.values()), " ".join(filter(None, sentences))
+        )
 
-    async def _submit_points(self, tenant: str, payload: Payload) -> None:
-        """Write points whose series the tables know as samples, and what is left of the request whole."""
-        taken = None
+    async def _submit_points(self, tenant: str, payload: Payload) -> Mapping[str, int]:
+        """Write points whose series the tables know as samples, and what is left of the request whole.
+
+        Returns how many points the tables will refuse for each reason.
+        """
+        taken, faults = None, payload.faults
         if payload.message is not None and payload.rows:
             taken = await self._known_points.take(tenant, payload.message, payload.rows)
+            faults = taken.faults if taken else await asyncio.to_thread(_faults, payload.message)
         if taken is None or not taken.points:
             await self.submit(tenant, payload)
         else:
@@ -132,6 +141,7 @@ class Ingest:
             self.telemetry.points_by_id.inc(taken.points)
         if taken is not None:
             await self._known_points.told(tenant, taken)
+        return faults
 
     async def submit_otlp_json(self, identity: Identity, signal: str, payload: bytes) -> None:
         """Keep an OTLP/JSON document that a route of ours made."""
@@ -187,6 +197,10 @@ class Ingest:
         if len(self._buckets) > _MAX_TENANTS:
             self._buckets.clear()
         self._buckets[tenant] = (allowance - size, now)
+
+
+def _faults(message: bytes) -> Mapping[str, int]:
+    return faults_of(METRICS.message.FromString(message))
 
 
 def _reason(error: VedetteError) -> str:

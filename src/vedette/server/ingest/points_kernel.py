@@ -26,20 +26,36 @@ from vedette.server.ingest.protobuf_kernel import (
 from vedette.server.ingest.series_ids import mixed
 from vedette.server.ingest.stream_hashes import fields_hash, metric_hash, resource_hash, scope_hash
 
-__all__ = ["BEGIN", "END", "GAUGE", "HISTOGRAM", "KIND", "SUM", "TEMPORALITY", "Points", "points_of", "without_points"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "EXPONENTIAL",
+    "GAUGE",
+    "HISTOGRAM",
+    "IS_NAMED",
+    "KIND",
+    "SUM",
+    "SUMMARY",
+    "TEMPORALITY",
+    "Points",
+    "points_of",
+    "without_points",
+]
 
-BEGIN, END, KIND, TEMPORALITY = 0, 1, 2, 3
-"""What `points_of` tells of a point: where its message is, the field of the metric that holds it, the temporality."""
+BEGIN, END, KIND, TEMPORALITY, IS_NAMED = 0, 1, 2, 3, 4
+"""What `points_of` tells of a point: where its message is, and of its metric the field that holds it, the temporality,
+and whether it has a name."""
 GAUGE, SUM, HISTOGRAM = 5, 7, 9
-_EXPONENTIAL, _SUMMARY = 10, 11
+EXPONENTIAL, SUMMARY = 10, 11
 _NO_VALUE = 1
+_NAME_TAG = 0x0A
 
 
 @part
 def _is_data(number: int, kind: int) -> bool:
     """Whether a metric's field holds its points."""
     return kind == BYTES and (
-        number == GAUGE or number == SUM or number == HISTOGRAM or number == _EXPONENTIAL or number == _SUMMARY
+        number == GAUGE or number == SUM or number == HISTOGRAM or number == EXPONENTIAL or number == SUMMARY
     )
 
 
@@ -57,7 +73,7 @@ def _shape(data: Any, at: int, end: int, kind: int) -> Any:
             while begin < at:
                 found = mixed(found, fixed64(data, begin))
                 begin += 8
-        elif kind == _SUMMARY and number == 6:
+        elif kind == SUMMARY and number == 6:
             quantile = np.uint64(0)
             while begin < at:
                 part, _, inner, begin, _ = field(data, begin, at)
@@ -87,14 +103,14 @@ def _list_metric(
         kind, wire, inner, stop, _ = field(data, at, end)
         if _is_data(kind, wire):
             name = mixed(within, metric_hash(data, place[3], end, kind))
-            attributes = 9 if kind == HISTOGRAM else 1 if kind == _EXPONENTIAL else 7
+            attributes = 9 if kind == HISTOGRAM else 1 if kind == EXPONENTIAL else 7
             temporality = _temporality(data, inner, stop)
             number = 0
             while inner < stop:
                 part, part_wire, begin, inner, _ = field(data, inner, stop)
                 if part != 1 or part_wire != BYTES:
                     continue
-                shape = _shape(data, begin, inner, kind) if kind == HISTOGRAM or kind == _SUMMARY else np.uint64(0)
+                shape = _shape(data, begin, inner, kind) if kind == HISTOGRAM or kind == SUMMARY else np.uint64(0)
                 key = mixed(mixed(name, fields_hash(data, begin, inner, attributes)), shape)
                 keys[count] = key if key != 0 else np.uint64(1)
                 for i in range(3):
@@ -102,6 +118,7 @@ def _list_metric(
                 places[count, 3] = number
                 where[count, BEGIN], where[count, END] = begin, inner
                 where[count, KIND], where[count, TEMPORALITY] = kind, temporality
+                where[count, IS_NAMED] = data[place[3]] == _NAME_TAG
                 number += 1
                 count += 1
         at = stop
@@ -211,14 +228,14 @@ class Points(NamedTuple):
     places: Any
     """Four numbers each: of the resource, of the scope in it, of the metric in that, of the point in that."""
     where: Any
-    """Four numbers each, at `BEGIN`, `END`, `KIND` and `TEMPORALITY`."""
+    """Five numbers each, at `BEGIN`, `END`, `KIND`, `TEMPORALITY` and `IS_NAMED`."""
     targets: Any
     """A hash of each resource."""
 
 
 def points_of(data: Any, points: int) -> Points:
     """Find the points of a request, which has so many."""
-    keys, places, where = np.empty(points, np.uint64), np.empty((points, 4), np.int64), np.empty((points, 4), np.int64)
+    keys, places, where = np.empty(points, np.uint64), np.empty((points, 4), np.int64), np.empty((points, 5), np.int64)
     targets = np.empty(len(data) // 2 + 1, np.uint64)
     _list_points(data, keys, places, where, targets)
     return Points(keys, places, where, targets[: int(places[-1, 0]) + 1 if points else 0])

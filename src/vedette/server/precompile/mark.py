@@ -22,6 +22,7 @@ MODULES = (
     "ingest.key_table",
     "ingest.known_points_kernel",
     "ingest.known_series",
+    "ingest.point_faults_kernel",
     "ingest.points_kernel",
     "ingest.protobuf_kernel",
     "ingest.remote_write_kernel",
