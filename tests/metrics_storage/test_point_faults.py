@@ -38,7 +38,7 @@ async def counted(known: Any, message: ExportMetricsServiceRequest) -> dict[str,
 
 @given(message=mixtures())
 @example(message=every_fault())
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_as_many_are_told_as_the_tables_refuse(store, known, message):
     refused = await refused_by_tables(store, message, json_form=False)
     assert refused == await counted(known, message) == faults_of(message)
@@ -47,7 +47,7 @@ async def test_as_many_are_told_as_the_tables_refuse(store, known, message):
 
 
 @given(message=mixtures())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_messages_and_objects_have_the_same_faults(known, message):
     expected = faults_of(message)
     assert await counted(known, message) == expected

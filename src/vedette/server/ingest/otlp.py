@@ -91,7 +91,7 @@ class Payload:
     has_deltas: bool = False
     """Whether some of its metrics are deltas."""
     faults: Mapping[str, int] = field(default_factory=dict)
-    """Of JSON metrics, how many points the tables will refuse for each reason."""
+    """Of metrics without a message, how many points the tables will refuse for each reason."""
 
 
 def _count_points(message: Any) -> int:  # noqa: ANN401 - generated messages have no types

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vedette.errors import RequestError, TooManyRequests, Unauthenticated, Unavailable, VedetteError
@@ -177,9 +177,7 @@ class Ingest:
 
     def _rewritten(self, payload: Payload, tenant: str, message: bytes, left_out: int) -> Payload:
         pieces, rows = stamped(tenant, message, self.promoted), payload.rows - left_out
-        return replace(
-            payload, format_code=METRICS.protobuf_code, rows=rows, pieces=pieces, message=message, has_deltas=False
-        )
+        return Payload(METRICS, METRICS.protobuf_code, rows, pieces, payload.size, message)
 
     def _charge(self, tenant: str, size: int) -> None:
         """A token bucket a tenant: the rate, and ten seconds of it as burst."""
