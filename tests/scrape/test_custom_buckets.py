@@ -34,6 +34,9 @@ def _text(*, openmetrics: bool) -> bytes:
             lines.append(f'took_seconds_bucket{{path="{path}",le="{le}"}} {count * factor}{seen}')
         lines += [f'took_seconds_sum{{path="{path}"}} 61.5', f'took_seconds_count{{path="{path}"}} {24 * factor}']
         lines += [f'took_seconds_created{{path="{path}"}} 1.7e9'] if openmetrics else []
+    lines += ["# TYPE idle_seconds histogram", 'idle_seconds_bucket{le="1"} 0', 'idle_seconds_bucket{le="+Inf"} 0']
+    lines += ["idle_seconds_sum 0", "idle_seconds_count 0", "# TYPE lone_seconds histogram"]
+    lines += ['lone_seconds_bucket{le="+Inf"} 5', "lone_seconds_sum 1.5", "lone_seconds_count 5"]
     return "\n".join([*lines, "# TYPE other gauge", "other 1", *(["# EOF"] if openmetrics else []), ""]).encode()
 
 
@@ -103,6 +106,9 @@ def test_native_ones_answer_as_the_classic_ones_do(scraping):
         for job in ("native", "both"):
             assert [value for _, value in ask(native.replace("%s", job), job)] == pytest.approx(expected, rel=1e-15)
         assert [value for _, value in ask(classic.replace("%s", "both"), "both")] == expected
+    # What has no observations, and what has no bound, is there as well.
+    for name, count in (("idle_seconds", 0), ("lone_seconds", 5)):
+        assert list(_vector(platform, f"histogram_count({name}{{job='native'}})").values()) == [count, count]
     assert not _vector(platform, "{__name__=~'took_seconds_(bucket|sum|count)',job='native'}")
     names = {dict(one)["format"] for one in _vector(platform, "took_seconds_bucket{job='not_text'}")}
     assert names == {"text"}

@@ -270,13 +270,17 @@ def put_histogram(found: Any, out: Any, to: int, time_ms: int, is_gauge: bool) -
         to = put_fixed64(out, to, 0x11, found.total_bits[_COUNT])
     to = put_fixed64(out, to, 0x19, found.total_bits[_SUM])
     out[to], out[to + 1] = 0x20, 0x69  # the schema of custom buckets, -53
-    to = _put_spans(found, out, to + 2, _WHOLE_GAP if are_whole else 0)
-    to = _put_whole_counts(found, out, to) if are_whole else _put_float_counts(found, out, to)
+    begin = to + 2
+    to = _put_spans(found, out, begin, _WHOLE_GAP if are_whole else 0)
+    if to > begin:  # the tables take no packed field without numbers
+        to = _put_whole_counts(found, out, to) if are_whole else _put_float_counts(found, out, to)
     if is_gauge:
         out[to], out[to + 1] = 0x70, 0x03
         to += 2
     out[to] = 0x78
     to = put_varint(out, to + 1, time_ms)
+    if size == 1:
+        return to
     out[to], out[to + 1] = 0x82, 0x01
     put_length(out, to + 2, 8 * (size - 1))
     to += 2 + _PADDED
