@@ -121,7 +121,7 @@ def test_native_ones_answer_as_the_classic_ones_do(scraping):
     scraped = {
         dict(one)["format"]: value for one, value in _vector(platform, "scrape_samples_scraped{job='native'}").items()
     }
-    assert scraped == {"text": 3, "openmetrics": 5, "proto": 3}
+    assert scraped == {"text": 5, "openmetrics": 7, "proto": 3}
     told = platform.request("/prometheus/api/v1/metadata?metric=took_seconds").json()["data"]
     assert told == {"took_seconds": [{"type": "histogram", "help": "How long.", "unit": ""}]}
     asked = {"query": "took_seconds{job='native'}", "start": time.time() - 3600, "end": time.time() + 60}
