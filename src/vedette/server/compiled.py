@@ -3,12 +3,18 @@
 numba is loaded then and not before: it is a third of the memory and of the start of a server that nobody has asked for
 metrics yet. The code is kept on disk, so that only the first call of the first run compiles; where nothing can be
 written, every run does.
+
+A function's code has those within that it calls, and the constants that it reads; to see whether what is on disk is of
+today, the compiler looks at the file of the function alone. Here it is told of all of them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, TypeVar, cast
 
@@ -70,9 +76,11 @@ class _Compiled:
 
                 # The compiler knows the functions that this one calls only as its own.
                 around = self.__wrapped__.__globals__
+                made_of = {_file(self.__wrapped__.__code__.co_filename)}
                 for name in _names(self.__wrapped__.__code__):
-                    if isinstance(called := around.get(name), _Compiled):
-                        around[name] = called.dispatcher()
+                    if isinstance(used := around.get(name), _Compiled):
+                        used = around[name] = used.dispatcher()
+                    made_of |= _MADE_OF.get(id(used)) or _constant(name, used)
                 # Nothing calls by C, and each way to be called is compiled on its own.
                 options = {"nogil": True, "no_cfunc_wrapper": True} | self._options
                 if not hasattr(cpu.CPUTargetOptions, "_nrt"):  # numba's own: without it functions are only slower
@@ -82,6 +90,8 @@ class _Compiled:
                 except RuntimeError:  # there is no folder that the compiler may write
                     made = numba.njit(self.__wrapped__, **options)
                 self._dispatcher = _for_all_numbers(made)
+                _MADE_OF[id(made)] = frozenset(made_of)
+                _stamp(made, made_of)
             return cast("Callable[..., Any]", self._dispatcher)
 
 
@@ -89,7 +99,7 @@ class _Generated(_Compiled):
     __slots__ = ("_build",)
 
     def __init__(self, build: Callable[[], object]) -> None:
-        self._build = build
+        self._build = cast("FunctionType", build)
         self._dispatcher = None
 
     def dispatcher(self) -> Callable[..., Any]:
@@ -97,7 +107,38 @@ class _Generated(_Compiled):
         with _LOCK:
             if self._dispatcher is None:
                 self._dispatcher = cast("Callable[..., Any]", self._build())
+                _MADE_OF[id(self._dispatcher)] = frozenset({_file(self._build.__code__.co_filename)})
             return self._dispatcher
+
+
+_MADE_OF: dict[int, frozenset[str]] = {}
+"""What the code of a dispatcher, and of all that it calls, is made of, by `id()`: they live as long as the process."""
+
+
+@cache
+def _file(path: str) -> str:
+    try:
+        facts = Path(path).stat()
+    except OSError:  # within an archive, at which the compiler looks itself
+        return Path(path).name
+    return f"{Path(path).name} {facts.st_mtime_ns} {facts.st_size}"
+
+
+def _constant(name: str, value: object) -> set[str]:
+    """The value, which may be of another module, as the compiler freezes it; nothing for what is no constant."""
+    if isinstance(value, (int, float, str, bytes, tuple)):
+        return {f"{name} {value!r}"}
+    if (content := getattr(value, "tobytes", None)) and (kind := getattr(value, "dtype", None)):  # numpy's
+        return {f"{name} {kind} {getattr(value, 'shape', ())} {content().hex()}"}
+    return set()
+
+
+def _stamp(dispatcher: Any, made_of: set[str]) -> None:  # noqa: ANN401 - numba's own
+    """Have what is on disk count only while all that it is made of is what it was."""
+    kept: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if hasattr(kept, "_source_stamp"):  # numba's own: without it the function's file alone counts
+        everything = hashlib.sha256("\n".join(sorted(made_of)).encode()).hexdigest()
+        kept._source_stamp = kept._source_stamp, everything  # noqa: SLF001
 
 
 def _for_all_numbers(dispatcher: Any) -> Any:  # noqa: ANN401 - numba's own
