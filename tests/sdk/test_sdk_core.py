@@ -14,7 +14,9 @@ from sdk_programs import Collector, Programs, attributes_of, value_of
 from vedette.errors import SettingsError
 from vedette.sdk import resource
 from vedette.sdk.logs.lines import ConsoleLines, JsonLines
+from vedette.sdk.logs.logger import get_logger
 from vedette.sdk.logs.setup import lines_of
+from vedette.sdk.metrics.registry import Registry
 from vedette.sdk.redaction import Redactor
 from vedette.sdk.settings import Settings, load
 from vedette.server.settings import setting_names
@@ -374,3 +376,11 @@ def test_a_program_is_run_where_the_platform_is_not_installed(programs, collecto
     assert collector.names() == ["without the platform"]
     assert "vedette: 'no-such-program' cannot be started" in run("run", "no-such-program").stderr
     assert "the other commands come with: pip install 'vedette[server]'" in run("serve").stderr
+
+
+def test_what_a_program_uses_most_has_its_attributes_read_the_fast_way():
+    """With `__getattr__` in its class, the interpreter looks every attribute of an object up anew."""
+    counter = Registry().counter("c_total", labels=["kind"])
+    for used in (get_logger("x"), counter, counter.labels("a"), Registry().histogram("h"), Registry().gauge("g")):
+        assert not hasattr(type(used), "__getattr__")
+        assert type(used).__getattribute__ is object.__getattribute__

@@ -392,7 +392,7 @@ def test_levels_go_by_name_and_what_other_loggers_have_is_refused_by_a_sentence(
         ("info", "None"),
         ("info", "Vedette's loggers have no warn: use warning."),
         ("info", "Vedette's loggers have no isEnabledFor: use is_enabled_for."),
-        ("info", "Vedette's loggers have no whatever."),
+        ("info", "'Logger' object has no attribute 'whatever'"),
     ]
     assert "Level 'loud' is not known" in result.stderr
 

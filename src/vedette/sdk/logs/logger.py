@@ -16,6 +16,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.context import named
 from vedette.sdk.guard import fault
+from vedette.sdk.hints import Absent
 from vedette.sdk.logs.records import Captured, Channel, Record, message_of
 from vedette.sdk.logs.sites import Sites
 from vedette.sdk.resource import Scope
@@ -196,14 +197,6 @@ class Logger:
         """The logger's name."""
         return self._channel.name
 
-    if not TYPE_CHECKING:  # for those who check types, there is no such attribute
-
-        def __getattr__(self, name: str) -> Any:
-            """Say what to use instead, to those who know other loggers."""
-            instead = _NAMES_HERE.get(name)
-            hint = f": use {instead}" if instead else ""
-            raise AttributeError(f"Vedette's loggers have no {name}{hint}.")
-
     def with_context(self, **fields: Any) -> Logger:
         """A logger that puts `fields` on each of its lines."""
         bound = self._bound
@@ -242,6 +235,10 @@ class Logger:
             captured = Captured(0, level, self._channel, message, _settled(args), {}, None, None, None)
             message, args = "%s %s", (message_of(captured), pairs)
         logger.log(level, message, *args, exc_info=exc_info, stacklevel=4)
+
+
+for _name, _instead in _NAMES_HERE.items():  # not in the class: for those who check types, there are no such attributes
+    setattr(Logger, _name, Absent(f"Vedette's loggers have no {_name}: use {_instead}."))
 
 
 def _number_of(level: Any) -> int:

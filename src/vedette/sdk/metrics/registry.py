@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from vedette.errors import SettingsError
 from vedette.sdk.guard import dropped, fault, tell
+from vedette.sdk.hints import Absent, public_names
 from vedette.sdk.metrics.gauges import Gauge, ObservedCounter
 from vedette.sdk.metrics.instruments import Counter, Histogram, Info, Summary, Tally
 from vedette.sdk.values import clean, text_of
@@ -80,15 +81,6 @@ class Labelled(Generic[M]):
         # Only strings are kept as keys here: 1, 1.0 and True are equal but are different label values.
         self._known: dict[str, Any] = {}
 
-    if not TYPE_CHECKING:  # for those who check types, there is no such attribute
-
-        def __getattr__(self, name: str) -> Any:
-            """Say what to do instead, to those who count without the labels' values."""
-            if name.startswith("_"):
-                raise AttributeError(name)
-            shown = ", ".join(f"{label}=…" for label in self._names)
-            raise AttributeError(f"Metric {self._family.name} has labels: use .labels({shown}).{name}.")
-
     def labels(self, /, *values: Any, **named: Any) -> M:
         """The series with these label values, in the order of the names or by name.
 
@@ -151,6 +143,20 @@ class Labelled(Generic[M]):
             self._family.plan = None
             self._family.attributes.clear()
         self._known.clear()
+
+
+def _without_labels(name: str) -> Absent:
+    """What stands for `name`, which a series has and a metric with labels has not."""
+
+    def hint(metric: Labelled[Any]) -> str:
+        shown = ", ".join(f"{label}=…" for label in metric._names)
+        return f"Metric {metric._family.name} has labels: use .labels({shown}).{name}."
+
+    return Absent(hint)
+
+
+for _name in public_names(Counter, Gauge, Histogram, Summary, Info) - public_names(Labelled):
+    setattr(Labelled, _name, _without_labels(_name))
 
 
 def label_text(value: Any) -> str:
