@@ -242,12 +242,18 @@ def test_a_trace_is_found_before_its_index_is_written(tenant: Tenant) -> None:
     now = time.time_ns()
     new, known = Span("new", now, service="early", status="error"), Span("known", now)
     tenant.send(new, known)
-    listed = tenant.get("/api/v1/traces")
+    listed, whole = tenant.get("/api/v1/traces"), tenant.get(f"/api/v1/traces/{new.trace_id}")
     # The index as it is between the insert of the spans and its own.
     ask(tenant.platform, f"DELETE FROM trace_index WHERE trace_id = unhex('{new.trace_id}')")
     count = f"SELECT count() FROM traces WHERE trace_id = '{new.trace_id}'"
     assert tenant.platform.sql(count, tenant.name) == [{"count()": 0}]
-    assert [span["name"] for span in tenant.get(f"/api/v1/traces/{new.trace_id}")["spans"]] == ["new"]
+    assert tenant.get(f"/api/v1/traces/{new.trace_id}") == whole
+    assert (whole["span_count"], whole["error_count"], whole["services"], whole["root_name"]) == (
+        1,
+        1,
+        ["early"],
+        "new",
+    )
     assert tenant.get(f"/api/v1/traces/{new.trace_id}/outline")["columns"]["service"] == ["early"]
     assert tenant.get("/api/v1/traces") == listed
     both = f"/jaeger/api/traces?traceID={new.trace_id}&traceID={known.trace_id}"

@@ -32,7 +32,10 @@ from vedette.server.query.traces.search import TraceSearch, find_traces, page_do
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 RANGE = TimeRange(1_782_907_200_000_000_000, 1_782_910_800_000_000_000)
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
-ASIDE = b'\x1e["",1,2,0,"","","shop","1","{}","2","{}"]\x1e'
+ASIDE = (
+    b'\x1e"shop"\x1f1\x1f{}\x1f2\x1f{}\x1e'
+    b'[1,"shop","GET /",["2026-07-01T12:00:00.000000000Z","2026-07-01T12:00:01.000000000Z",1,0]]\x1e'
+)
 OTHER = "4bf92f3577b34da6a3ce929d0e0e4737"
 QUERY = 'service:shop -status:ok http.route:/a* resource.host.name:web duration:>1s retries:>=3 user:~^x "b/c" nope:1'
 
@@ -62,6 +65,8 @@ class Recorder:
                 {"id": ID, "position": 9, "scanned": 2, "reached": 1},
                 {"id": OTHER, "position": 8, "scanned": 2, "reached": 1},
             ]
+        if "AS figures" in sql:
+            return [{"figures": ["2026-07-01T12:00:00.000000000Z", "2026-07-01T12:00:01.000000000Z", 1, 0]}]
         return [{"start_ns": 1, "end_ns": 2, "found": 0, "spans": 3}]
 
     async def query(self, tenant: str, sql: str, **options: Any) -> bytes:
@@ -74,7 +79,9 @@ class Recorder:
 
         async def chunks():
             if self.is_indexed or "FROM vedette.trace_index" not in sql:
-                yield b"{}" + (ASIDE if "AS aside" in sql else b"")
+                yield b"{}" + (
+                    (ASIDE if self.is_indexed else ASIDE.replace(b"1,0]]", b"0,0]]")) if "AS span_links" in sql else b""
+                )
 
         yield chunks()
 

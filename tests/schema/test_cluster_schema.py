@@ -44,6 +44,13 @@ def test_every_stored_table_is_replicated_and_distributed():
         assert f"{short}_local" in distributed
 
 
+def test_functions_are_made_on_every_node():
+    statement = next(text for text in STATEMENTS if "FUNCTION vedette_event_items" in text)
+    assert "CREATE OR REPLACE FUNCTION vedette_event_items ON CLUSTER 'house' AS (times" in "".join(
+        _rendered(statement)
+    )
+
+
 def test_views_fill_the_tables_of_their_own_node():
     for statement in STATEMENTS:
         if "CREATE MATERIALIZED VIEW" not in statement:

@@ -63,3 +63,13 @@ async def test_a_first_start_that_is_broken_off_anywhere_is_completed_by_the_nex
     await _migrate(broken)
     assert await is_current(broken.engine)
     assert await broken.rows(TABLES) == wanted
+
+
+async def test_functions_that_the_engine_of_a_restored_database_lacks_are_made_at_its_next_start(tenant: Any) -> None:
+    engine = tenant.database.engine
+    assert await is_current(engine)
+    await engine.execute("DROP FUNCTION vedette_link_items")
+    assert not await is_current(engine)
+    await migrate(engine)
+    assert await is_current(engine)
+    assert await engine.query("SELECT vedette_link_items([], [], [], [])", fmt="TSV") == b"\n"

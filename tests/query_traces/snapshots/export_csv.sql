@@ -1,12 +1,6 @@
 -- Matching spans for a spreadsheet: a cell that would be read as a formula begins with an apostrophe.
 WITH
     (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
-    -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (v ->     transform(replaceRegexpOne(v, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
-    -- The attributes that are no strings are named in attribute_types.
-    ((v, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(v), type = 'double' AND     -- A key that comes twice, as a text and as something else, has one type, which is not that of both values.
-    match(v, '^-?(nan|inf|(0|[1-9][0-9]*)([.][0-9]+)?(e[-+]?[0-9]+)?)\\z'), double_json(v),     (isValidJSON(v) AND position(v, '\n') = 0), v, toJSONString(v))) AS value_json,
-    ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,
     (cell -> if(match(cell, '^\\s*[=+@\\-\t\r]'), concat('\'', cell), cell)) AS inert
 SELECT
     lower(hex(trace_id)) AS trace_id,
@@ -19,7 +13,7 @@ SELECT
     duration_ns,
     toString(status) AS status,
     inert(status_message) AS status_message,
-    attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types) AS attributes,
+    concat('{', vedette_attribute_members(attributes, attribute_types), '}') AS attributes,
     toString(resource) AS resource,
     toString(scope) AS scope,
     concat(

@@ -1,12 +1,6 @@
 -- Matching spans as JSON objects, one a line.
 WITH
-    (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json,
-    -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
-    (v ->     transform(replaceRegexpOne(v, '^-?[0-9]+$', '\\0.0'), ['nan', '-nan', 'inf', '-inf'], ['"NaN"', '"NaN"', '"Infinity"', '"-Infinity"'])) AS double_json,
-    -- The attributes that are no strings are named in attribute_types.
-    ((v, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(v), type = 'double' AND     -- A key that comes twice, as a text and as something else, has one type, which is not that of both values.
-    match(v, '^-?(nan|inf|(0|[1-9][0-9]*)([.][0-9]+)?(e[-+]?[0-9]+)?)\\z'), double_json(v),     (isValidJSON(v) AND position(v, '\n') = 0), v, toJSONString(v))) AS value_json,
-    ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json
+    (t -> concat('"', replaceOne(toString(t), ' ', 'T'), 'Z"')) AS time_json
 SELECT
     concat(
         '{"trace_id":"', lower(hex(trace_id)),
@@ -20,7 +14,7 @@ SELECT
         ',"duration_ns":', toString(duration_ns),
         ',"status":"', toString(status),
         '","status_message":', toJSONString(status_message),
-        ',"attributes":', attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types),
+        ',"attributes":{', vedette_attribute_members(attributes, attribute_types), '}',
         ',"attribute_types":', toJSONString(attribute_types),
         ',"resource":', toString(resource),
         ',"scope":', toString(scope),

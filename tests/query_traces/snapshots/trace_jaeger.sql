@@ -5,7 +5,6 @@ WITH
     -- The attributes that are no strings are named in attribute_types.
     ((v, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(v), type = 'double' AND     -- A key that comes twice, as a text and as something else, has one type, which is not that of both values.
     match(v, '^-?(nan|inf|(0|[1-9][0-9]*)([.][0-9]+)?(e[-+]?[0-9]+)?)\\z'), double_json(v),     (isValidJSON(v) AND position(v, '\n') = 0), v, toJSONString(v))) AS value_json,
-    ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,
     ((key, type, value) -> concat('{"key":', toJSONString(key), ',"type":"', type, '","value":', value, '}')) AS tag,
     -- JavaScript loses digits of integers past 2^53; Jaeger writes those as strings.
     (text -> if(length(text) < 16, text, concat('"', text, '"'))) AS safe_integer,

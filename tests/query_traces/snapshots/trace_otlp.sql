@@ -5,7 +5,6 @@ WITH
     -- The attributes that are no strings are named in attribute_types.
     ((v, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(v), type = 'double' AND     -- A key that comes twice, as a text and as something else, has one type, which is not that of both values.
     match(v, '^-?(nan|inf|(0|[1-9][0-9]*)([.][0-9]+)?(e[-+]?[0-9]+)?)\\z'), double_json(v),     (isValidJSON(v) AND position(v, '\n') = 0), v, toJSONString(v))) AS value_json,
-    ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json,
     -- OTLP's KeyValues of members: triples of a name, the text of a JSON value, and what the text alone does not tell
     -- ('bytes', 'double' or nothing). What is nested deeper than three levels stays JSON text. A lambda is copied to
     -- wherever it is used and the engine's analysis takes its time over every copy: each level uses the one below it

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["created_name", "render", "stored_tables"]
+__all__ = ["created_function", "created_name", "render", "stored_tables"]
 
 _CREATE = re.compile(
     r"\bCREATE (?P<kind>DATABASE|TABLE|MATERIALIZED VIEW|VIEW) (?P<exists>IF NOT EXISTS )?(?P<name>[\w.]+)"
 )
+_FUNCTION = re.compile(r"\bCREATE OR REPLACE FUNCTION (?P<name>\w+)")
 _ALTER = re.compile(r"\bALTER TABLE (?P<name>[\w.]+)")
 _MERGE_TREE = re.compile(r"\bENGINE = (?P<engine>\w*MergeTree)(?:\((?P<arguments>[^)]*)\))?")
 _SORTING = re.compile(r", MODIFY ORDER BY \([^)]*\)")
@@ -31,6 +32,12 @@ _EVERYWHERE = frozenset({"vedette.edge_clock"})
 def created_name(statement: str) -> str | None:
     """The table, view or database that the statement creates."""
     match = _CREATE.search(statement)
+    return match["name"] if match else None
+
+
+def created_function(statement: str) -> str | None:
+    """The function that the statement creates."""
+    match = _FUNCTION.search(statement)
     return match["name"] if match else None
 
 
@@ -63,7 +70,7 @@ def render(statement: str, cluster: str | None, stored: Collection[str] = ()) ->
         return both
     created = _CREATE.search(statement)
     if not created:
-        return _dropped(statement, on_cluster, stored)
+        return _without_rows(statement, on_cluster, stored)
     kind, exists, name = created["kind"], created["exists"] or "", created["name"]
     if kind == "MATERIALIZED VIEW":
         statement = _on_local(statement, stored)
@@ -80,7 +87,9 @@ def render(statement: str, cluster: str | None, stored: Collection[str] = ()) ->
     return [local, distributed]
 
 
-def _dropped(statement: str, on_cluster: str, stored: Collection[str]) -> list[str]:
+def _without_rows(statement: str, on_cluster: str, stored: Collection[str]) -> list[str]:
+    if created_function(statement):
+        return [_FUNCTION.sub(rf"\g<0>{on_cluster}", statement, count=1)]
     dropped = _DROP.search(statement)
     if not dropped:
         return [statement]

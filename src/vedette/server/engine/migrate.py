@@ -2,7 +2,7 @@
 
 The files of ``schema/`` are numbered and are applied once each, in order; ``vedette.schema_migrations`` remembers the
 number, name and checksum of each. What holds no data (the wire formats' Null tables, their views, the views of
-``vedette_sql``) is made anew whenever its text has changed, under a name instead of a number.
+``vedette_sql``, functions) is made anew whenever its text has changed, under a name instead of a number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from vedette.errors import EngineError, StartError
-from vedette.server.engine.cluster import created_name, render, stored_tables
+from vedette.server.engine.cluster import created_function, created_name, render, stored_tables
 from vedette.server.engine.formats import FORMATS, Format, by_name, fragments
 from vedette.server.engine.fragments import expand, split_statements
 
@@ -145,7 +145,14 @@ async def _applied(engine: Engine) -> dict[tuple[int, str], str]:
     rows = await engine.rows(
         "SELECT number, name, argMax(checksum, applied_at) AS checksum FROM vedette.schema_migrations GROUP BY ALL"
     )
-    return {(row["number"], row["name"]): row["checksum"] for row in rows}
+    applied = {(row["number"], row["name"]): row["checksum"] for row in rows}
+    # Functions belong to the engine and not to the database: one that was restored has the note, and not the functions.
+    functions = await engine.rows("SELECT name FROM system.functions WHERE origin = 'SQLUserDefined'")
+    there = {str(row["name"]) for row in functions}
+    for migration in load_migrations():
+        if not there.issuperset(filter(None, map(created_function, migration.statements))):
+            applied.pop((migration.number, migration.name), None)
+    return applied
 
 
 def _check(migrations: list[Migration], applied: dict[tuple[int, str], str]) -> None:

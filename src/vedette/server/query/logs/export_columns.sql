@@ -12,7 +12,7 @@ SELECT
     body,
     ${TraceId} AS trace_id,
     ${SpanId} AS span_id,
-    concat('{', ${AttributeMembers}, '}') AS attributes,
+    concat('{', vedette_attribute_members(l.attributes, l.attribute_types), '}') AS attributes,
     toString(resource) AS resource,
     toString(scope) AS scope
 FROM

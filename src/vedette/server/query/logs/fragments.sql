@@ -12,14 +12,6 @@
     if(match(l.trace_id, '^\\0*\\z'), '', lower(hex(l.trace_id)))
 -- fragment: SpanId
     if(match(l.span_id, '^\\0*\\z'), '', lower(hex(l.span_id)))
--- fragment: AttributeMembers
-    -- Those that are no strings are named in attribute_types. A key that comes twice, as a text and as something else, has
-    -- one type there, which is not that of both values.
-    arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', multiIf(
-        NOT mapContains(l.attribute_types, k) OR l.attribute_types[k] = 'bytes', toJSONString(v),
-        l.attribute_types[k] = 'double' AND match(v, '^-?(nan|inf|(0|[1-9][0-9]*)([.][0-9]+)?(e[-+]?[0-9]+)?)\\z'), double_json(v),
-        isValidJSON(v) AND position(v, '\n') = 0, v,
-        toJSONString(v))), mapKeys(l.attributes), mapValues(l.attributes)), ',')
 -- fragment: Selected
     tenant = {tenant:String} AND time >= fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC')
 -- fragment: SelectedLines
@@ -53,7 +45,7 @@
     ${TraceId} AS trace_id,
     ${SpanId} AS span_id,
     flags,
-    ${AttributeMembers} AS attributes,
+    vedette_attribute_members(l.attributes, l.attribute_types) AS attributes,
     if(l.resource = '', '{}', l.resource) AS resource,
     if(l.scope = '', '{}', l.scope) AS scope,
     dropped_attributes

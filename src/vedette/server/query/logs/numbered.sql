@@ -8,7 +8,7 @@ SELECT
     service,
     ${TraceId} AS trace_id,
     ${SpanId} AS span_id,
-    ${AttributeMembers} AS attributes
+    vedette_attribute_members(l.attributes, l.attribute_types) AS attributes
 FROM
 (
     SELECT *

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from vedette.errors import InvalidInput, NotFound
 from vedette.server.query.sqlfiles import rows_written
+from vedette.server.query.timerange import parse_time_ns
 from vedette.server.query.traces.statements import statement
 
 if TYPE_CHECKING:
@@ -61,19 +62,33 @@ _SPAN: Final = (
     ',"attributes":{${attributes:Raw}},"attribute_types":${attribute_types:JSON},"resource":"${resource:Raw}"'
     ',"scope":"${scope:Raw}","events":[${span_events:Raw}],"links":[${span_links:Raw}],"trace_state":${trace_state:JSON}'
     ',"flags":${flags:JSON},"dropped_attributes":${dropped_attributes:JSON},"dropped_events":${dropped_events:JSON}'
-    ',"dropped_links":${dropped_links:JSON}}${aside:Raw}'
+    ',"dropped_links":${dropped_links:JSON}}'
 )
-_SPANS_WRITTEN: Final = rows_written(_SPAN)
-_ASIDE: Final = b"\x1e"
-"""What stands before and after what is no span: no JSON has it, not even between two values."""
+_MARK: Final = "\x1e"
+_PART: Final = "\x1f"
+"""What stands behind a span, and between the parts of what is no span: no JSON has it, not even between two values."""
+_ASIDES: Final = (
+    "${service:JSON}",
+    "${resource:Raw}",
+    "${resource_json:Raw}",
+    "${scope:Raw}",
+    "${scope_json:Raw}",
+)
+_HEAD: Final = "[${is_root:JSON},${service:JSON},${name:JSON},${bounds:JSON}]"
+_SPANS_WRITTEN: Final = rows_written(f"{_SPAN}{_MARK}{_PART.join(_ASIDES)}{_MARK}{_HEAD}{_MARK}")
+_PIECES: Final = 3
+"""Of a row: the span, what it names by keys, and what tells of the whole trace."""
 
-# When the spans of a trace start, the first and the last: as the index says, or as is known.
+# When the first span of a trace starts and the last one ends, how many spans there are and how many of them failed: as
+# the index says; or when they start, as is known.
 _INDEXED: Final = """(
-        SELECT (min(start), max(end))
+        SELECT (min(start), max(end), sum(span_count), sum(error_count))
         FROM vedette.trace_index
         WHERE trace_id = toFixedString(unhex({trace_id:String}), 16)
     )"""
-_GIVEN: Final = "(fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC'), fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC'))"
+_GIVEN: Final = (
+    "(fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC'), fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC'), 0, 0)"
+)
 
 _HEX: Final = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
 
@@ -168,64 +183,99 @@ async def _document(
     reader: Reader, tenant: str, trace_id: str, bounds: str, params: Mapping[str, object]
 ) -> AsyncIterator[bytes]:
     """The spans of a trace and what they say together; nothing if none lie within the bounds."""
-    lines, asides = 0, _Asides()
+    rows, began = _Rows(), False
     sql = statement("trace_spans", bounds=bounds)
     async with reader.stream(tenant, sql, fmt="Template", params=params, settings=_SPANS_WRITTEN) as chunks:
         async for chunk in chunks:
-            if not lines:
+            if not began:
                 yield b'{"trace_id":"' + trace_id.encode() + b'","spans":['
-                lines = 1
-            lines += chunk.count(b"\n")
-            yield asides.taken_from(chunk)
-    if lines:
-        yield b"]," + _end(asides.whole, lines)
+            began = True
+            yield rows.spans_of(chunk)
+    if not began:
+        return
+    facts = rows.facts()
+    if facts.figures[2] != rows.count:
+        # The index is written a moment after the spans are there.
+        sql = statement("trace_figures", bounds=bounds)
+        [row] = await reader.rows(tenant, sql, params=params, settings={"date_time_output_format": "iso"})
+        facts = replace(facts, figures=row["figures"])
+    yield b"]," + _end(facts, rows.count)
 
 
-class _Asides:
-    """What stands between the spans of a trace, taken out of the engine's answer chunk by chunk."""
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the spans of a trace say together.
+
+    `figures` are the start of the first span and the end of the last one as text, and how many spans there are and how
+    many of them failed. `resources` and `scopes` are JSON by the keys that spans name.
+    """
+
+    figures: Sequence[Any]
+    root_service: str
+    root_name: str
+    services: list[str]
+    resources: dict[str, str]
+    scopes: dict[str, str]
+
+
+class _Rows:
+    """The engine's answer chunk by chunk: spans, each with what is the same for many. `count` is their number."""
 
     def __init__(self) -> None:
-        self.whole: list[bytes] = []
-        self._begun: bytes | None = None
+        self.count = 0
+        self._begun = b""
+        # Each once, in the order in which it came first.
+        self._asides: dict[bytes, None] = {}
+        self._heads: dict[bytes, None] = {}
 
-    def taken_from(self, chunk: bytes) -> bytes:
-        """The chunk without asides, of which the first and the last may not be whole."""
-        spans = []
-        for number, piece in enumerate(chunk.split(_ASIDE)):
-            if number and self._begun is not None:
-                self.whole.append(self._begun)
-                self._begun = None
-            elif number:
-                self._begun = b""
-            if self._begun is None:
-                spans.append(piece)
-            else:
-                self._begun += piece
-        return b"".join(spans)
+    def spans_of(self, chunk: bytes) -> bytes:
+        """The chunk without what is no span. The last row may not be whole."""
+        mark = _MARK.encode()
+        pieces = (self._begun + chunk).split(mark)
+        whole = (len(pieces) - 1) // _PIECES * _PIECES
+        self.count += whole // _PIECES
+        self._asides |= dict.fromkeys(pieces[1:whole:_PIECES])
+        self._heads |= dict.fromkeys(pieces[2:whole:_PIECES])
+        rest = pieces[whole:]
+        self._begun = mark.join(rest) if len(rest) > 1 else b""
+        return b"".join(pieces[:whole:_PIECES] + (rest if len(rest) == 1 else []))
+
+    def facts(self) -> _Facts:
+        """Of all rows, when they have come."""
+        # The root is the earliest span without a parent, or else the earliest of all.
+        head = next((head for head in self._heads if head.startswith(b"[1,")), next(iter(self._heads)))
+        _, root_service, root_name, figures = json.loads(head.decode("utf-8", "replace"))
+        parts = [aside.decode("utf-8", "replace").split(_PART) for aside in self._asides]
+        return _Facts(
+            figures,
+            root_service,
+            root_name,
+            sorted({json.loads(service) for service, *_ in parts}),
+            {key: resource for _, key, resource, _, _ in parts},
+            {key: scope for *_, key, scope in parts},
+        )
 
 
-def _end(asides: Sequence[bytes], spans: int) -> bytes:
+def _end(facts: _Facts, spans: int) -> bytes:
     """The figures of a trace and what its spans name by keys, as the JSON behind them and up to the end."""
-    services, resources, scopes = set(), {}, {}
-    for aside in asides:
-        *facts, service, resource_key, resource, scope_key, scope = json.loads(aside.decode("utf-8", "replace"))
-        services.add(service)
-        resources[resource_key], scopes[scope_key] = resource, scope
-    start_time, start_ns, end_ns, errors, root_service, root_name = facts
+    start_time, end_time, _, errors = facts.figures
+    start_ns = parse_time_ns(start_time)
     figures = {
         "start_time": start_time,
         "start_time_unix_nano": start_ns,
-        "duration_ns": end_ns - start_ns,
+        "duration_ns": parse_time_ns(end_time) - start_ns,
         "span_count": spans,
         "error_count": errors,
-        "root_service": root_service,
-        "root_name": root_name,
-        "services": sorted(services),
+        "root_service": facts.root_service,
+        "root_name": facts.root_name,
+        "services": facts.services,
     }
     text = json.dumps(figures, ensure_ascii=False, separators=(",", ":"))[1:-1]
     # Resources and scopes are kept as JSON.
-    named = [",".join(f'"{key}":{value}' for key, value in sorted(one.items())) for one in (resources, scopes)]
-    return f'{text},"resources":{{{named[0]}}},"scopes":{{{named[1]}}}}}'.encode("utf-8", "replace")
+    resources, scopes = (
+        ",".join(f'"{key}":{value}' for key, value in sorted(one.items())) for one in (facts.resources, facts.scopes)
+    )
+    return f'{text},"resources":{{{resources}}},"scopes":{{{scopes}}}}}'.encode("utf-8", "replace")
 
 
 def otlp_resource_spans(

@@ -1,7 +1,6 @@
 -- Matching spans for a spreadsheet: a cell that would be read as a formula begins with an apostrophe.
 WITH
 ${TimeFunctions},
-${ValueFunctions},
     (cell -> if(match(cell, '^\\s*[=+@\\-\t\r]'), concat('\'', cell), cell)) AS inert
 SELECT
     lower(hex(trace_id)) AS trace_id,
@@ -14,7 +13,7 @@ SELECT
     duration_ns,
     toString(status) AS status,
     inert(status_message) AS status_message,
-    attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types) AS attributes,
+    concat('{', vedette_attribute_members(attributes, attribute_types), '}') AS attributes,
     toString(resource) AS resource,
     toString(scope) AS scope,
     concat(

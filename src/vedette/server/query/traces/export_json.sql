@@ -1,7 +1,6 @@
 -- Matching spans as JSON objects, one a line.
 WITH
-${TimeFunctions},
-${ValueFunctions}
+${TimeFunctions}
 SELECT
     concat(
 ${SpanHead}

@@ -14,8 +14,7 @@
     -- JSON has no NaN or infinity; a double without a fraction keeps a mark that it is one.
     (v -> ${DoubleJson}) AS double_json,
     -- The attributes that are no strings are named in attribute_types.
-    ((v, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(v), type = 'double' AND ${IsDouble}, double_json(v), ${IsJson}, v, toJSONString(v))) AS value_json,
-    ((names, texts, types) -> concat('{', arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', value_json(v, mapContains(types, k), types[k])), names, texts), ','), '}')) AS attributes_json
+    ((v, typed, type) -> multiIf(NOT typed OR type = 'bytes', toJSONString(v), type = 'double' AND ${IsDouble}, double_json(v), ${IsJson}, v, toJSONString(v))) AS value_json
 -- fragment: SpanHead
         '{"trace_id":"', lower(hex(trace_id)),
         '","span_id":"', lower(hex(span_id)),
@@ -28,7 +27,7 @@
         ',"duration_ns":', toString(duration_ns),
         ',"status":"', toString(status),
         '","status_message":', toJSONString(status_message),
-        ',"attributes":', attributes_json(mapKeys(attributes), mapValues(attributes), attribute_types),
+        ',"attributes":{', vedette_attribute_members(attributes, attribute_types), '}',
         ',"attribute_types":', toJSONString(attribute_types),
 -- fragment: EventsJson
         '[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"time":', time_json(t), ',"name":', toJSONString(n), ',"attributes":', a, '}'), events.time, events.name, events.attributes), ','), ']'

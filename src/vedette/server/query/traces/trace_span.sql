@@ -1,7 +1,6 @@
 -- One span as a JSON object, with its resource and scope in it.
 WITH
-${TimeFunctions},
-${ValueFunctions}
+${TimeFunctions}
 SELECT
     concat(
 ${SpanHead}
