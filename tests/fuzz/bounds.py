@@ -90,22 +90,26 @@ def a_scraped_family_has_labels_of_nothing() -> None:
     assert len(found.values) == 4 + 3
 
 
-def a_written_series_has_many_start_times() -> None:
+def a_written_series_is_longer_than_what_it_refers_to() -> None:
     symbols = [b"", b"__name__", b"up", b"v" * 2000, *(b"l%d" % number for number in range(60))]
     references = varint(1) + varint(2) + b"".join(varint(4 + number) + varint(3) for number in range(60))
     sample = field(2, b"\x09" + bytes(8) + b"\x10" + varint(1_700_000_000_000))
-    start = b"\x30" + b"\xff" * 9 + b"\x01"
-    series = field(5, field(1, references) + sample + start * 5000)
+    histogram = field(3, b"\x78" + varint(1_700_000_000_000) + field(11, b"\x10\x7f") + field(13, bytes(8 * 0x7F)))
+    about = field(5, b"\x08\x01\x18\x03\x20\x03\x30" + b"\xff" * 9 + b"\x01")
+    series = field(5, field(1, references) + sample + histogram + about + b"\x30" + b"\xff" * 9 + b"\x01")
     body = b"".join(field(4, symbol) for symbol in symbols) + series
-    size, _, _ = remote_write_kernel.convert_request(body, two=True, max_bytes=130_000)
-    assert size == remote_write_kernel.NO_ROOM
+    whole, _, _ = remote_write_kernel.convert_request(body, two=True, max_bytes=1 << 20)
+    assert whole > 120_000
+    for room in (50, 120_100, whole - 700, whole - 60, whole - 1):
+        size, _, _ = remote_write_kernel.convert_request(body, two=True, max_bytes=room)
+        assert size == remote_write_kernel.NO_ROOM
 
 
 CASES = (
     points_are_taken_out_of_a_request,
     deltas_are_summed_up,
     a_scraped_family_has_labels_of_nothing,
-    a_written_series_has_many_start_times,
+    a_written_series_is_longer_than_what_it_refers_to,
 )
 
 if __name__ == "__main__":

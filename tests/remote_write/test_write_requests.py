@@ -129,6 +129,22 @@ def test_version_two_is_kept_whole(shared_platform):
     assert shared_platform.sql("SELECT value FROM exemplars", "two") == [{"value": 0.25}]
 
 
+@pytest.mark.parametrize("two", [False, True], ids=["one", "two"])
+def test_packed_fields_without_numbers_are_as_if_left_out(shared_platform, two):
+    empty = b"".join(field(number_, b"") for number_ in (9, 10, 12, 13, 16))
+    native, tenant = double(2, 4) + double(3, 2.5) + double(7, 4) + number(15, NOW) + empty, f"empty-{two}"
+    symbols, labels = Symbols(), [("__name__", "latency")]
+    series = series_two(symbols.refs(labels) + field(1, b""), (3, native)) if two else series_one(labels, (4, native))
+    body = symbols.encoded() + series if two else series
+    answer = _send(shared_platform, tenant, packed(body), TWO if two else ONE)
+    assert (answer.status, _written(answer)) == (204, (0, 1, 0))
+    shared_platform.eventually("SELECT count() FROM histograms", 1, tenant)
+    asked = urlencode({"query": "latency", "time": NOW / 1000})
+    answer = shared_platform.request(f"/prometheus/api/v1/query?{asked}", headers={"X-Scope-OrgID": tenant})
+    [found] = answer.json()["data"]["result"]
+    assert (found["histogram"][1]["count"], found["histogram"][1]["sum"]) == ("4", "2.5")
+
+
 _GOOD = series_one([("__name__", "good")], (2, sample(1, NOW)))
 _BAD = {
     "no metric name": series_one([("job", "a")], (2, sample(1, NOW))),
@@ -136,6 +152,7 @@ _BAD = {
     "a label without a name": series_one([("__name__", "bad"), ("", "1")], (2, sample(1, NOW))),
     "not valid UTF-8": field(1, field(1, field(1, b"__name__") + field(2, b"\xff\xfe")) + field(2, sample(1, NOW))),
     "a timestamp before 1970": series_one([("__name__", "bad")], (2, sample(1, -5))),
+    "or after 2105": series_one([("__name__", "bad")], (3, double(2, 1) + number(3, 1 << 62))),
     "spans and buckets do not agree": series_one(
         [("__name__", "bad")], (4, double(2, 1) + number(15, NOW) + field(11, number(2, 3)))
     ),

@@ -26,6 +26,8 @@ MODULES = (
     "ingest.points_kernel",
     "ingest.protobuf_kernel",
     "ingest.remote_write_kernel",
+    "ingest.remote_write_labels",
+    "ingest.remote_write_points",
     "ingest.series_ids",
     "ingest.series_kernel",
     "ingest.stream_hashes",

@@ -11,7 +11,7 @@ import numpy as np
 
 from vedette.server.compiled import part
 from vedette.server.ingest.protobuf_kernel import field, put_varint
-from vedette.server.ingest.remote_write_kernel import check_histogram
+from vedette.server.ingest.remote_write_points import check_histogram
 from vedette.server.scrape.custom_buckets import (
     LEAST_ROOM,
     ROOM_FOR_A_BUCKET,
