@@ -41,13 +41,29 @@ _BAD_CONFIGS = {
     "remote_write: [{}]": "remote_write[0]: url is missing",
     "remote_read: [{url: 'http://a', name: x}, {url: 'http://b', name: x}]": "remote_read[1]: the name 'x' is taken",
     "alerting: {alertmanager: []}": "alerting: field alertmanager is unknown",
-    "alerting: {alertmanagers: [{api_version: v3}]}": "api_version is 'v3'",
+    "alerting: {alertmanagers: [{api_version: v3}]}": "alerting, alertmanagers[0]: api_version is 'v3'",
+    "alerting: {alertmanagers: [{colour: red}]}": "alerting, alertmanagers[0]: field colour is unknown",
+    "alerting: {alertmanagers: [{sigv4: {region: a}}]}": "Vedette does not support sigv4",
+    "alerting: {alertmanagers: [{consul_sd_configs: [{}]}]}": "Vedette does not support consul_sd_configs",
+    "alerting: {alertmanagers: [{timeout: ''}]}": "timeout is ''",
+    "alerting: {alertmanagers: [{timeout: 10}]}": "timeout is '10', which is not a duration",
+    "alerting: {alertmanagers: [{basic_auth: {username: a}, bearer_token: b}]}": "at most one of basic_auth, bearer_token",
+    "alerting: {alertmanagers: [{static_configs: [null]}]}": "alerting, alertmanagers[0]: static_configs[0] is empty",
+    "alerting: {alertmanagers: [{static_configs: [{targets: ['http://a']}]}]}": "'http://a' is no host with a port",
+    "alerting: {alertmanagers: [{static_configs: [{targets: [a]}], relabel_configs: [{target_label: __address__, replacement: b/c}]}]}": (
+        "alerting, alertmanagers[0]: static_configs: 'a' has the address 'b/c' after relabeling"
+    ),
+    "alerting: {alertmanagers: [{relabel_configs: [null]}]}": "relabel_configs[0] is empty",
+    "alerting: {alertmanagers: [{relabel_configs: [{action: jump}]}]}": "action 'jump' is none of",
+    "alerting: {alert_relabel_configs: [{regex: '('}]}": "alerting, alert_relabel_configs[0]: regex '('",
+    "alerting: {alert_relabel_configs: [null]}": "alert_relabel_configs[0] is empty",
     "scrape_configs: [{job_name: a, scrape_interval: ''}]": "scrape_interval is ''",
     "scrape_configs: [{job_name: a, params: {module: ping}}]": "params: module must be a list",
     "scrape_configs: [{job_name: a, static_configs: [{targets: ['http://b:1']}]}]": "'http://b:1' is no host with a port",
     "scrape_configs: [{job_name: a, static_configs: [{targets: ['http://b']}], relabel_configs: [{target_label: c}]}]": (
         "'http://b' has the address 'http://b' after relabeling"
     ),
+    "scrape_configs: [{job_name: a, static_configs: [{targets: ['']}]}]": "'' has the address '' after relabeling",
     "scrape_configs: [{job_name: a, file_sd_configs: [{files: ['*/b.json']}]}]": "file_sd_configs[0]: '*/b.json'",
     "scrape_configs: [{job_name: a, http_sd_configs: [{url: 'http://'}]}]": "which names no host",
     "scrape_configs: [{job_name: a, relabel_configs: [{action: labeldrop, regex: b, separator: c}]}]": "and no separator",
@@ -58,6 +74,7 @@ _BAD_CONFIGS = {
         "action lowercase takes no replacement"
     ),
     "scrape_configs: [{static_configs: []}]": "has no job_name",
+    "scrape_configs: [null]": "scrape_configs[0] is empty",
     "scrape_configs: [{job_name: a}, {job_name: a}]": "two jobs named 'a'",
     "scrape_configs: [{job_name: a, scrape_interval: soon}]": "job 'a': scrape_interval is 'soon'",
     "scrape_configs: [{job_name: a, scrape_interval: 5s, scrape_timeout: 9s}]": "scrape_timeout is longer",
@@ -76,6 +93,12 @@ _GOOD_CONFIGS = (
     """scrape_configs: [{job_name: a, honor_labels: yes, static_configs: [{targets: ['b/c']}],
     relabel_configs: [{target_label: __address__, replacement: d}]}]""",
     "rule_files: [/nowhere/*.yml]",
+    "alerting:",
+    "alerting: {alertmanagers: null, alert_relabel_configs: [{action: keep}]}",
+    "alerting: {alertmanagers: [{scheme: '', timeout: 0s, path_prefix: 'a b?c', static_configs: [{targets: ['']}]}]}",
+    "alerting: {alertmanagers: [{scheme: ftp, file_sd_configs: [{files: [none.yml]}], proxy_url: 'http://a'}]}",
+    """alerting: {alertmanagers: [{tls_config: {ca_file: /nowhere}, static_configs: [{targets: [a/b]}],
+    relabel_configs: [{target_label: __address__, replacement: ''}]}]}""",
     "scrape_configs: [{job_name: a, relabel_configs: [{action: Lowercase, source_labels: [b], target_label: c}]}]",
 )
 

@@ -24,7 +24,8 @@ Files = Annotated[list[Path], typer.Argument(help="The files to check.", show_de
 @app.command("config")
 def config(files: Files) -> None:
     """Check Prometheus' configuration files, as far as Vedette uses them, and the rule files that they name."""
-    from vedette.server.rules.files import load_rules  # noqa: PLC0415 - only these commands need the server half
+    from vedette.server.alerting import targets as alertmanagers  # noqa: PLC0415 - only these commands need the server
+    from vedette.server.rules.files import load_rules  # noqa: PLC0415
     from vedette.server.scrape.config import load_config  # noqa: PLC0415
     from vedette.server.scrape.targets import check_addresses  # noqa: PLC0415
 
@@ -34,6 +35,8 @@ def config(files: Files) -> None:
             found = load_config(path)
             for job in found.jobs:
                 check_addresses(job)
+            for group in found.alerting.alertmanagers:
+                alertmanagers.check_addresses(group)
             typer.echo(f"{path}: {len(found.jobs)} jobs")
             for pattern in found.rule_files:
                 for rule_file in _matching(pattern):

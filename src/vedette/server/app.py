@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from vedette.errors import StartError, VedetteError
+from vedette.server.alerting.notifier import Notifier
 from vedette.server.api.build import build_api, is_question
 from vedette.server.api.compat.prometheus.direct import answers_at_once
 from vedette.server.api.context import Services
@@ -97,6 +98,7 @@ async def serve(settings: Settings) -> None:
         metrics = await _open_metrics(cleanup, settings, engine, reader)
         rules = build_rules(settings, partial(_rule_sources, settings), metrics, ingest)
         telemetry.registry.register(RuleReadings(rules))
+        notifier = Notifier(partial(_scrape_config, settings))
         services = Services(
             settings=settings,
             engine=engine,
@@ -110,10 +112,12 @@ async def serve(settings: Settings) -> None:
             backups=BackupDesk(settings),
             metrics=metrics,
             rules=rules,
+            notifier=notifier,
             stopping=stop,
         )
         await _open_doors(cleanup, services, levels)
         await background(cleanup, services.backups.run(partial(_forget, services)))
+        await background(cleanup, notifier.run())  # before the rules, so that it ends after them
         await background(cleanup, rules.run())
         await background(cleanup, _begin(readiness, settings))
         await stop.wait()
@@ -278,13 +282,19 @@ def _rule_sources(settings: Settings) -> RuleSources:
     """The rule files of the settings, and those that the configuration of scraping names."""
     patterns = [part.strip() for part in settings.rule_files.split(",") if part.strip()]
     interval, offset = settings.rules_interval, 0.0
-    if settings.scrape_config:
-        path = Path(settings.scrape_config).expanduser()
-        config = _configuration(path, _version(path))
+    if config := _scrape_config(settings):
         patterns += config.rule_files
         if config.rule_files:
             interval, offset = config.interval_seconds, config.query_offset_seconds
     return RuleSources(tuple(patterns), interval, offset)
+
+
+def _scrape_config(settings: Settings) -> ScrapeConfig | None:
+    """The configuration of scraping as it is now."""
+    if not settings.scrape_config:
+        return None
+    path = Path(settings.scrape_config).expanduser()
+    return _configuration(path, _version(path))
 
 
 @lru_cache(maxsize=1)

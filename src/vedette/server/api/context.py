@@ -12,6 +12,7 @@ from vedette.server.control.identity import Identity
 if TYPE_CHECKING:
     import asyncio
 
+    from vedette.server.alerting.notifier import Notifier
     from vedette.server.backup import BackupDesk
     from vedette.server.control.identity import Authenticator
     from vedette.server.control.keys import Scope
@@ -45,6 +46,7 @@ class Services:
     backups: BackupDesk
     metrics: MetricQueries
     rules: RuleManager
+    notifier: Notifier
     stopping: asyncio.Event
     """Set when the server is asked to stop: answers that have no end, end."""
 

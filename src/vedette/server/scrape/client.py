@@ -21,6 +21,7 @@ from vedette.server.certificates import trusted_by_system
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from vedette.server.scrape.client_config import ClientConfig, OAuth2, Tls
 
@@ -55,9 +56,24 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        **options: Any,  # noqa: ANN401 - aiohttp's
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """The answer to a GET; raises what `request` does."""
+        return self.request("GET", url, headers, **options)
+
     @asynccontextmanager
-    async def get(self, url: str, headers: Mapping[str, str], **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:  # noqa: ANN401 - aiohttp's
-        """The answer to a GET.
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        **options: Any,  # noqa: ANN401 - aiohttp's
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to a request.
 
         Raises:
             aiohttp.ClientError, OSError: no answer, or a file of the configuration cannot be read.
@@ -76,7 +92,8 @@ class Client:
         found = {**headers, **(await asyncio.to_thread(_credentials, config) if of_files else _credentials(config))}
         if config.oauth2 is not None:
             found["Authorization"] = f"Bearer {await self._bearer(config.oauth2)}"
-        async with self._session.get(
+        async with self._session.request(
+            method,
             url,
             headers=found,
             allow_redirects=config.redirects,

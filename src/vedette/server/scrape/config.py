@@ -8,19 +8,23 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from vedette.errors import SettingsError
 from vedette.server.query.promql.histogram import FINEST
-from vedette.server.query.promql.labels import InvalidRegex, compile_regex
 from vedette.server.rules.yaml_text import read_yaml, yaml_problem
+from vedette.server.scrape.alertmanagers import AlertingConfig, read_alerting
 from vedette.server.scrape.client_config import CLIENT_FIELDS, CLIENT_REFUSED, ClientConfig, read_client
 from vedette.server.scrape.discovery.config import DISCOVERY_FIELDS, DISCOVERY_REFUSED, Discovery, read_discovery
 from vedette.server.scrape.native_limits import schema_of_factor
 from vedette.server.scrape.other_parts import check_other_parts
-from vedette.server.scrape.relabel import ACTIONS, Rule
+from vedette.server.scrape.relabel_config import read_rules
 from vedette.server.scrape.section import Section
+
+if TYPE_CHECKING:
+    from vedette.server.scrape.relabel import Rule
 
 __all__ = ["PROTOCOLS", "Job", "ScrapeConfig", "included_files", "load_config", "parse_config"]
 
@@ -83,11 +87,6 @@ _JOB |= {
     "native_histogram_bucket_limit",
     "native_histogram_min_bucket_factor",
 }
-_ONLY: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("labeldrop", "labelkeep"), ("regex",)),
-    **dict.fromkeys(("keepequal", "dropequal"), ("source_labels", "target_label")),
-}
-"""The fields of some actions of relabeling, which have no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +129,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ScrapeConfig:
-    """The jobs of a file, the rule files that it names, the labels of what leaves this installation, and its text."""
+    """The jobs of a file, its rule files, its Alertmanagers, the labels of what leaves here, and its text."""
 
     jobs: tuple[Job, ...]
     rule_files: tuple[str, ...]
     interval_seconds: float
     query_offset_seconds: float
     external_labels: tuple[tuple[str, str], ...]
+    alerting: AlertingConfig
     text: str
 
 
@@ -187,7 +187,8 @@ def parse_config(text: str, folder: Path) -> ScrapeConfig:
             raise SettingsError(f"scrape_configs has two jobs named {name!r}; each needs a name of its own.")
     rule_files = tuple(str(folder / item) for item in top.texts("rule_files"))
     interval, offset = common.seconds("evaluation_interval", 60.0), common.seconds("rule_query_offset", 0.0)
-    return ScrapeConfig(tuple(jobs), rule_files, interval, offset, _external_labels(common), text)
+    alerting = read_alerting(top.section("alerting"))
+    return ScrapeConfig(tuple(jobs), rule_files, interval, offset, _external_labels(common), alerting, text)
 
 
 def _external_labels(common: Section) -> tuple[tuple[str, str], ...]:
@@ -266,8 +267,8 @@ def _job(section: Section, common: Section) -> Job:
         track_timestamps=section.flag("track_timestamps_staleness", default=False),
         discovery=read_discovery(section),
         client=read_client(section),
-        relabel=tuple(read_rule(item) for item in section.sections("relabel_configs")),
-        metric_relabel=tuple(read_rule(item) for item in section.sections("metric_relabel_configs")),
+        relabel=read_rules(section, "relabel_configs"),
+        metric_relabel=read_rules(section, "metric_relabel_configs"),
         body_size_limit=section.size("body_size_limit") or common.size("body_size_limit"),
         compression=section.flag("enable_compression", default=True),
         **{name: section.count(name) or common.count(name) for name in _LIMITS},
@@ -298,36 +299,3 @@ def _protocols(section: Section, *, native: bool) -> tuple[str, ...]:
             raise SettingsError(f"{section.where}: scrape_protocols has {name} twice.")
     # Native histograms are in no text format, so whoever wants them asks for protobuf first.
     return found or (("PrometheusProto",) if native else ()) + _TEXT_PROTOCOLS
-
-
-def read_rule(section: Section) -> Rule:
-    """A step of relabeling."""
-    section.only({"source_labels", "separator", "regex", "modulus", "target_label", "replacement", "action"})
-    action = section.text("action", "replace").lower()
-    if action not in ACTIONS:
-        raise SettingsError(f"{section.where}: action {action!r} is none of {', '.join(ACTIONS)}.")
-    regex = section.text("regex", "(.*)")
-    try:
-        compile_regex(regex)
-    except InvalidRegex as error:
-        raise SettingsError(f"{section.where}: regex {regex!r} is not valid: {error}.") from error
-    to_label = {"replace", "hashmod", "lowercase", "uppercase", "keepequal", "dropequal"}
-    if action in to_label and not section.text("target_label"):
-        raise SettingsError(f"{section.where}: action {action} needs a target_label.")
-    if others := sorted(set(section.value) - {"action", *_ONLY[action]}) if action in _ONLY else []:
-        raise SettingsError(
-            f"{section.where}: action {action} takes {' and '.join(_ONLY[action])} only, and no {', '.join(others)}."
-        )
-    if action in {"lowercase", "uppercase"} and section.text("replacement", "$1") != "$1":
-        raise SettingsError(f"{section.where}: action {action} takes no replacement.")
-    if action == "hashmod" and not section.count("modulus"):
-        raise SettingsError(f"{section.where}: action hashmod needs a modulus above 0.")
-    return Rule(
-        source_labels=section.texts("source_labels"),
-        separator=section.text("separator", ";"),
-        regex=regex,
-        modulus=section.count("modulus"),
-        target_label=section.text("target_label"),
-        replacement=section.text("replacement", "$1"),
-        action=action,
-    )

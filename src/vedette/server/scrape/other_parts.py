@@ -13,7 +13,7 @@ __all__ = ["check_other_parts"]
 
 
 def check_other_parts(top: Section) -> None:
-    """Check where metrics and alerts are sent to.
+    """Check where metrics are sent to, and read from.
 
     Raises:
         SettingsError: Prometheus would not take the file; the message says where it is wrong.
@@ -26,7 +26,3 @@ def check_other_parts(top: Section) -> None:
             if (name := one.text("name")) in names:
                 raise SettingsError(f"{one.where}: the name {name!r} is taken by another one.")
             names |= {name} - {""}
-    alerting = top.section("alerting")
-    alerting.only({"alert_relabel_configs", "alertmanagers"})
-    for one in alerting.sections("alertmanagers"):
-        one.one_of("api_version", ("v1", "v2"), "v2")

@@ -41,7 +41,10 @@ class Section:
 
     def sections(self, name: str) -> list[Section]:
         """The mappings of a list."""
-        return [Section(item, f"{self.where}, {name}[{i}]", self.folder) for i, item in enumerate(self.list_(name))]
+        found = self.list_(name)
+        if None in found:
+            raise SettingsError(f"{self.where}: {name}[{found.index(None)}] is empty.")
+        return [Section(item, f"{self.where}, {name}[{i}]", self.folder) for i, item in enumerate(found)]
 
     def list_(self, name: str) -> list[Any]:
         """A list; empty if it is not there."""

@@ -91,7 +91,7 @@ def check_addresses(job: Job) -> None:
     for addresses, labels in job.discovery.groups:
         for address in addresses:
             kept = relabel(_discovered(job, address, dict(labels)), job.relabel)
-            if kept is not None and "/" in (found := kept.get("__address__", "")):
+            if kept is not None and ("/" in (found := kept.get("__address__", "")) or not found):
                 raise SettingsError(
                     f"job {job.name!r}: static_configs: {address!r} has the address {found!r} after relabeling, "
                     "which is no host with a port, such as localhost:9100."

@@ -102,7 +102,7 @@ def read_discovery(section: Section) -> Discovery:
         item.only({"targets", "labels"})
         labels = texts_of(item.section("labels").value)
         for target in item.texts("targets"):
-            if not section.list_("relabel_configs") and (not target or "/" in target):
+            if not section.list_("relabel_configs") and "/" in target:
                 raise SettingsError(f"{item.where}: {target!r} is no host with a port, such as localhost:9100.")
         groups.append((item.texts("targets"), tuple(labels.items())))
     files = []

@@ -1,0 +1,1 @@
+"""Alerts on their way to Alertmanagers, as Prometheus tells them."""
