@@ -62,8 +62,8 @@ class Recorder:
             return [{"key": "user"}]
         if "AS position" in sql:
             return [
-                {"id": ID, "position": 9, "scanned": 2, "reached": 1},
-                {"id": OTHER, "position": 8, "scanned": 2, "reached": 1},
+                {"id": ID, "position": 9, "began": 5, "scanned": 2, "reached": 1},
+                {"id": OTHER, "position": 8, "began": 5, "scanned": 2, "reached": 1},
             ]
         if "AS figures" in sql:
             return [{"figures": ["2026-07-01T12:00:00.000000000Z", "2026-07-01T12:00:01.000000000Z", 1, 0]}]

@@ -112,7 +112,7 @@ ORDER BY s.time, s.ids
 WITH (fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC'), fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC'), 0, 0) AS bounds
 SELECT (
     min(s.time),
-    max(s.time + toIntervalNanosecond(least(s.duration_ns, 9223372036854775807 - toUnixTimestamp64Nano(s.time)))),
+    max(    time + toIntervalNanosecond(least(duration_ns, 9223372036854775807 - toUnixTimestamp64Nano(time)))),
     count(),
     countIf(s.status = 'error')
 ) AS figures

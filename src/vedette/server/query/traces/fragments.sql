@@ -131,6 +131,8 @@ ${LinksJson},
             if(trace_state = '', [], [tag('w3c.tracestate', 'string', toJSONString(trace_state))])), ','),
         '],"logs":[', arrayStringConcat(arrayMap((t, n, a) -> concat('{"timestamp":', toString(intDiv(toUnixTimestamp64Nano(t), 1000)), ',"fields":[', arrayStringConcat(arrayConcat(if(n = '', [], [tag('event', 'string', toJSONString(n))]), raw_tags(JSONExtractKeysAndValuesRaw(a))), ','), ']}'), events.time, events.name, events.attributes), ','),
         '],"warnings":null,"processID":"')
+-- fragment: SpanEnd
+    time + toIntervalNanosecond(least(duration_ns, 9223372036854775807 - toUnixTimestamp64Nano(time)))
 -- fragment: TraceSummary
     SELECT
         trace_id,

@@ -37,6 +37,9 @@ _SPANS_PER_TRACE: Final = 20
 """How many matching spans of one trace the first attempt allows for."""
 _GROWTH: Final = 20
 _UNBOUNDED: Final = 2**63 - 1
+_AS_FOUND: Final = "indexOf({trace_ids:Array(String)}, lower(hex(trace_id)))"
+_AS_SHOWN: Final = "trace_duration_ns DESC, trace_id DESC"
+"""The order of a page's slowest: between finding them and showing them, traces may have become longer."""
 _STEPS: Final = 24
 _LEAST_WIDTH_NS: Final = 3_600 * 10**9
 _WIDENING: Final = 8
@@ -58,13 +61,14 @@ class TraceSearch:
 class TracePage:
     """The ids of one page in order, what they were found by, and the cursor of the next page if there is one.
 
-    Each trace has a matching span at `oldest_ns` or before.
+    All that matches of the slowest traces is at `oldest_ns` or later; of the newest, each has a match there or before.
     """
 
     trace_ids: list[str]
     conditions: Conditions
     range: TimeRange
     next_cursor: str | None
+    order: Order
     oldest_ns: int
 
 
@@ -92,15 +96,17 @@ async def find_traces(reader: Reader, tenant: str, search: TraceSearch) -> Trace
     following = None
     if len(rows) > search.limit:
         following = _write_cursor(_Cursor(range_, int(page[-1]["position"]), str(page[-1]["id"])), fingerprint)
-    oldest_ns = int(page[-1]["position"]) if page and search.order == "newest" else _UNBOUNDED
-    return TracePage([str(row["id"]) for row in page], search.conditions, range_, following, oldest_ns)
+    oldest_ns = min((int(row["position" if search.order == "newest" else "began"]) for row in page), default=_UNBOUNDED)
+    ids = [str(row["id"]) for row in page]
+    return TracePage(ids, search.conditions, range_, following, search.order, oldest_ns)
 
 
 async def page_document(reader: Reader, tenant: str, page: TracePage) -> AsyncIterator[bytes]:
     """The page as the pieces of one JSON object: ``{"traces": […], "next_cursor": …}``."""
     yield b'{"traces":['
     if page.trace_ids:
-        sql = statement("search_page", range=RANGE, conditions=f"({page.conditions.sql})")
+        order = _AS_FOUND if page.order == "newest" else _AS_SHOWN
+        sql = statement("search_page", range=RANGE, conditions=f"({page.conditions.sql})", order=order)
         params = {**page.conditions.params, **range_params(page.range)}
         params |= {"trace_ids": page.trace_ids, "oldest_ns": page.oldest_ns}
         async with reader.stream(tenant, sql, fmt="CustomSeparated", params=params, settings=LIST_SETTINGS) as chunks:

@@ -2,7 +2,7 @@
 WITH ${bounds} AS bounds
 SELECT (
     min(s.time),
-    max(s.time + toIntervalNanosecond(least(s.duration_ns, 9223372036854775807 - toUnixTimestamp64Nano(s.time)))),
+    max(${SpanEnd}),
     count(),
     countIf(s.status = 'error')
 ) AS figures
