@@ -8,71 +8,15 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent.parent / "remote_write")]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "remote_write")]
 
-from write_requests import ONE, PATH, STALE, histogram, packed, sample, series_one  # noqa: E402
+from ruled_platform import TENANT, Ruled, gauge, now_ms  # noqa: E402
+from write_requests import STALE, histogram, sample, series_one  # noqa: E402
 
-TENANT = "ruled"
 HISTOGRAM = {"schema": 0, "count": 3.0, "sum": 5.0, "positive": {0: 1.0, 1: 2.0}}
-
-
-class Ruled:
-    """A platform that follows the rule files of a folder."""
-
-    def __init__(self, new_platform: Any, folder: Path) -> None:
-        self.folder = folder / "rules"
-        self.folder.mkdir()
-        flags = ["--rule-files", f"{self.folder}/*.yml", "--rules-tenant", TENANT, "--rules-interval", "1s"]
-        flags += ["--rules-patience", "3s"]
-        flags += ["--scrape-config", f"{folder}/prometheus.yml"]
-        self.configure({})
-        self.platform = new_platform(folder / "data", flags).start()
-
-    def configure(self, config: dict[str, Any]) -> None:
-        """What Prometheus' own configuration file says."""
-        temporary = self.folder.parent / "prometheus.tmp"
-        temporary.write_text(json.dumps(config))
-        temporary.rename(self.folder.parent / "prometheus.yml")
-
-    def write(self, name: str, *groups: dict[str, Any]) -> None:
-        temporary = self.folder / f"{name}.tmp"
-        temporary.write_text(json.dumps({"groups": groups}))
-        temporary.rename(self.folder / f"{name}.yml")
-
-    def remove(self, name: str) -> None:
-        (self.folder / f"{name}.yml").unlink()
-
-    def send(self, *series: bytes) -> None:
-        answer = self.platform.request(PATH, packed(b"".join(series)), headers=ONE | {"X-Scope-OrgID": TENANT})
-        assert answer.status == 204, answer.body
-
-    def api(self, path: str, tenant: str = TENANT, **form: Any) -> Any:
-        found = self.platform.request(
-            f"/prometheus/api/v1/{path}?{urlencode(form, doseq=True)}", headers={"X-Scope-OrgID": tenant}
-        ).json()
-        assert found["status"] == "success", found
-        return found
-
-    def vector(self, query: str) -> dict[str, Any]:
-        found = self.api("query", query=query)["data"]["result"]
-        return {json.dumps(one["metric"], sort_keys=True): one.get("value", one.get("histogram"))[1] for one in found}
-
-    def wait(self, query: str, expected: Any) -> None:
-        while list(self.vector(query).values()) != expected:
-            time.sleep(0.1)
-
-    def group(self, name: str) -> Any:
-        """A group once it has been evaluated."""
-        while True:
-            found = self.api("rules", **{"rule_group[]": name})["data"]["groups"]
-            if found and not found[0]["lastEvaluation"].startswith("0001"):
-                return found[0]
-            time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +24,6 @@ def ruled(tmp_path_factory, new_platform):
     made = Ruled(new_platform, tmp_path_factory.mktemp("ruled"))
     yield made
     made.platform.stop()
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def gauge(name: str, value: float, **labels: str) -> bytes:
-    pairs = sorted({"__name__": name, **labels}.items())
-    return series_one(pairs, (2, sample(value, now_ms())))
 
 
 def test_rules_see_what_the_rules_before_them_recorded(ruled):
@@ -125,8 +60,8 @@ def test_rules_see_what_the_rules_before_them_recorded(ruled):
     assert good["labels"] == {"team": "x"}
     assert good["evaluationTime"] > 0
     alert = group["rules"][5]
-    assert (alert["type"], alert["state"], alert["duration"], alert["alerts"]) == ("alerting", "unknown", 300, [])
-    assert "not evaluated" in alert["lastError"]
+    assert (alert["type"], alert["state"], alert["duration"]) == ("alerting", "pending", 300)
+    assert [one["labels"]["job"] for one in alert["alerts"]] == ["a", "a", "b"]
     kinds = ruled.api("rules", type="alert", **{"rule_group[]": "first"})["data"]["groups"]
     assert [rule["name"] for rule in kinds[0]["rules"]] == ["Loaded"]
     matched = ruled.api("rules", **{"match[]": '{severity="page"}'})["data"]["groups"]
@@ -220,10 +155,11 @@ def test_groups_come_in_pages_and_our_metrics_count(ruled):
             break
     assert seen == ["page0", "page1", "page2"]
     ruled.write("alert", {"name": "alert", "rules": [{"alert": "A", "expr": "paged"}]})
-    while not (found := ruled.api("rules", type="alert")["data"]["groups"]):
-        time.sleep(0.1)
-    assert found[0]["rules"][0]["alerts"] == []
-    assert "alerts" not in ruled.api("rules", exclude_alerts="true", type="alert")["data"]["groups"][0]["rules"][0]
+    [alert] = ruled.group("alert")["rules"]
+    assert [one["state"] for one in alert["alerts"]] == ["firing"]
+    without = ruled.api("rules", exclude_alerts="true", **{"rule_name[]": "A"})["data"]["groups"][0]["rules"][0]
+    assert without["name"] == "A"
+    assert "alerts" not in without
     ruled.remove("alert")
     key = f'rule_group="{ruled.folder}/pages.yml;page2"'
     lines = ruled.platform.request("/metrics").body.decode().splitlines()

@@ -47,7 +47,7 @@ from vedette.server.query.promql.engine import Options as PromqlOptions
 from vedette.server.query.reader import Limits, Reader
 from vedette.server.readiness import Readiness
 from vedette.server.rules.manager import RuleReadings, RuleSources
-from vedette.server.rules.wiring import build_rules
+from vedette.server.rules.wiring import alert_surroundings, build_rules
 from vedette.server.scrape.config import ScrapeConfig, load_config
 from vedette.server.telemetry import Telemetry
 from vedette.server.wal.segments import WalFolder
@@ -96,9 +96,10 @@ async def serve(settings: Settings) -> None:
         ingest = await _open_ingest(cleanup, settings, (wal, limits), telemetry)
         readiness = Readiness(engine, reader, wal, folder)
         metrics = await _open_metrics(cleanup, settings, engine, reader)
-        rules = build_rules(settings, partial(_rule_sources, settings), metrics, ingest)
-        telemetry.registry.register(RuleReadings(rules))
         notifier = Notifier(partial(_scrape_config, settings))
+        alerts = alert_surroundings(settings, control.alert_states, notifier.tell)
+        rules = build_rules(settings, partial(_rule_sources, settings), metrics, ingest, alerts)
+        telemetry.registry.register(RuleReadings(rules))
         services = Services(
             settings=settings,
             engine=engine,
@@ -282,11 +283,12 @@ def _rule_sources(settings: Settings) -> RuleSources:
     """The rule files of the settings, and those that the configuration of scraping names."""
     patterns = [part.strip() for part in settings.rule_files.split(",") if part.strip()]
     interval, offset = settings.rules_interval, 0.0
+    labels: tuple[tuple[str, str], ...] = ()
     if config := _scrape_config(settings):
-        patterns += config.rule_files
+        patterns, labels = [*patterns, *config.rule_files], config.external_labels
         if config.rule_files:
             interval, offset = config.interval_seconds, config.query_offset_seconds
-    return RuleSources(tuple(patterns), interval, offset)
+    return RuleSources(tuple(patterns), interval, offset, labels)
 
 
 def _scrape_config(settings: Settings) -> ScrapeConfig | None:

@@ -258,6 +258,11 @@ class Settings:
         parse_address, "off", "name server for dns_sd_configs; off means those of /etc/resolv.conf"
     )
 
+    external_url: str = _setting(
+        str,
+        "",
+        "where people reach the pages, for links in alerts; empty is the address that the API listens on",
+    )
     rule_files: str = _setting(
         str, "", "Prometheus' rule files: names or patterns, by comma; what a group records is kept"
     )

@@ -5,7 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import DateTime, ForeignKey, LargeBinary, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from vedette.server.control.tenants import MAX_TENANT_LENGTH
@@ -14,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
 __all__ = [
+    "AlertStateRow",
     "ApiKeyRow",
     "ApiKeyTenantRow",
     "Base",
@@ -167,3 +178,15 @@ class RegisteredServiceRow(Base):
     ttl_seconds: Mapped[int]
     registered: Mapped[datetime] = mapped_column(UtcDateTime)
     seen: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AlertStateRow(Base):
+    """The alerts of a group of rules when it was evaluated last; `id` stands for its name, `state` is a JSON object."""
+
+    __tablename__ = "alert_states"
+
+    tenant: Mapped[str] = mapped_column(String(MAX_TENANT_LENGTH), primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    rule_group: Mapped[str] = mapped_column(Text)
+    evaluated_ms: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(Text)

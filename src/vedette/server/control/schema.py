@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REVISION", "VERSION_TABLE", "alembic_config", "upgrade"]
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The newest migration. Known without loading Alembic, which a new database and an up-to-date one never need."""
 
 VERSION_TABLE: Final = "schema_version"

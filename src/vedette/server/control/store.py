@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from vedette.errors import InvalidInput, NotFound
+from vedette.server.control.alert_states import AlertStateStore
 from vedette.server.control.database import available, connect, reading, shown, writing
 from vedette.server.control.keys import KEY_PREFIX, SCOPES, KeyEntry, KeyTable, digest_key, key_id_of, mint_key
 from vedette.server.control.log_levels import LogLevels
@@ -113,6 +114,7 @@ class Control:
         self.views = SavedViews(engine)
         self.registry = ServiceRegistry(engine)
         self.log_levels = LogLevels(engine)
+        self.alert_states = AlertStateStore(engine)
 
     def __str__(self) -> str:
         return shown(self._engine)

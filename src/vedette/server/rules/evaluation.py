@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from vedette.server.query.promql.engine import QueryResult
     from vedette.server.query.promql.labels import Labels
+    from vedette.server.rules.alerts import AlertStates
     from vedette.server.rules.files import Rule
     from vedette.server.rules.recent import Point
 
@@ -30,7 +31,7 @@ class RuleFailed(RequestError):
 
 @dataclass(slots=True)
 class RuleState:
-    """How a rule is: what it recorded last, and how its last evaluation went."""
+    """How a rule is: what it recorded last, how its last evaluation went, and the alerts of one that has them."""
 
     rule: Rule
     health: str = "unknown"
@@ -39,6 +40,7 @@ class RuleState:
     took_seconds: float = 0.0
     failures: int = 0
     recorded: set[Labels] = field(default_factory=set)
+    alerts: AlertStates | None = None
 
 
 def with_labels(labels: Labels, changes: Mapping[str, str]) -> Labels:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from vedette.errors import VedetteError
 from vedette.server.query.metrics.prompb import STALE
+from vedette.server.rules.alerts import AlertStates, asking
 from vedette.server.rules.evaluation import RuleState, SeriesEncoder, recorded
+from vedette.server.rules.group_alerts import GroupAlerts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from vedette.server.query.promql.engine import QueryResult
     from vedette.server.query.promql.labels import Labels
     from vedette.server.rules.files import RuleGroup
+    from vedette.server.rules.group_alerts import AlertSurroundings
     from vedette.server.rules.readable import ReadableClock
     from vedette.server.rules.recent import Point, RecentResults
 
@@ -57,6 +60,7 @@ class Surroundings:
     recent: RecentResults
     turns: asyncio.Semaphore
     patience_seconds: float
+    alerts: AlertSurroundings
 
 
 @dataclass(slots=True)
@@ -85,13 +89,15 @@ class _Outcome:
 
 
 class Group:
-    """A group of a file. `run` evaluates it until cancelled."""
+    """A group of a file, and its `alerts`. `run` evaluates it until cancelled."""
 
     def __init__(self, file: str, group: RuleGroup, interval_seconds: float, around: Surroundings) -> None:
         self.file = file
         self.group = group
         self.interval_seconds = interval_seconds
-        self.states = [RuleState(rule) for rule in group.rules]
+        self.states = [RuleState(rule, alerts=AlertStates(rule) if rule.alert else None) for rule in group.rules]
+        rules = [state.alerts for state in self.states if state.alerts is not None]
+        self.alerts = GroupAlerts(self.key, rules, interval_seconds, around.alerts)
         self.figures = GroupFigures()
         self._around = around
         self._encoder = SeriesEncoder()
@@ -113,6 +119,7 @@ class Group:
             if same:
                 state.recorded = same.pop(0).recorded
         self._orphans = before.recorded() - self.recorded()
+        self.alerts.inherit(before.alerts)
 
     def recorded(self) -> set[Labels]:
         """The series that the group's rules have recorded last, and those that it still has to end."""
@@ -154,14 +161,13 @@ class Group:
         if not self.figures.evaluated_at or self.interval_seconds > _COLD_SECONDS:
             # A statement for each rule would take minutes where there are thousands.
             with contextlib.suppress(VedetteError):  # each rule says for itself what is wrong
-                texts = [state.rule.expr for state in self.states if state.rule.record]
-                await around.warm_up(texts, at_ms, outcome.seen_at)
+                await around.warm_up([state.rule.expr for state in self.states], at_ms, outcome.seen_at)
+        self.alerts.begin(due_ms)
         for place, state in enumerate(self.states):
-            if state.rule.record:
-                before = len(outcome.points)
-                await self._record(state, place, at_ms, outcome)
-                around.recent.add(batch, outcome.points[before:])
-                await asyncio.sleep(0)  # small queries do not wait for anything, and others want a turn
+            before = len(outcome.points)
+            await self._evaluate(state, place, at_ms, outcome)
+            around.recent.add(batch, outcome.points[before:])
+            await asyncio.sleep(0)  # small queries do not wait for anything, and others want a turn
         produced: set[Labels] = set().union(*outcome.now.values())
         # At the moment itself: an offset that is new may lie before what was recorded without it.
         ends = [(labels, due_ms, STALE) for labels in self._orphans - produced]
@@ -177,6 +183,7 @@ class Group:
                 self.states[place].recorded = now
             self._orphans = set()
         self._encoder.keep(self.recorded())
+        await self.alerts.tell(due_ms)
         figures = self.figures
         figures.iterations += 1
         figures.incomplete += not is_whole
@@ -184,13 +191,11 @@ class Group:
         figures.took_seconds = time.monotonic() - began
         figures.evaluated_at = due_ms / 1000
 
-    async def _record(self, state: RuleState, place: int, at_ms: int, outcome: _Outcome) -> None:
+    async def _evaluate(self, state: RuleState, place: int, at_ms: int, outcome: _Outcome) -> None:
         began = time.monotonic()
         self.figures.evaluations += 1
         try:
-            found = recorded(
-                state.rule, await self._around.query(state.rule.expr, at_ms, outcome.seen_at), self.group.limit
-            )
+            found = await self._points(state, at_ms, outcome)
         except VedetteError as error:
             self._failed(state, str(error))
         except Exception:
@@ -203,6 +208,18 @@ class Group:
             outcome.points += [(labels, at_ms, STALE) for labels in state.recorded.difference(found)]
         state.took_seconds = time.monotonic() - began
         state.evaluated_at = (at_ms + self._offset_ms) / 1000
+
+    async def _points(self, state: RuleState, at_ms: int, outcome: _Outcome) -> dict[Labels, Point]:
+        """What a rule records at a moment; of an alerting one, the series that tell of its alerts."""
+
+        def ask(text: str) -> Awaitable[QueryResult]:
+            return self._around.query(text, at_ms, outcome.seen_at)
+
+        result, limit = await ask(state.rule.expr), self.group.limit
+        if state.alerts is None:
+            return recorded(state.rule, result, limit)
+        await self.alerts.evaluate(state.alerts, result, at_ms + self._offset_ms, asking(ask), limit)
+        return state.alerts.points()
 
     def _warning(self, due_ms: int) -> str:
         behind = due_ms / 1000 - self._around.clock.moment
@@ -239,3 +256,4 @@ class Group:
         """Write the end of every series that the group recorded: it is gone from the files."""
         now_ms = time.time_ns() // 1_000_000 - self._offset_ms
         await self._write([(labels, now_ms, STALE) for labels in self.recorded()])
+        await self.alerts.end()

@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import glob
 import logging
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from vedette.server.control.alert_states import SavedAlerts
     from vedette.server.rules.files import RuleGroup
     from vedette.server.rules.group import Surroundings
 
@@ -33,15 +35,20 @@ __all__ = ["RuleManager", "RuleReadings", "RuleSources"]
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
+_KEPT_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSources:
-    """Where rules are: patterns of file names, and the interval and the offset of groups that name none."""
+    """Where rules are: patterns of file names, and the interval and the offset of groups that name none.
+
+    `labels` are those that this installation adds to what it sends.
+    """
 
     patterns: tuple[str, ...]
     interval_seconds: float
     query_offset_seconds: float = 0.0
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class RuleManager:
@@ -63,7 +70,8 @@ class RuleManager:
         self._around = around
         self._groups: dict[tuple[str, str], Group] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._stamp: tuple[float, float, Stamp] | None = None
+        self._saved: dict[str, SavedAlerts] | None = None
+        self._stamp: tuple[RuleSources, Stamp] | None = None
         self._loading = asyncio.Lock()
         self._clock: asyncio.Task[None] | None = None
 
@@ -94,8 +102,7 @@ class RuleManager:
             try:
                 sources = await asyncio.to_thread(self._sources)
                 paths = await asyncio.to_thread(_paths, sources.patterns)
-                usual = sources.interval_seconds, sources.query_offset_seconds
-                stamp = *usual, await asyncio.to_thread(_stamp, paths)
+                stamp = sources, await asyncio.to_thread(_stamp, paths)
                 self._stamp = stamp
                 if only_changed and stamp == known:
                     return
@@ -110,16 +117,8 @@ class RuleManager:
             await self._replace(found, sources)
 
     async def _replace(self, found: dict[tuple[str, str], RuleGroup], sources: RuleSources) -> None:
-        kept: dict[tuple[str, str], Group] = {}
-        for key, described in found.items():
-            if not described.names_offset:
-                described = replace(described, query_offset_seconds=sources.query_offset_seconds)  # noqa: PLW2901
-            interval = described.interval_seconds or sources.interval_seconds
-            before = self._groups.get(key)
-            if before is not None and before.group == described and before.interval_seconds == interval:
-                kept[key] = before
-            else:
-                kept[key] = Group(key[0], described, interval, self._around)
+        saved = await self._saved_alerts()
+        kept = {key: self._group(key, described, sources) for key, described in found.items()}
         changed = [key for key, group in self._groups.items() if kept.get(key) is not group]
         # Its last evaluation is over before a group's successor begins: no group runs twice at once.
         await _end([self._tasks.pop(key) for key in changed])
@@ -128,10 +127,13 @@ class RuleManager:
         if kept and self._clock is None:
             self._clock = asyncio.create_task(self._around.clock.run(), name="readable clock")
         for key, group in kept.items():
+            group.alerts.labels = dict(sources.labels)
             if key in self._tasks:
                 continue
             if key in old:
                 group.inherit(old.pop(key))
+            elif group.key in saved:
+                group.alerts.resume(saved.pop(group.key))
             self._tasks[key] = asyncio.create_task(group.run(), name=f"rules {group.key}")
         for group in old.values():
             try:
@@ -139,6 +141,31 @@ class RuleManager:
             except VedetteError as error:
                 log.warning("The series of the group %s could not be ended: %s", group.group.name, error)
         log.info("Evaluating %d groups of rules.", len(kept))
+
+    def _group(self, key: tuple[str, str], described: RuleGroup, sources: RuleSources) -> Group:
+        """The group that a file describes: the one that runs, if it is as before."""
+        if not described.names_offset:
+            described = replace(described, query_offset_seconds=sources.query_offset_seconds)
+        interval = described.interval_seconds or sources.interval_seconds
+        before = self._groups.get(key)
+        if before is not None and before.group == described and before.interval_seconds == interval:
+            return before
+        return Group(key[0], described, interval, self._around)
+
+    async def _saved_alerts(self) -> dict[str, SavedAlerts]:
+        """What alerts were before a restart, once. What is older than a day is nobody's any more."""
+        if self._saved is None:
+            try:
+                saved = await self._around.alerts.load()
+            except VedetteError as error:
+                log.warning("Alerts begin anew, as what they were cannot be read: %s", error)
+                saved = {}
+            since_ms = time.time() * 1000 - _KEPT_MS
+            self._saved = {key: alerts for key, alerts in saved.items() if alerts.evaluated_ms >= since_ms}
+            for key in saved.keys() - self._saved.keys():
+                with contextlib.suppress(VedetteError):
+                    await self._around.alerts.forget(key)
+        return self._saved
 
 
 def _paths(patterns: Iterable[str]) -> list[str]:
@@ -195,7 +222,7 @@ class RuleReadings(Collector):
 
 
 _READINGS: tuple[tuple[str, str, bool, Callable[[Group], float]], ...] = (
-    ("evaluations", "Evaluations of recording rules.", True, lambda g: g.figures.evaluations),
+    ("evaluations", "Evaluations of rules.", True, lambda g: g.figures.evaluations),
     ("evaluation_failures", "Evaluations that failed.", True, lambda g: g.figures.failures),
     ("group_iterations", "Moments at which a group was due.", True, lambda g: g.figures.iterations),
     ("group_iterations_missed", "Moments that were left out, as the group was late.", True, lambda g: g.figures.missed),

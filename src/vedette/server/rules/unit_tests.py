@@ -10,6 +10,7 @@ import glob
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +24,7 @@ from vedette.server.query.promql.gotext import format_labels, parse_duration
 from vedette.server.query.promql.histogram import Histogram
 from vedette.server.query.promql.labels import METRIC_NAME
 from vedette.server.query.promql.source import SelectedSeries
-from vedette.server.rules.alerts import FIRING, AlertStates
+from vedette.server.rules.alerts import FIRING, AlertStates, asking
 from vedette.server.rules.evaluation import RuleFailed, recorded, with_labels
 from vedette.server.rules.expansion import shown
 from vedette.server.rules.files import load_rules
@@ -212,7 +213,8 @@ async def _evaluate(test: _Test, running: _RunningRule, now_ms: int) -> None:
         if rule.record:
             points = recorded(rule, result, running.group.limit)
         else:
-            await asyncio.to_thread(running.alerts.evaluate, result, now_ms, _querier(test, at), running.group.limit)
+            query = asking(partial(_ask, test, at_ms=at))
+            await asyncio.to_thread(running.alerts.evaluate, result, now_ms, query, running.group.limit)
             points = running.alerts.points()
     except (RuleFailed, VedetteError) as error:
         test.errors.append(f"rule {rule.name} at {_time(now_ms)}: {error}")
@@ -222,21 +224,6 @@ async def _evaluate(test: _Test, running: _RunningRule, now_ms: int) -> None:
     for labels in running.recorded.difference(points):
         test.store.add(labels, at, STALE)
     running.recorded = set(points)
-
-
-def _querier(test: _Test, at_ms: int) -> Any:  # noqa: ANN401 - what templates call
-    """``query`` of templates, called in a thread beside the event loop."""
-    loop = asyncio.get_running_loop()
-
-    def query(text: str) -> list[dict[str, Any]]:
-        result = asyncio.run_coroutine_threadsafe(_ask(test, text, at_ms), loop).result()
-        return [
-            {"Labels": dict(labels), "Value": float(result.values[row, 0])}
-            for row, labels in enumerate(result.labels)
-            if result.present[row, 0]
-        ]
-
-    return query
 
 
 def _compare_alerts(test: _Test, found: dict[str, Any]) -> None:

@@ -8,33 +8,42 @@ a second time.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vedette.errors import TooManyRequests
 from vedette.server.engine.formats import by_name
 from vedette.server.ingest.otlp import METRICS, Payload, stamped
 from vedette.server.rules.group import Surroundings
+from vedette.server.rules.group_alerts import AlertSurroundings
 from vedette.server.rules.manager import RuleManager
 from vedette.server.rules.readable import ReadableClock
 from vedette.server.rules.recent import RecentResults
+from vedette.server.settings import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vedette.server.alerting.notice import Notice
+    from vedette.server.control.alert_states import AlertStateStore, SavedAlerts
     from vedette.server.ingest.pipeline import Ingest
     from vedette.server.query.metrics.queries import MetricQueries
     from vedette.server.query.promql.engine import QueryResult
     from vedette.server.rules.manager import RuleSources
     from vedette.server.settings import Settings
 
-__all__ = ["build_rules"]
+__all__ = ["alert_surroundings", "build_rules"]
 
 _GROUPS_AT_ONCE = 4
 
 
 def build_rules(
-    settings: Settings, sources: Callable[[], RuleSources], metrics: MetricQueries, ingest: Ingest
+    settings: Settings,
+    sources: Callable[[], RuleSources],
+    metrics: MetricQueries,
+    ingest: Ingest,
+    alerts: AlertSurroundings,
 ) -> RuleManager:
     """The manager of the rule files that `sources` names. It does nothing until it runs."""
     tenant, code = settings.rules_tenant, by_name("remote_write").code
@@ -59,7 +68,30 @@ def build_rules(
         await metrics.store.of(tenant, max(0.0, time.monotonic() - seen_at))
         await metrics.warm_up(tenant, texts, at_ms)
 
-    around = Surroundings(
-        query, warm_up, write, clock, recent, asyncio.Semaphore(_GROUPS_AT_ONCE), settings.rules_patience
-    )
+    turns = asyncio.Semaphore(_GROUPS_AT_ONCE)
+    around = Surroundings(query, warm_up, write, clock, recent, turns, settings.rules_patience, alerts)
     return RuleManager(sources, around, tenant)
+
+
+def alert_surroundings(
+    settings: Settings, store: AlertStateStore, tell: Callable[[Sequence[Notice]], None]
+) -> AlertSurroundings:
+    """What the alerts of the rules' tenant are kept in, and who is told of them."""
+    tenant = settings.rules_tenant
+
+    async def load() -> dict[str, SavedAlerts]:
+        return await asyncio.to_thread(store.all, tenant)
+
+    async def save(group: str, evaluated_ms: int, state: dict[str, Any] | None) -> None:
+        await asyncio.to_thread(store.save, tenant, group, evaluated_ms, state)
+
+    async def forget(group: str) -> None:
+        await asyncio.to_thread(store.forget, tenant, group)
+
+    url = settings.external_url.rstrip("/") or f"http://{_reachable(settings.listen)}"
+    return AlertSurroundings(url, load, save, forget, tell)
+
+
+def _reachable(listen: Address) -> Address:
+    """Where others find what listens everywhere."""
+    return Address(socket.gethostname(), listen.port) if listen.host in {"0.0.0.0", "::"} else listen

@@ -140,6 +140,17 @@ def format_general(value: float) -> str:
     return format_float(value)
 
 
+def format_exponent(value: float) -> str:
+    """The shortest digits that read back as `value`, with an exponent (Go's format ``e``, -1)."""
+    if math.isnan(value) or math.isinf(value):
+        return format_float(value)
+    sign, digits, _ = Decimal(repr(value)).normalize().as_tuple()
+    exponent = Decimal(repr(value)).adjusted() if value else 0
+    first, *rest = map(str, digits)
+    fraction = f".{''.join(rest)}" if rest else ""
+    return f"{'-' if sign else ''}{first}{fraction}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+
+
 def format_duration(milliseconds: int) -> str:
     """A duration in Prometheus' units, for example ``1h30m``."""
     if milliseconds == 0:

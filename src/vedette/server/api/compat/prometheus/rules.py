@@ -12,6 +12,7 @@ from vedette.server.api.compat.prometheus.answers import PrometheusRoute, succes
 from vedette.server.api.compat.prometheus.parameters import parameters
 from vedette.server.api.context import Admin, Caller, services_of
 from vedette.server.query.promql.engine import parse
+from vedette.server.query.promql.gotext import format_exponent
 from vedette.server.query.promql.printer import print_expr
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
     from vedette.server.api.compat.prometheus.parameters import Parameters
     from vedette.server.query.promql.labels import Matcher
+    from vedette.server.rules.alerts import Alert
     from vedette.server.rules.evaluation import RuleState
     from vedette.server.rules.group import Group
 
-__all__ = ["router"]
+__all__ = ["alerts_of", "router"]
 
 router = APIRouter(prefix="/prometheus", tags=["prometheus"], route_class=PrometheusRoute)
 
@@ -30,7 +32,6 @@ router = APIRouter(prefix="/prometheus", tags=["prometheus"], route_class=Promet
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _TRUTHS: Final = _TRUE | {"", "0", "f", "F", "FALSE", "false", "False"}
 _NEVER: Final = "0001-01-01T00:00:00Z"
-_NOT_EVALUATED: Final = "alerting rules are not evaluated here yet"
 
 
 @router.get("/api/v1/rules", summary="Groups of rules")
@@ -116,18 +117,36 @@ def _rule(state: RuleState, *, with_alerts: bool) -> dict[str, Any]:
     document: dict[str, Any] = {"name": rule.name, "query": print_expr(parse(rule.expr)), "labels": rule.labels}
     if rule.alert:
         document |= {
-            "state": "unknown",
+            "state": state.alerts.state if state.alerts is not None and state.evaluated_at else "unknown",
             "duration": rule.for_seconds,
             "keepFiringFor": rule.keep_firing_for_seconds,
             "annotations": rule.annotations,
         }
-        document |= {"alerts": []} if with_alerts else {}
+        document |= {"alerts": alerts_of(state)} if with_alerts else {}
     return document | {
         "health": state.health,
-        "lastError": _NOT_EVALUATED if rule.alert else state.error,
+        "lastError": state.error,
         "evaluationTime": state.took_seconds,
         "lastEvaluation": _time(state.evaluated_at),
         "type": "alerting" if rule.alert else "recording",
+    }
+
+
+def alerts_of(state: RuleState) -> list[dict[str, Any]]:
+    """The pending and firing alerts of a rule."""
+    active = state.alerts.active.values() if state.alerts is not None else ()
+    return [_alert(alert) for alert in active]
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    kept = {} if alert.kept_since_ms is None else {"keepFiringSince": _time(alert.kept_since_ms / 1000)}
+    return {
+        "labels": dict(alert.labels),
+        "annotations": alert.annotations,
+        "state": alert.state,
+        "activeAt": _time(alert.active_at_ms / 1000),
+        **kept,
+        "value": format_exponent(alert.value) if isinstance(alert.value, float) else str(alert.value),
     }
 
 

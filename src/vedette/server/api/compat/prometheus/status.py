@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 
 from vedette.server.api.compat.prometheus.answers import PrometheusRoute, success
 from vedette.server.api.compat.prometheus.parameters import parameters
+from vedette.server.api.compat.prometheus.rules import alerts_of
 from vedette.server.api.compat.prometheus.scraper import pools_of, state_of
 from vedette.server.api.context import Caller, services_of
 from vedette.server.query.metrics.catalog import METADATA
@@ -138,9 +139,11 @@ async def scrapepools_of(request: Request, caller: Caller) -> Response:
 
 
 @router.get("/alerts", summary="Active alerts")
-async def alerts(caller: Caller) -> Response:  # noqa: ARG001
-    """Alerts by Prometheus' rules; none as long as no alerting rules are evaluated."""
-    return success({"alerts": []})
+async def alerts(request: Request, caller: Caller) -> Response:
+    """The pending and firing alerts of all rules."""
+    manager = services_of(request).rules
+    groups = manager.groups if manager.tenant == caller.tenant else []
+    return success({"alerts": [one for group in groups for state in group.states for one in alerts_of(state)]})
 
 
 @router.get("/alertmanagers", summary="Alertmanagers that alerts are sent to")
