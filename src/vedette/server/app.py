@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vedette.errors import StartError, VedetteError
 from vedette.server.alerting.notifier import Notifier
+from vedette.server.alerting.readings import NotifierReadings
 from vedette.server.api.build import build_api, is_question
 from vedette.server.api.compat.prometheus.direct import answers_at_once
 from vedette.server.api.context import Services
@@ -96,10 +97,11 @@ async def serve(settings: Settings) -> None:
         ingest = await _open_ingest(cleanup, settings, (wal, limits), telemetry)
         readiness = Readiness(engine, reader, wal, folder)
         metrics = await _open_metrics(cleanup, settings, engine, reader)
-        notifier = Notifier(partial(_scrape_config, settings))
+        notifier = Notifier(partial(_scrape_config, settings), str(settings.scrape_dns_server or ""))
         alerts = alert_surroundings(settings, control.alert_states, notifier.tell)
         rules = build_rules(settings, partial(_rule_sources, settings), metrics, ingest, alerts)
         telemetry.registry.register(RuleReadings(rules))
+        telemetry.registry.register(NotifierReadings(notifier))
         services = Services(
             settings=settings,
             engine=engine,

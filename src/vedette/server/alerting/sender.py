@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from vedette.errors import InvalidInput
-from vedette.server.alerting.waiting import Waiting
 from vedette.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vedette.server.alerting.notice import Notice
+    from vedette.server.alerting.waiting import Waiting
+    from vedette.server.scrape.alertmanagers import AlertmanagersConfig
     from vedette.server.scrape.client import Client
 
-__all__ = ["Sender"]
+__all__ = ["Figures", "Sender"]
 
 log = logging.getLogger(__name__)
 
@@ -64,24 +65,28 @@ class Sender:
     Args:
         url: Where alerts are posted to.
         client: Makes the requests.
-        timeout_seconds: How long one may take.
-        labels: Makes of a notice's labels those that are sent; None leaves the notice out.
+        config: Of it and others.
+        labels: The labels of a notice for it; None leaves it out.
+        waiting: What it is to be told already.
     """
 
     def __init__(
         self,
         url: str,
         client: Client,
-        timeout_seconds: float,
-        labels: Callable[[Notice], dict[str, str] | None],
+        config: AlertmanagersConfig,
+        labels: Callable[[Notice, AlertmanagersConfig], dict[str, str] | None],
+        waiting: Waiting,
     ) -> None:
         self.url = url
         self.figures = Figures()
-        self.waiting = Waiting()
+        self.waiting = waiting
         self._client = client
-        self._timeout_seconds = timeout_seconds
+        self._config = config
         self._labels = labels
         self._work = asyncio.Event()
+        if waiting:
+            self._work.set()
         self._ending = asyncio.Event()
         self._said = ("", 0.0)
         self._untold_drops = 0
@@ -97,7 +102,7 @@ class Sender:
         """Send what waits, as far as the Alertmanager takes it at the first attempt, and end."""
         self._ending.set()
         self._work.set()
-        await self._task
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def close(self) -> None:
         """End at once; what was not sent waits."""
@@ -121,7 +126,9 @@ class Sender:
 
     async def _send(self, batch: Sequence[Notice]) -> None:
         """Post a batch, again after a pause where that may help."""
-        alerts = [_document(notice, labels) for notice in batch if (labels := self._labels(notice)) is not None]
+        alerts = [
+            _document(notice, labels) for notice in batch if (labels := self._labels(notice, self._config)) is not None
+        ]
         if not alerts:
             return
         body = json.dumps(alerts, separators=(",", ":")).encode()
@@ -141,7 +148,7 @@ class Sender:
         began = time.monotonic()
         try:
             async with (
-                asyncio.timeout(self._timeout_seconds),
+                asyncio.timeout(self._config.timeout_seconds),
                 self._client.request("POST", self.url, _HEADERS, data=body) as answer,
             ):
                 if answer.status // 100 != _TAKEN:
@@ -149,7 +156,7 @@ class Sender:
                     passes = answer.status == _TOO_MANY or answer.status >= _SERVER_ERRORS
                     return _Fault(f"it answers {answer.status} {answer.reason}: {said}".rstrip(": "), passes)
         except TimeoutError:
-            return _Fault(f"no answer within {self._timeout_seconds:g} s", passes=True)
+            return _Fault(f"no answer within {self._config.timeout_seconds:g} s", passes=True)
         except (aiohttp.ClientError, OSError, ValueError, InvalidInput) as error:
             return _Fault(str(error) or type(error).__name__, passes=True)
         self.figures.requests += 1

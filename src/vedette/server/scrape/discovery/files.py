@@ -31,12 +31,12 @@ class FileDiscovery:
 
     Args:
         patterns: Names of files, several by ``*``.
-        job: Its name, for the log.
+        who: Whose they are, for the log.
     """
 
-    def __init__(self, patterns: Sequence[str], job: str) -> None:
+    def __init__(self, patterns: Sequence[str], who: str) -> None:
         self._patterns = patterns
-        self._job = job
+        self._who = who
         self._groups: dict[str, list[Group]] = {}
         self._faults: dict[str, str] = {}
 
@@ -52,7 +52,7 @@ class FileDiscovery:
                 self._groups[name] = before.get(name, [])
                 self._faults[name] = str(error)
                 if told.get(name) != str(error):
-                    log.warning("Job %s: %s keeps its targets, as it cannot be read: %s", self._job, name, error)
+                    log.warning("%s: %s keeps its targets, as it cannot be read: %s", self._who, name, error)
         return [group for groups in self._groups.values() for group in groups]
 
 

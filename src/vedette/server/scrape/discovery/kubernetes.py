@@ -65,13 +65,13 @@ class KubernetesDiscovery:
 
     Args:
         config: What to follow.
-        name: Of the job, for the log.
+        who: Whose they are, for the log.
         take: Given the target groups whenever they have changed.
     """
 
-    def __init__(self, config: Kubernetes, name: str, take: Callable[[list[Group]], None]) -> None:
+    def __init__(self, config: Kubernetes, who: str, take: Callable[[list[Group]], None]) -> None:
         self._config = config
-        self._name = name
+        self._who = who
         self._take = take
         self._objects: Objects = {}
         self._listed: set[tuple[str, str]] = set()
@@ -110,7 +110,7 @@ class KubernetesDiscovery:
             except _ListAgain:
                 version = ""
             except (aiohttp.ClientError, OSError, ValueError, InvalidInput) as error:
-                log.warning("Job %s: %s: %s", self._name, source, str(error) or type(error).__name__)
+                log.warning("%s: %s: %s", self._who, source, str(error) or type(error).__name__)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _list(self, client: Client, config: Kubernetes, source: str, kind: str, namespace: str) -> str:

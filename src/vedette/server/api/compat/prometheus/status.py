@@ -147,6 +147,13 @@ async def alerts(request: Request, caller: Caller) -> Response:
 
 
 @router.get("/alertmanagers", summary="Alertmanagers that alerts are sent to")
-async def alertmanagers(caller: Caller) -> Response:  # noqa: ARG001
-    """None: notifications are the platform's own."""
-    return success({"activeAlertmanagers": [], "droppedAlertmanagers": []})
+async def alertmanagers(request: Request, caller: Caller) -> Response:
+    """URLs; dropped are those that relabeling left out. Only the tenant of the rules sees them: its alerts go there."""
+    services = services_of(request)
+    notifier = services.notifier if services.rules.tenant == caller.tenant else None
+    return success(
+        {
+            "activeAlertmanagers": [{"url": url} for url in notifier.active] if notifier else [],
+            "droppedAlertmanagers": [{"url": url} for url in notifier.dropped] if notifier else [],
+        }
+    )
