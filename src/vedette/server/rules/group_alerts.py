@@ -28,6 +28,7 @@ __all__ = ["AlertSurroundings", "GroupAlerts"]
 log = logging.getLogger(__name__)
 
 _AGAIN_AFTER_MS: Final = 60_000
+_AT_ONCE: Final = 32
 _COUNTS_FOR: Final = 4
 """An alert counts as firing for so many times of being told again, or evaluated again, if that is longer."""
 _PATIENT_FOR: Final = 3
@@ -88,13 +89,13 @@ class GroupAlerts:
         self._evaluated = []
 
     async def evaluate(self, rule: AlertStates, result: QueryResult, due_ms: int, query: Ask, limit: int) -> None:
-        """Take a rule to a moment. Templates that ask are expanded in a thread, as they wait for answers.
+        """Take a rule to a moment; in a thread where templates wait for answers, or there are many to be expanded.
 
         Raises:
             RuleFailed: see `AlertStates.evaluate`.
         """
         texts = [*rule.rule.labels.values(), *rule.rule.annotations.values()]
-        if any("query" in text for text in texts):
+        if len(result.labels) > _AT_ONCE or any("query" in text for text in texts):
             await asyncio.to_thread(rule.evaluate, result, due_ms, query, limit)
         else:
             rule.evaluate(result, due_ms, query, limit)
