@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,7 +17,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
-from ruled_platform import Ruled, gauge  # noqa: E402
+from ruled_platform import TENANT, Ruled, gauge  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,11 @@ def becomes(ruled: Ruled, group: str, state: str, place: int = 0) -> dict[str, A
 
 def seconds(text: str) -> float:
     return dt.datetime.fromisoformat(text).timestamp()
+
+
+def in_terminal(ruled: Ruled, tenant: str, *more: str) -> str:
+    command = [sys.executable, "-m", "vedette.cli.main", "query", "alerts", "--url", ruled.platform.url]
+    return subprocess.run([*command, "--tenant", tenant, *more], check=True, capture_output=True, text=True).stdout
 
 
 def moments(ruled: Ruled, selector: str) -> list[float]:
@@ -71,6 +79,11 @@ def test_an_alert_is_pending_then_firing_then_over(ruled):
     assert found["annotations"] == hot["annotations"]
     assert ruled.api("alerts")["data"]["alerts"] == [alert]
     assert ruled.api("alerts", tenant="another")["data"]["alerts"] == []
+    told = in_terminal(ruled, TENANT).splitlines()
+    assert re.fullmatch(r'FIRING  Hot  \d+s  room="a", severity="page", where="a north"  value 90.5', told[0])
+    assert told[1:] == ["        90.5 over 80", "1 firing, 0 pending"]
+    assert json.loads(in_terminal(ruled, TENANT, "--json")) == [alert]
+    assert in_terminal(ruled, "another") == "Nothing fires.\n"
     assert (rule(ruled, "hot", 1)["state"], rule(ruled, "hot", 1)["alerts"]) == ("inactive", [])
     [began] = ruled.vector("ALERTS_FOR_STATE").values()
     assert float(began) == int(seconds(alert["activeAt"]))

@@ -13,6 +13,7 @@ from vedette.cli import (
     doctor,
     key,
     level,
+    query_alerts,
     query_logs,
     query_promql,
     query_sql,
@@ -41,6 +42,7 @@ query = typer.Typer(help="Ask for traces, logs, metrics by PromQL, or anything b
 query.command("traces")(query_traces.traces)
 query.command("logs")(query_logs.logs)
 query.command("promql")(query_promql.promql)
+query.command("alerts")(query_alerts.alerts)
 query.command("sql")(query_sql.sql)
 app.add_typer(query, name="query")
 app.command("tail")(tail.tail)
