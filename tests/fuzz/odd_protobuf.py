@@ -16,35 +16,34 @@ _STRANGE_NUMBERS = (20, 99, 1000, 1001, 1002, 19_000, (1 << 29) - 1)
 class OddProtobuf:
     """Writes fields by the dice: twice, in any order, in more bytes than needed, between fields that nobody knows."""
 
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, dice: random.Random, *, only_twice: bool = False) -> None:
         self._dice = dice
+        self._only_twice = only_twice
+        """Whether that fields come twice is all that is odd."""
 
-    def varint(self, value: int) -> bytes:
+    def _may(self, probability: float) -> bool:
+        return not self._only_twice and self._dice.random() < probability
+
+    def varint(self, value: int, most: int = 10) -> bytes:
+        """A number in at most so many bytes."""
         value &= (1 << 64) - 1
         found = []
         while value > 0x7F:
             found.append(value & 0x7F)
             value >>= 7
         found.append(value)
-        if self._dice.random() < 0.1:
-            found += [0] * self._dice.randint(0, 10 - len(found))
+        if self._may(0.1):
+            found += [0] * self._dice.randint(0, most - len(found))
         return bytes([*(byte | 0x80 for byte in found[:-1]), found[-1]])
 
     def zigzag(self, value: int) -> bytes:
         return self.varint((value << 1) ^ (value >> 63))
 
     def _key(self, number: int, kind: int) -> bytes:
-        key, size = number << 3 | kind, 0
-        found = []
-        while key > 0x7F:
-            found.append(key & 0x7F)
-            key >>= 7
-        size = self._dice.randint(0, 4 - len(found)) if self._dice.random() < 0.05 and len(found) < 4 else 0
-        found += [key, *[0] * size]
-        return bytes([*(byte | 0x80 for byte in found[:-1]), found[-1]])
+        return self.varint(number << 3 | kind, 5)
 
     def bytes_(self, number: int, content: bytes) -> bytes:
-        return self._key(number, BYTES) + self.varint(len(content)) + content
+        return self._key(number, BYTES) + self.varint(len(content), 5) + content
 
     def number(self, number: int, value: int) -> bytes:
         return self._key(number, VARINT) + self.varint(value)
@@ -63,9 +62,9 @@ class OddProtobuf:
     def many(self, number: int, kind: int, items: Sequence[bytes]) -> list[bytes]:
         """Numbers of a repeated field: packed, in pieces, one by one, and packed ones without any between them."""
         found, at = [], 0
-        while at < len(items) or self._dice.random() < 0.2:
-            size = self._dice.choice([0, 1, 2, len(items)])
-            if self._dice.random() < 0.2 and at < len(items):
+        while at < len(items) or self._may(0.2):
+            size = len(items) if self._only_twice else self._dice.choice([0, 1, 2, len(items)])
+            if self._may(0.2) and at < len(items):
                 found.append(self._key(number, kind) + items[at])
                 at += 1
             else:
@@ -73,12 +72,12 @@ class OddProtobuf:
                 at += size
         return found
 
-    def message(self, *lanes: list[bytes], plain: bool = False) -> bytes:
+    def message(self, *lanes: list[bytes]) -> bytes:
         """A message of fields, each of `lanes` in its order."""
         left = [list(lane) for lane in lanes if lane]
-        while not plain and self._dice.random() < 0.15:
+        while self._may(0.15):
             left.append([self._strange()])
-        if self._dice.random() < 0.5:
+        if not self._may(0.5):
             return b"".join(chunk for lane in left for chunk in lane)
         found = b""
         while left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
 from urllib.parse import urlencode
 
@@ -34,24 +35,35 @@ def _families() -> bytes:
         "positive_delta": [1, 1, 0],
         "bucket": [{"cumulative_count": 4, "upper_bound": 1.0}, {"cumulative_count": 6, "upper_bound": 1e6}],
     }
-    return encoded(
-        MetricFamily(
-            name="jobs_total",
-            help="Jobs,\nall of them.",
-            type=0,
-            metric=[{"label": labels, "counter": {"value": 3, "exemplar": seen}}, {"counter": {"value": 4}}],
-        ),
-        MetricFamily(name="größe", type=1, unit="bytes", metric=[{"gauge": {"value": -1.5}}]),
-        MetricFamily(
-            name="took",
-            type=2,
-            metric=[
-                {"summary": {"sample_count": 9, "sample_sum": 4.5, "quantile": [{"quantile": 0.5, "value": 0.25}]}}
-            ],
-        ),
-        MetricFamily(name="wait", type=4, metric=[{"label": [{"name": "k", "value": "v"}], "histogram": native}]),
-        MetricFamily(name="other", type=3, metric=[{"untyped": {"value": 7}}]),
+    return (
+        encoded(
+            MetricFamily(
+                name="jobs_total",
+                help="Jobs,\nall of them.",
+                type=0,
+                metric=[{"label": labels, "counter": {"value": 3, "exemplar": seen}}, {"counter": {"value": 4}}],
+            ),
+            MetricFamily(name="größe", type=1, unit="bytes", metric=[{"gauge": {"value": -1.5}}]),
+            MetricFamily(
+                name="took",
+                type=2,
+                metric=[
+                    {"summary": {"sample_count": 9, "sample_sum": 4.5, "quantile": [{"quantile": 0.5, "value": 0.25}]}}
+                ],
+            ),
+            MetricFamily(name="wait", type=4, metric=[{"label": [{"name": "k", "value": "v"}], "histogram": native}]),
+            MetricFamily(name="other", type=3, metric=[{"untyped": {"value": 7}}]),
+        )
+        + _without_buckets()
     )
+
+
+def _without_buckets() -> bytes:
+    """A native histogram that has packed fields without numbers, as an encoder may write them."""
+    native = b"\x08\x02\x28\x02\x38\x02" + b"\x11" + struct.pack("<d", 0.5) + b"\x52\x00\x5a\x00\x6a\x00\x72\x00"
+    metric = b"\x3a" + bytes([len(native)]) + native
+    family = b"\x0a\x04idle\x18\x04\x22" + bytes([len(metric)]) + metric
+    return bytes([len(family)]) + family
 
 
 @pytest.fixture
@@ -80,6 +92,7 @@ def test_native_histograms_and_all_other_types(scraping, exporter):
     _wait(platform, "other{job='native'}", [7])
     _wait(platform, "histogram_count(wait{job='native',k='v'})", [6])
     _wait(platform, "histogram_sum(wait{job='native'})", [18.4])
+    _wait(platform, "histogram_count(idle{job='native'}) + histogram_sum(idle)", [2.5])
     assert not _vector(platform, "wait{job='classic'}")
     for name in ("native", "classic"):
         bounds = {dict(one)["le"]: value for one, value in _vector(platform, f"wait_bucket{{job='{name}'}}").items()}
@@ -196,11 +209,11 @@ def test_protobuf_says_what_the_text_format_says(metrics):
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.integers(0, 500), st.binary(max_size=4))
-def test_damaged_bytes_are_refused_or_read_and_nothing_else(place, noise):
+@given(st.integers(0, 500), st.binary(max_size=4), st.booleans())
+def test_damaged_bytes_are_refused_or_read_and_nothing_else(place, noise, classic):
     body = _families()
     place %= len(body)
-    cache = ScrapeCache(Job("job", 15, 10, native_histograms=True), {}, "default")
+    cache = ScrapeCache(Job("job", 15, 10, native_histograms=True, classic_histograms=classic), {}, "default")
     try:
         cache.take(body[:place] + noise + body[place + 1 :], 1_700_000_000_000, protobuf=True)
     except InvalidInput as error:

@@ -169,8 +169,10 @@ def from_protobuf(signal: Signal, tenant: str, body: bytes, promoted: Sequence[s
     rows, size = signal.count(message), len(body)
     if signal is not METRICS:
         return Payload(signal, signal.protobuf_code, rows, stamped(tenant, body), size)
-    pieces = stamped(tenant, body, promoted)
-    return Payload(signal, signal.protobuf_code, rows, pieces, size, _plain(message), _has_deltas(message))
+    plain = _plain(message)
+    # A text that comes twice is empty for the engine. Whatever is written unlike the runtime does it is longer.
+    pieces = stamped(tenant, body if len(plain) == size else plain, promoted)
+    return Payload(signal, signal.protobuf_code, rows, pieces, size, plain, _has_deltas(message))
 
 
 def stamped(tenant: str, body: bytes, promoted: Sequence[str] | None = None) -> list[bytes]:

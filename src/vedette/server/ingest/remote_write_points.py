@@ -28,7 +28,16 @@ from vedette.server.ingest.protobuf_kernel import (
     varint,
 )
 
-__all__ = ["LAST_TIME_MS", "MALFORMED", "NO_ROOM", "check_histogram", "put_histogram", "put_sample", "varint_size"]
+__all__ = [
+    "LAST_TIME_MS",
+    "MALFORMED",
+    "NO_ROOM",
+    "check_histogram",
+    "put_fields",
+    "put_histogram",
+    "put_sample",
+    "varint_size",
+]
 
 MALFORMED = -1
 NO_ROOM = -2
@@ -230,13 +239,9 @@ def _put_numbers(data: Any, at: int, end: int, number: int, out: Any, to: int) -
 
 
 @part
-def put_histogram(data: Any, at: int, end: int, out: Any, to: int) -> int:
-    """Write a histogram, which is valid, as field 4. It takes eight bytes more than it has, at most."""
+def put_fields(data: Any, at: int, end: int, out: Any, to: int) -> int:
+    """Write the fields of a histogram, which is valid; also to where it is read, or before that."""
     last = _last_ones(data, at, end)
-    width = varint_size(end - at)
-    out[to] = 0x22
-    begin = to + 1
-    to = begin + width
     while at < end:
         number, kind, inner, at, value = field(data, at, end)
         if number >= _NUMBERS:
@@ -253,5 +258,15 @@ def put_histogram(data: Any, at: int, end: int, out: Any, to: int) -> int:
         elif kind == VARINT and (is_last or bit & _DELTAS) and (number != 14 or 0 <= value <= _LAST_HINT):
             to = put_varint(out, to, number << 3)
             to = put_varint(out, to, value)
+    return to
+
+
+@part
+def put_histogram(data: Any, at: int, end: int, out: Any, to: int) -> int:
+    """Write a histogram, which is valid, as field 4. It takes eight bytes more than it has, at most."""
+    width = varint_size(end - at)
+    out[to] = 0x22
+    begin = to + 1
+    to = put_fields(data, at, end, out, begin + width)
     _put_within(out, begin, to - begin - width, width)
     return to

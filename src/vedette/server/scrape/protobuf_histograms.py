@@ -1,5 +1,5 @@
 # What is compiled takes positional arguments and constants as they are.
-# ruff: noqa: ANN401, FBT001, PLR0917, PLR2004
+# ruff: noqa: ANN401, FBT001, PLR0917
 # mypy: disable-error-code="arg-type,assignment,call-overload,no-any-return,return-value"
 """Histograms of an exposition in protobuf, as native ones, as classic series or both; see `protobuf_series`."""
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from vedette.server.compiled import part
 from vedette.server.ingest.protobuf_kernel import field, put_varint
-from vedette.server.ingest.remote_write_points import check_histogram
+from vedette.server.ingest.remote_write_points import check_histogram, put_fields
 from vedette.server.scrape.custom_buckets import (
     LEAST_ROOM,
     ROOM_FOR_A_BUCKET,
@@ -36,13 +36,18 @@ from vedette.server.scrape.protobuf_text import BYTES, MALFORMED, NO_BOUND, NO_R
 
 __all__ = ["put_histogram_series"]
 
+_BUCKETS, _PINS = 3, 16
+"""Fields of a histogram's message: its buckets, and exemplars that are not of a bucket."""
+
 
 @part
-def _has_pins(data: Any, at: int, end: int) -> bool:
-    """Whether a histogram has exemplars that are not of a bucket."""
+def _holds(data: Any, at: int, end: int, wanted: int) -> bool:
+    """Whether a histogram has messages in a field."""
     while at < end:
         number, kind, _, at, _ = field(data, at, end)
-        if number == 16 and kind == BYTES:
+        if number < 0:
+            return False
+        if number == wanted and kind == BYTES:
             return True
     return False
 
@@ -50,11 +55,11 @@ def _has_pins(data: Any, at: int, end: int) -> bool:
 @part
 def _put_pins(data: Any, at: int, end: int, sheet: Any) -> int:
     """Note the exemplars of the last series, a histogram: its own, or those of its buckets. Returns 0 or a fault."""
-    have_own = _has_pins(data, at, end)
+    have_own = _holds(data, at, end, _PINS)
     slot = 0
     while at < end:
         number, kind, begin, at, _ = field(data, at, end)
-        if kind != BYTES or number != (16 if have_own else 3):
+        if kind != BYTES or number != (_PINS if have_own else _BUCKETS):
             continue
         pin = (begin, at)
         if not have_own:
@@ -71,6 +76,15 @@ def _put_pins(data: Any, at: int, end: int, sheet: Any) -> int:
         sheet.pins[place, 2], sheet.pins[place, 3] = pin
         sheet.state[PINS] = place + 1
     return 0
+
+
+@part
+def _close(data: Any, at: int, end: int, to: int, sheet: Any) -> int:
+    """Note the value of the last series, which ends at `to`, and its exemplars. Returns 0 or a fault."""
+    line = sheet.lines[sheet.state[SERIES] - 1]
+    line[VALUE], line[VALUE_END] = sheet.state[WRITTEN], to
+    sheet.state[WRITTEN] = to
+    return _put_pins(data, at, end, sheet)
 
 
 @part
@@ -107,10 +121,8 @@ def _native(
     to = put_varint(out, to + 1, _time_of(time, wanted))
     if check_histogram(out, begin, to) != 0:
         return MALFORMED
-    line = sheet.lines[sheet.state[SERIES] - 1]
-    line[VALUE], line[VALUE_END] = begin, to
-    sheet.state[WRITTEN] = to
-    return _put_pins(data, at, end, sheet)
+    to = put_fields(out, begin, to, out, begin)
+    return _close(data, at, end, to, sheet)
 
 
 @part
@@ -139,7 +151,7 @@ def _converted(
     place = at
     while place < end:
         number, kind, begin, place, _ = field(data, place, end)
-        if number != 3 or kind != BYTES:
+        if number != _BUCKETS or kind != BYTES:
             continue
         bound, value, exemplar = bucket_of(data, begin, place)
         if exemplar[0] < 0:
@@ -154,19 +166,7 @@ def _converted(
     to = put_histogram(found, sheet.out, begin, _time_of(time, wanted), is_gauge)
     if to < 0:
         return -to
-    line = sheet.lines[sheet.state[SERIES] - 1]
-    line[VALUE], line[VALUE_END] = begin, to
-    sheet.state[WRITTEN] = to
-    return _put_pins(data, at, end, sheet)
-
-
-@part
-def _has_buckets(data: Any, at: int, end: int) -> bool:
-    while at < end:
-        number, kind, _, at, _ = field(data, at, end)
-        if number == 3 and kind == BYTES:
-            return True
-    return False
+    return _close(data, at, end, to, sheet)
 
 
 @part
@@ -187,7 +187,8 @@ def put_histogram_series(
     fault = 0
     if is_native:
         fault = _native(data, name, metric, at, end, time, is_gauge, wanted, sheet)
-    is_classic = wanted.classic and _has_buckets(data, at, end) if is_native else wanted.classic or not wanted.convert
+    has_classic = not is_native or _holds(data, at, end, _BUCKETS)
+    is_classic = wanted.classic and has_classic if is_native else wanted.classic or not wanted.convert
     if fault == 0 and is_classic:
         fault = put_many(data, name, metric, at, end, False, time, sheet)  # noqa: FBT003
     if fault == 0 and wanted.convert and not is_native:
