@@ -47,6 +47,15 @@ def in_terminal(ruled: Ruled, tenant: str, *more: str) -> str:
     return subprocess.run([*command, "--tenant", tenant, *more], check=True, capture_output=True, text=True).stdout
 
 
+def doctor(ruled: Ruled) -> list[dict[str, str]]:
+    """What the doctor finds, who finds something bad."""
+    command = [sys.executable, "-m", "vedette.cli.main", "doctor", "--json", "--url", ruled.platform.url]
+    directory = {"VEDETTE_DATA_DIR": str(ruled.platform.data_dir), "VEDETTE_RULES_TENANT": TENANT}
+    found = subprocess.run(command, env=os.environ | directory, check=False, capture_output=True, text=True)
+    assert found.returncode == 1, found.stderr
+    return json.loads(found.stdout)
+
+
 def moments(ruled: Ruled, selector: str) -> list[float]:
     """The times of a series' samples, once it has any."""
     while not (found := ruled.api("query", query=f"{selector}[1h]")["data"]["result"]):
@@ -107,6 +116,10 @@ def test_one_is_kept_and_wrong_ones_say_what_is_wrong(ruled):
     ruled.write("kept", {"name": "kept", "rules": [kept, same, odd]})
     becomes(ruled, "kept", "firing")
     assert "same labelset after applying alert labels" in rule(ruled, "kept", 1)["lastError"]
+    told = {finding["text"].partition(":")[0]: finding for finding in doctor(ruled)}
+    assert told["The rule Same fails"]["level"] == "bad"
+    assert "same labelset" in told["The rule Same fails"]["text"]
+    assert "Name an Alertmanager" in told["Alerts are evaluated, and nobody is told of them."]["advice"]
     assert "error expanding template" in rule(ruled, "kept", 2)["alerts"][0]["annotations"]["summary"]
     ruled.send(gauge("flow", -1, pipe="a"))
     while not (since := [a.get("keepFiringSince") for a in rule(ruled, "kept")["alerts"]]) or not since[0]:

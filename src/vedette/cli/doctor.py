@@ -69,7 +69,7 @@ def _examine(data_dir: Path | None, url: str, api_key: str) -> Iterator[Finding]
     yield Finding("ok", "The settings are understood.")
     yield from _directory(settings)
     yield from _log(settings)
-    yield from _platform(url or f"http://{settings.listen}", api_key)
+    yield from _platform(url or f"http://{settings.listen}", api_key, settings.rules_tenant)
 
 
 def _directory(settings: Settings) -> Iterator[Finding]:
@@ -145,7 +145,7 @@ def _quarantined(folder: WalFolder, note: Path) -> Finding:
     return Finding("bad", text, f"Once the cause is gone: {move} loads it. Otherwise remove both files.")
 
 
-def _platform(url: str, api_key: str) -> Iterator[Finding]:
+def _platform(url: str, api_key: str, rules_tenant: str) -> Iterator[Finding]:
     client = Client(url, api_key, timeout_seconds=5)
     try:
         _ask(client, "/healthz")
@@ -174,6 +174,31 @@ def _platform(url: str, api_key: str) -> Iterator[Finding]:
         )
     if not totals:
         yield Finding("ok", "Nothing was refused or dropped in the last 24 hours.")
+    with contextlib.suppress(RequestFailed):  # a key of another tenant than the rules'
+        yield from _rules(Client(url, api_key, tenant=rules_tenant, timeout_seconds=5))
+
+
+def _rules(client: Client) -> Iterator[Finding]:
+    """Rules that cannot be evaluated, and alerts that nobody is told of."""
+    document = client.json("/prometheus/api/v1/rules")
+    for warning in document.get("warnings", ()):
+        yield Finding("bad", f"The rule files are not used as they are: {warning}", "Mend the file; it is read again.")
+    rules = [rule for group in document["data"]["groups"] for rule in group["rules"]]
+    failing = [rule for rule in rules if rule["health"] == "err"]
+    for rule in failing[:_SHOWN]:
+        text = f"The rule {rule['name']} fails: {rule['lastError']}"
+        yield Finding("bad", text, "The page of rules shows it; `vedette check rules` checks its file.")
+    if len(failing) > _SHOWN:
+        yield Finding("bad", f"… and {len(failing) - _SHOWN} rules more fail.")
+    if rules and not failing:
+        yield Finding("ok", f"{len(rules)} rules are evaluated.")
+    told = client.json("/prometheus/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
+    if not told and any(rule["type"] == "alerting" for rule in rules):
+        yield Finding(
+            "note",
+            "Alerts are evaluated, and nobody is told of them.",
+            "Name an Alertmanager under `alerting` in the file of --scrape-config.",
+        )
 
 
 def _ask(client: Client, path: str) -> None:
