@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
@@ -196,7 +197,24 @@ def test_an_id_is_found_however_it_is_written(tenant: Tenant, spell) -> None:
     assert tenant.get(f"/api/v1/traces/{spell(span.trace_id)}")["trace_id"] == span.trace_id
 
 
-@pytest.mark.parametrize("bad", ["xyz", "0" * 32, "0" * 33, "12g4", "%00", "é", "1" * 33])
+def test_spans_without_an_id_are_found_and_shown_as_one_trace(tenant: Tenant) -> None:
+    """OpenTelemetry calls such ids invalid; what was sent with them is kept, and what is listed can be opened."""
+    nothing = "0" * 32
+    tenant.send(Span("a", START, trace_id=nothing), Span("b", START, trace_id=nothing))
+    line = ExportLogsServiceRequest()
+    line.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=START).body.string_value = "of no trace"
+    assert tenant.platform.otlp("logs", line.SerializeToString(), X_Scope_OrgID=tenant.name).status == 200
+    tenant.platform.eventually("SELECT count() FROM logs", 1, tenant.name)
+    [listed] = tenant.get("/api/v1/traces")["traces"]
+    assert (listed["trace_id"], listed["span_count"]) == (nothing, 2)
+    for path in ("/api/v1/traces/{}", "/jaeger/api/traces/{}", "/jaeger/api/v3/traces/{}"):
+        answer = tenant.ask(path.format(nothing))
+        assert (answer.status, b'"a"' in answer.body, b'"b"' in answer.body) == (200, True, True)
+    assert {span["name"] for span in tenant.get(f"/api/v1/traces/{nothing}")["spans"]} == {"a", "b"}
+    assert tenant.get(f"/api/v1/traces/{nothing}/logs")["logs"] == []
+
+
+@pytest.mark.parametrize("bad", ["xyz", "0" * 33, "12g4", "%00", "é", "1" * 33])
 def test_what_is_no_id_is_refused(tenant: Tenant, bad: str) -> None:
     answer = tenant.ask(f"/api/v1/traces/{bad if bad.isascii() else '%C3%A9'}")
     assert answer.status == 400

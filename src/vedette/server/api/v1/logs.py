@@ -115,7 +115,7 @@ async def trace_logs(
 ) -> Response:
     """Lines that carry the id of this trace, from an hour before its first span to an hour after its last.
 
-    Without a span of the trace, lines of any time are looked for.
+    Without a span of the trace, lines of any time are looked for. No line carries an id of zeros: it has none then.
     """
     digits = parse_trace_id(trace_id)
     bounds = await find_bounds(services_of(request).reader, caller.tenant, [digits])
@@ -124,7 +124,8 @@ async def trace_logs(
     else:
         time_range = TimeRange.around(bounds.start_ns, bounds.end_ns, _AROUND_TRACE_NS)
     condition = await checked_condition(services_of(request).reader, caller.tenant, q)
-    of_trace = condition.narrowed("trace_id = toFixedString(unhex({of_trace:String}), 16)", {"of_trace": digits})
+    carries = "trace_id = toFixedString(unhex({of_trace:String}), 16) AND trace_id != toFixedString('', 16)"
+    of_trace = condition.narrowed(carries, {"of_trace": digits})
     return await _page(request, Selection(caller.tenant, of_trace, time_range), order, limit, cursor)
 
 

@@ -108,17 +108,19 @@ class TraceBounds:
 def parse_trace_id(text: str) -> str:
     """The 32 lower-case hexadecimal digits of a trace id.
 
-    Dashes, upper case and missing leading zeros (as in the 64-bit ids of Zipkin and Jaeger) are accepted.
+    Dashes, upper case and missing leading zeros (as in the 64-bit ids of Zipkin and Jaeger) are accepted. So are zeros
+    alone: W3C Trace Context forbids them, and spans that were sent so, or with an id of another length, are kept as one
+    trace that can be looked at.
 
     Raises:
-        InvalidInput: the text is no trace id, or all zeros, which W3C Trace Context forbids.
+        InvalidInput: the text is no trace id.
     """
     digits = text.strip().lower().replace("-", "")
-    if not _HEX.fullmatch(digits) or not digits.strip("0"):
+    if not _HEX.fullmatch(digits):
         shown = text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - enough to recognise
         raise InvalidInput(
-            f"{shown!r} is no trace id. It has up to 32 hexadecimal digits, not all of them zero, "
-            "for example 4bf92f3577b34da6a3ce929d0e0e4736."
+            f"{shown!r} is no trace id. It has up to 32 hexadecimal digits, for example "
+            "4bf92f3577b34da6a3ce929d0e0e4736."
         )
     return digits.zfill(32)
 
