@@ -55,6 +55,7 @@ export const cssVariablesResolver: CSSVariablesResolver = () => ({
     "--mantine-color-body": "#f6f8f9",
     "--mantine-color-text": "#1b2429",
     "--mantine-color-dimmed": "#55636d",
+    "--mantine-color-green-light-color": "#2b6e4c",
     "--v-panel": "#ffffff",
     "--v-raised": "#eef2f4",
     "--v-hover": "#edf3f6",

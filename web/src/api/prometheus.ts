@@ -68,6 +68,17 @@ export interface Targets {
   droppedTargetCounts: Record<string, number>;
 }
 
+/** What an alerting rule found: one series for which its expression holds, or held a moment ago. */
+export interface Alert {
+  labels: Labels;
+  annotations: Labels;
+  state: "firing" | "pending";
+  activeAt: string;
+  /** Since when it fires only because of the rule's `keep_firing_for`. */
+  keepFiringSince?: string;
+  value: string;
+}
+
 export interface Rule {
   name: string;
   query: string;
@@ -77,8 +88,12 @@ export interface Rule {
   lastEvaluation?: string;
   evaluationTime?: number;
   labels?: Labels;
+  /** An alerting rule's `for` and `keep_firing_for` in seconds. */
   duration?: number;
-  state?: string;
+  keepFiringFor?: number;
+  annotations?: Labels;
+  state?: "firing" | "pending" | "inactive" | "unknown";
+  alerts?: Alert[];
 }
 
 export interface RuleGroup {
@@ -89,6 +104,11 @@ export interface RuleGroup {
   rules: Rule[];
   lastEvaluation?: string;
   evaluationTime?: number;
+}
+
+export interface Alertmanagers {
+  activeAlertmanagers: { url: string }[];
+  droppedAlertmanagers: { url: string }[];
 }
 
 export interface TsdbStatus {
@@ -104,6 +124,8 @@ interface Answers {
   metadata: Metadata;
   targets: Targets;
   rules: { groups: RuleGroup[] };
+  alerts: { alerts: Alert[] };
+  alertmanagers: Alertmanagers;
   "status/tsdb": TsdbStatus;
 }
 

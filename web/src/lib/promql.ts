@@ -52,6 +52,20 @@ export function familyOf(name: string, metadata: Metadata): string {
   return metadata[family] === undefined ? name : family;
 }
 
+const UNITS = [["d", 86_400], ["h", 3_600], ["m", 60], ["s", 1]] as const;
+
+/** A duration as Prometheus writes it, such as `1h30m`. */
+export function durationText(seconds: number): string {
+  let left = Math.round(seconds * 1_000) / 1_000;
+  const parts = UNITS.map(([unit, size]) => {
+    const whole = Math.floor(left / size);
+    left -= whole * size;
+    return whole > 0 ? `${whole}${unit}` : "";
+  });
+  const ms = Math.round(left * 1_000);
+  return parts.join("") + (ms > 0 ? `${ms}ms` : "") || "0s";
+}
+
 /** `rate` needs some samples within its window. */
 export function windowFor(rangeMs: number): string {
   return rangeMs < 1_800_000 ? "1m" : "5m";

@@ -49,7 +49,11 @@ export function TimeRangeProvider({ children }: { children: ReactNode }): ReactN
   const queries = useQueryClient();
   const moves = isRelative(from) || isRelative(to);
   const refresh = useCallback(() => {
-    if (moves) setNow(Date.now());
+    // What does not depend on the range, such as the state of rules, has an answer that ages.
+    if (moves) {
+      setNow(Date.now());
+      void queries.refetchQueries({ type: "active", stale: true });
+    }
     // The range stays, but what came late into it is new.
     else void queries.invalidateQueries({ refetchType: "active" });
   }, [moves, queries]);

@@ -1,29 +1,25 @@
-import { Switch, TextInput } from "@mantine/core";
+import { TextInput } from "@mantine/core";
 import type { ReactNode } from "react";
 import classes from "./found-filter.module.css";
 
-/** Narrows a list to what contains a text, and to what fails. */
+/** Narrows a list to what contains a text, and by what else stands beside it. */
 export function FoundFilter(props: {
   label: string;
-  search: { q?: string; failing?: true };
-  change: (changed: { q?: string; failing?: true }) => void;
+  text: string | undefined;
+  change: (text: string | undefined) => void;
+  children: ReactNode;
 }): ReactNode {
-  const { label, search, change } = props;
+  const { label, text = "", change, children } = props;
   return (
     <div className={classes["filter"]}>
       <TextInput
         data-page-search
         aria-label={label}
         placeholder={label}
-        value={search.q ?? ""}
-        onChange={(event) => change({ q: event.currentTarget.value === "" ? undefined : event.currentTarget.value })}
+        value={text}
+        onChange={(event) => change(event.currentTarget.value === "" ? undefined : event.currentTarget.value)}
       />
-      <Switch
-        size="xs"
-        label="Failing only"
-        checked={search.failing ?? false}
-        onChange={(event) => change({ failing: event.currentTarget.checked ? true : undefined })}
-      />
+      {children}
     </div>
   );
 }

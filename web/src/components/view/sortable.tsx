@@ -1,5 +1,6 @@
 import { UnstyledButton } from "@mantine/core";
 import { type ReactNode, useState } from "react";
+import { exactCount } from "../../lib/format";
 import { usePainted } from "../../lib/use-painted";
 import classes from "./sortable.module.css";
 
@@ -28,13 +29,15 @@ export function SortableTable<T>(props: {
   initial: string;
   label: string;
   onSort?: (key: string) => void;
+  /** How many rows are shown, the first by the order; that there are others is said. */
+  most?: number;
 }): ReactNode {
-  const { rows, columns, keyOf, initial, label, onSort } = props;
+  const { rows, columns, keyOf, initial, label, onSort, most = Number.POSITIVE_INFINITY } = props;
   const [order, setOrder] = useState<{ key: string; turned: boolean }>({ key: initial, turned: false });
   const by = columns.find(({ key }) => key === order.key)?.sort;
   const sorted = by ? rows.toSorted((a, b) => compare(by(a), by(b)) * (order.turned ? -1 : 1)) : rows;
   const painted = usePainted();
-  const firstRows = Math.ceil(window.innerHeight / ROW_PIXELS);
+  const firstRows = Math.min(most, Math.ceil(window.innerHeight / ROW_PIXELS));
   return (
     <div className={classes["scroll"]} tabIndex={0} role="region" aria-label={label}>
       <table aria-label={label} aria-busy={!painted && rows.length > firstRows ? true : undefined}>
@@ -66,7 +69,7 @@ export function SortableTable<T>(props: {
           </tr>
         </thead>
         <tbody>
-          {(painted ? sorted : sorted.slice(0, firstRows)).map((row) => (
+          {sorted.slice(0, painted ? most : firstRows).map((row) => (
             <tr key={keyOf(row)}>
               {columns.map(({ key, cell, numeric, trend, wideOnly }) => (
                 <td key={key} className={numeric ? "num" : undefined} data-wide-only={wideOnly || undefined}>
@@ -84,6 +87,11 @@ export function SortableTable<T>(props: {
           ))}
         </tbody>
       </table>
+      {rows.length > most && (
+        <p className={classes["rest"]}>
+          {exactCount(most)} of {exactCount(rows.length)} are shown; the search finds the others.
+        </p>
+      )}
     </div>
   );
 }

@@ -72,20 +72,14 @@ export function CataloguePage(): ReactNode {
               ) : found.length === 0 ? (
                 <Empty title="No metric by that name" />
               ) : (
-                <>
-                  <SortableTable
-                    label="Metrics"
-                    initial="name"
-                    rows={found.slice(0, MOST_ROWS)}
-                    keyOf={({ name }) => name}
-                    columns={columnsFor(open !== undefined, (metric) => change({ metric }))}
-                  />
-                  {found.length > MOST_ROWS && (
-                    <p className={classes["note"]}>
-                      {exactCount(MOST_ROWS)} of {exactCount(found.length)} are shown; the search finds the others.
-                    </p>
-                  )}
-                </>
+                <SortableTable
+                  label="Metrics"
+                  initial="name"
+                  rows={found}
+                  most={MOST_ROWS}
+                  keyOf={({ name }) => name}
+                  columns={columnsFor(open !== undefined, (metric) => change({ metric }))}
+                />
               )
             }
           </QueryView>

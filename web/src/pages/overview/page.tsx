@@ -15,6 +15,7 @@ import { toneOf } from "../../lib/health";
 import { condition } from "../../lib/query-text";
 import { useTimeRange } from "../../state/time-range";
 import { overviewAsks } from "./asks";
+import { Firing } from "./firing";
 import { Ingest } from "./ingest";
 import classes from "./overview.module.css";
 import { Pulse } from "./pulse";
@@ -29,6 +30,7 @@ export function OverviewPage(): ReactNode {
   const nothing = trends.data?.services.length === 0 && overview.data?.loud.length === 0;
   return (
     <Page title="Overview" note={trends.data && overview.data && headline(trends.data.services.length, overview.data)}>
+      <Firing />
       {nothing ? (
         <Panel>
           <NothingSent title="Nothing has arrived in this range" note="Any OpenTelemetry SDK or collector sends it:" />

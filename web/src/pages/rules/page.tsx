@@ -1,149 +1,118 @@
-import { Badge } from "@mantine/core";
-import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import type { ReactNode } from "react";
-import { type Rule, type RuleGroup, usePrometheus } from "../../api/prometheus";
+import { NativeSelect } from "@mantine/core";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { type ReactNode, useMemo } from "react";
+import { type PrometheusAnswer, type RuleGroup, usePrometheus } from "../../api/prometheus";
 import { FoundFilter } from "../../components/metrics/found-filter";
 import { MetricsNav } from "../../components/metrics/metrics-nav";
 import { CodeBlock, Empty } from "../../components/view/empty";
 import { Page } from "../../components/view/page";
 import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
-import { type Column, SortableTable } from "../../components/view/sortable";
-import { durationMs, plural } from "../../lib/format";
-import { selector } from "../../lib/promql";
-import { ago, spanLabel } from "../../lib/time";
+import { When } from "../../components/view/when";
+import { exactCount, exactPlural } from "../../lib/format";
+import { Alerts } from "./alerts";
+import { Groups } from "./groups";
+import { type Found, narrowed, read } from "./model";
+import { Notified, useAlertmanagers } from "./notified";
 import classes from "./rules.module.css";
+import { type RulesSearch, STATES } from "./search";
 
-const REFRESH = { freshSeconds: 5 };
-const TONES: Record<string, string> = { ok: "green", err: "red", unknown: "gray" };
+const REFRESH = { freshSeconds: 1 };
 const EXAMPLE = `groups:
   - name: requests
     interval: 30s
     rules:
       - record: job:requests:rate5m
-        expr: sum by (job) (rate(http_requests_total[5m]))`;
+        expr: sum by (job) (rate(http_requests_total[5m]))
+      - alert: NoRequests
+        expr: job:requests:rate5m == 0
+        for: 10m
+        annotations: {summary: "{{ $labels.job }} has no requests"}`;
 
-/** The rule groups, and how their last evaluation went. */
+type Answer = PrometheusAnswer<{ groups: RuleGroup[] }>;
+
+/** What fires and what is about to, who is told, and all rules. */
 export function RulesPage(): ReactNode {
-  const search = useSearch({ from: "/explore/rules" });
-  const navigate = useNavigate({ from: "/explore/rules" });
   const answer = usePrometheus("rules", {}, REFRESH);
-  const all = (answer.data?.data.groups ?? []).flatMap(({ rules }) => rules);
-  const failing = all.filter(({ health }) => health === "err").length;
+  const groups = answer.data?.data.groups;
+  const found = useMemo(() => (groups === undefined ? undefined : read(groups)), [groups]);
+  const fire = found?.counts.firing ?? 0;
   return (
     <Page
-      title="Rules"
-      note={answer.data && `${plural(all.length, "rule")}, ${failing === 0 ? "none failing" : `${failing} failing`}`}
+      title={fire > 0 ? `${exactCount(fire)} firing · Rules` : "Rules"}
+      heading="Rules"
+      note={found && `${exactPlural(found.rules, "rule")}, ${found.counts.failing === 0 ? "none failing" : `${exactCount(found.counts.failing)} failing`}`}
       actions={<MetricsNav />}
     >
-      <FoundFilter
-        label="Find a rule by name, expression or error"
-        search={search}
-        change={(changed) => void navigate({ search: (before) => ({ ...before, ...changed }), replace: true })}
-      />
       <QueryView query={answer}>
-        {({ data }) => (data.groups.length === 0 ? <NoRules /> : <Groups groups={data.groups} search={search} />)}
+        {(told: Answer) => (
+          <div className={classes["stack"]}>
+            {told.warnings.map((warning) => (
+              <p key={warning} className={classes["warning"]} role="alert">
+                {warning}
+              </p>
+            ))}
+            {found === undefined || found.rules === 0 ? <NoRules /> : <Shown found={found} nowMs={answer.dataUpdatedAt} />}
+          </div>
+        )}
       </QueryView>
     </Page>
   );
 }
 
-function Groups({ groups, search }: { groups: RuleGroup[]; search: { q?: string; failing?: true } }): ReactNode {
-  const wanted = (search.q ?? "").toLowerCase();
-  const shown = groups
-    .map((group) => ({
-      ...group,
-      rules: group.rules.filter(
-        (rule) =>
-          (search.failing !== true || rule.health === "err") &&
-          `${group.name} ${rule.name} ${rule.query} ${rule.lastError ?? ""}`.toLowerCase().includes(wanted),
-      ),
-    }))
-    .filter(({ rules }) => rules.length > 0);
-  if (shown.length === 0) return <Empty title="No rule matches" />;
+function Shown({ found, nowMs }: { found: Found; nowMs: number }): ReactNode {
+  const search = useSearch({ from: "/explore/rules" });
+  const navigate = useNavigate({ from: "/explore/rules" });
+  const change = (changed: RulesSearch): void =>
+    void navigate({ search: (before) => ({ ...before, ...changed }), replace: true });
+  const { q, state } = search;
+  const shown = useMemo(() => narrowed(found, { q, state }), [found, q, state]);
+  const { counts, alertingRules } = found;
+  const states = STATES.filter((one) => counts[one] > 0 || one === state);
   return (
-    <div className={classes["stack"]}>
-    {shown.map((group) => (
-    <Panel
-      key={`${group.file} ${group.name}`}
-      flush
-      title={
-        <>
-          {group.name} <span className={classes["file"]}>{group.file}</span>
-        </>
-      }
-      side={`every ${spanLabel(group.interval * 1000)}, last ${since(group.lastEvaluation)}, took ${durationMs((group.evaluationTime ?? 0) * 1000)}`}
-    >
-      <SortableTable label={`Rules of ${group.name}`} initial="name" rows={group.rules} keyOf={keyOf} columns={COLUMNS} />
-    </Panel>
-    ))}
-    </div>
+    <>
+      {alertingRules > 0 && <Headline found={found} nowMs={nowMs} />}
+      <FoundFilter label="Find by name, label, expression or text" text={q} change={(text) => change({ q: text })}>
+        <NativeSelect
+          aria-label="State"
+          w={150}
+          value={state ?? ""}
+          onChange={(event) => change({ state: STATES.find((one) => one === event.currentTarget.value) })}
+          data={[{ value: "", label: "Every state" }, ...states.map((one) => ({ value: one, label: `${one} (${exactCount(counts[one])})` }))]}
+        />
+      </FoundFilter>
+      {alertingRules > 0 && (state === undefined || state === "firing") && (
+        <Alerts title="Firing" alerts={shown.firing} all={counts.firing} nowMs={nowMs} none="Nothing fires." />
+      )}
+      {alertingRules > 0 && (state === "pending" || (state === undefined && counts.pending > 0)) && (
+        <Alerts title="Pending" alerts={shown.pending} all={counts.pending} nowMs={nowMs} none="Nothing is pending." />
+      )}
+      {alertingRules > 0 && state === undefined && <Notified />}
+      {shown.groups.length === 0 ? <Empty title="No rule matches" /> : <Groups groups={shown.groups} />}
+    </>
   );
 }
 
-function keyOf({ name, query, labels }: Rule): string {
-  return `${name} ${query} ${JSON.stringify(labels ?? {})}`;
-}
-
-const COLUMNS: Column<Rule>[] = [
-  {
-    key: "health",
-    head: "Health",
-    sort: ({ health }) => health ?? "",
-    cell: ({ health = "unknown" }) => <Badge color={TONES[health] ?? "gray"}>{health}</Badge>,
-  },
-  {
-    key: "name",
-    head: "Rule",
-    sort: ({ name }) => name,
-    cell: ({ name, type, labels = {}, query, health, lastError }) => (
-      <>
-        <Link
-          to="/explore"
-          search={{ q: [type === "recording" ? selector(name) : query] }}
-        >
-          <b>{name}</b>
-        </Link>{" "}
-        {Object.entries(labels).map(([label, value]) => (
-          <span key={label} className="mono dim">
-            {label}={value}{" "}
-          </span>
-        ))}
-        <div>
-          <Link
-            className={classes["query"]}
-            to="/explore"
-            search={{ q: [query] }}
-          >
-            {query}
-          </Link>
-        </div>
-        {lastError !== undefined && lastError !== "" && (
-          // A rule that was evaluated may still have something to tell, such as that it did not wait for the newest samples.
-          <div className={health === "ok" ? "warn-text" : "error-text"}>{lastError}</div>
-        )}
-      </>
-    ),
-  },
-  {
-    key: "last",
-    head: "Last evaluation",
-    numeric: true,
-    wideOnly: true,
-    sort: ({ lastEvaluation = "" }) => -Date.parse(lastEvaluation),
-    cell: ({ lastEvaluation }) => since(lastEvaluation),
-  },
-  {
-    key: "took",
-    head: "Took",
-    numeric: true,
-    sort: ({ evaluationTime = 0 }) => evaluationTime,
-    cell: ({ evaluationTime = 0 }) => durationMs(evaluationTime * 1000),
-  },
-];
-
-function since(time: string | undefined): string {
-  return time === undefined || time === "" || time.startsWith("0001") ? "not yet" : ago(Date.parse(time), Date.now());
+/** How it stands, in words. That nothing fires is worth as much as the rules that were evaluated, and the people told. */
+function Headline({ found, nowMs }: { found: Found; nowMs: number }): ReactNode {
+  const { firing, pending, unknown } = found.counts;
+  const alertmanagers = useAlertmanagers();
+  const isAnybodyTold = alertmanagers.data?.data.activeAlertmanagers.length !== 0;
+  const fire = firing === 0 ? "Nothing fires" : `${exactPlural(firing, "alert")} ${firing === 1 ? "fires" : "fire"}`;
+  const wait = pending === 0 ? "nothing is pending" : `${exactCount(pending)} ${pending === 1 ? "is" : "are"} pending`;
+  return (
+    <div className={classes["headline"]} data-tone={firing > 0 ? "error" : pending > 0 ? "warn" : "calm"}>
+      <p role="status">
+        <b>{unknown === found.alertingRules ? "No alerting rule has been evaluated" : `${fire}, ${wait}`}</b>.
+        {found.blind > 0 && ` ${exactPlural(found.blind, "alerting rule")} ${found.blind === 1 ? "fails" : "fail"}: what would fire there is not known.`}
+        {unknown > 0 && unknown < found.alertingRules && ` ${exactPlural(unknown, "alerting rule")} ${unknown === 1 ? "was" : "were"} not evaluated yet.`}
+        {!isAnybodyTold && " Nobody is notified."}
+      </p>
+      <span className="dim">
+        as of <When time={nowMs} clockOnly />
+      </span>
+    </div>
+  );
 }
 
 function NoRules(): ReactNode {

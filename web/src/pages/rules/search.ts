@@ -1,12 +1,15 @@
-import { flag, type RawSearch, text } from "../../state/search";
+import { oneOf, type RawSearch, text } from "../../state/search";
+
+/** What alerts and rules can be narrowed to; `failing` are rules whose evaluation fails. */
+export const STATES = ["firing", "pending", "inactive", "unknown", "failing", "recording"] as const;
+export type State = (typeof STATES)[number];
 
 export interface RulesSearch {
-  /** What names and expressions must contain. */
+  /** What an alert or a rule must contain. */
   q?: string;
-  /** Only those that fail. */
-  failing?: true;
+  state?: State;
 }
 
 export function validateRulesSearch(raw: RawSearch): RulesSearch {
-  return { q: text(raw, "q"), failing: flag(raw, "failing") };
+  return { q: text(raw, "q"), state: oneOf(raw, "state", STATES) };
 }

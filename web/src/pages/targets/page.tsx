@@ -1,4 +1,4 @@
-import { Badge } from "@mantine/core";
+import { Badge, Switch } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { type Target, type Targets, usePrometheus } from "../../api/prometheus";
@@ -24,6 +24,8 @@ const EXAMPLE = `scrape_configs:
 export function TargetsPage(): ReactNode {
   const search = useSearch({ from: "/explore/targets" });
   const navigate = useNavigate({ from: "/explore/targets" });
+  const change = (changed: Partial<typeof search>): void =>
+    void navigate({ search: (before) => ({ ...before, ...changed }), replace: true });
   const targets = usePrometheus("targets", {}, REFRESH);
   const active = targets.data?.data.activeTargets ?? [];
   const down = active.filter(({ health }) => health === "down").length;
@@ -33,11 +35,14 @@ export function TargetsPage(): ReactNode {
       note={targets.data && `${plural(active.length, "target")}, ${down === 0 ? "none down" : `${down} down`}`}
       actions={<MetricsNav />}
     >
-      <FoundFilter
-        label="Find a target by address, label or error"
-        search={search}
-        change={(changed) => void navigate({ search: (before) => ({ ...before, ...changed }), replace: true })}
-      />
+      <FoundFilter label="Find a target by address, label or error" text={search.q} change={(q) => change({ q })}>
+        <Switch
+          size="xs"
+          label="Failing only"
+          checked={search.failing ?? false}
+          onChange={(event) => change({ failing: event.currentTarget.checked ? true : undefined })}
+        />
+      </FoundFilter>
       <QueryView query={targets}>
         {({ data }) =>
           data.activeTargets.length === 0 ? <NoTargets dropped={droppedOf(data)} /> : <Pools targets={data} search={search} />
