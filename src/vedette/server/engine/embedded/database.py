@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chdb import _chdb
@@ -30,6 +31,7 @@ _connect: Callable[[str], Any] = vars(_chdb)["connect"]
 
 # The second one is what becomes of an exception whose words are no UTF-8.
 _ERRORS = (RuntimeError, UnicodeDecodeError)
+_PARAMETER = "param_"
 _WRITABLE = frozenset({b"0", b"false"})
 
 
@@ -121,8 +123,8 @@ class Database:
         if compression is not None:
             clause += b"COMPRESSION %b " % quote(compression.encode())
         try:
-            with self._reading(profile) as connection:
-                return _summary(connection.query(head + clause + tail, "Null"))
+            with self._reading(profile) as query:
+                return _summary(query(head + clause + tail, "Null"))
         finally:
             os.close(descriptor)
 
@@ -167,23 +169,28 @@ class Database:
         return re.sub(rb"\bquery_id\b", lambda _: ours, sql)
 
     @contextlib.contextmanager
-    def _reading(self, profile: Profile) -> Iterator[Any]:
-        """A connection for a query: a kept one if nothing that the query does can stay on it."""
+    def _reading(self, profile: Profile) -> Iterator[Callable[..., Any]]:
+        """How to run a query: on a kept connection if nothing that it does can stay there."""
         if profile.readonly != b"1" or profile.remembered:
             with self._connection(profile) as connection:
-                yield connection
+                yield connection.query
             return
-        parameters = {name: value for name, value in profile.settings.items() if name.startswith("param_")}
+        parameters = {name: value for name, value in profile.settings.items() if name.startswith(_PARAMETER)}
         settings = {name: value for name, value in profile.settings.items() if name not in parameters}
-        # A parameter stays on a connection: with others, a query that lacks one would find it.
-        kind = (profile.database, *sorted(settings.items()), *parameters)
+        try:
+            beside = {name.removeprefix(_PARAMETER): value.decode() for name, value in parameters.items()}
+        except UnicodeDecodeError:
+            # Beside a statement chDB takes text only; as a setting a parameter stays on a connection, where a query that
+            # lacks it would find it.
+            beside = {}
+        kind = (profile.database, *sorted(settings.items()), *(() if beside else parameters))
         with self._kept.use(profile.query_id, kind) as kept:
             try:
                 if kept.is_new:
                     self._prepare(kept.connection, replace(profile, query_id=kept.mark, settings=settings))
-                if parameters:
+                if parameters and not beside:
                     kept.connection.query(_set(parameters), "Null")
-                yield kept.connection
+                yield partial(kept.connection.query, params=beside)
             except _ERRORS as error:
                 raise _failure(error) from None
 
