@@ -58,6 +58,17 @@ def _ask(platform: Any, path: str, body: Any = None, *, method: str = "GET", ten
     return platform.request(path, None if body is None else json.dumps(body).encode(), method=method, headers=headers)
 
 
+def test_what_of_several_measurements_is_not_kept_is_told(shared_platform):
+    items = [{"name": "kept", "value": 1}, {"name": "timeless", "value": 2, "timestamp": 0}]
+    answer = _ask(shared_platform, f"{BASE}/metrics", items, method="POST", tenant="told")
+    said = "1 data point cannot be kept: 1 without a time (no_time)."
+    assert (answer.status, answer.json()) == (202, {"accepted": 1, "rejected": 1, "reason": said})
+    shared_platform.loaded()
+    assert shared_platform.sql("SELECT name FROM series WHERE name != 'target_info'", "told") == [{"name": "kept"}]
+    answer = _ask(shared_platform, f"{BASE}/metrics", items[0], method="POST", tenant="told")
+    assert (answer.status, answer.json()) == (202, {"accepted": 1})
+
+
 def _values(platform: Any, query: str, tenant: str = "default") -> list[Any]:
     path = f"/prometheus/api/v1/query?{urlencode({'query': query})}"
     found = _ask(platform, path, tenant=tenant).json()["data"]["result"]

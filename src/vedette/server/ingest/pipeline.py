@@ -143,10 +143,12 @@ class Ingest:
             await self._known_points.told(tenant, taken)
         return faults
 
-    async def submit_otlp_json(self, identity: Identity, signal: str, payload: bytes) -> None:
-        """Keep an OTLP/JSON document that a route of ours made."""
+    async def submit_otlp_json(self, identity: Identity, signal: str, payload: bytes) -> Rejected:
+        """Keep an OTLP/JSON document that a route of ours made. Returns what could not be kept of it."""
         try:
-            await self.submit_otlp(identity.tenant, from_json(SIGNALS[signal], identity.tenant, payload, self.promoted))
+            return await self.submit_otlp(
+                identity.tenant, from_json(SIGNALS[signal], identity.tenant, payload, self.promoted)
+            )
         except VedetteError as error:
             self.note_refusal(identity.tenant, signal, error, size=len(payload))
             raise

@@ -52,7 +52,7 @@ def _check_number(count: int) -> None:
         raise TooLarge(f"A request may hold {MAX_ITEMS:,} items and has {count:,}; send several, or use OTLP.")
 
 
-@router.post("/logs", status_code=202, summary="Send log lines")
+@router.post("/logs", status_code=202, summary="Send log lines", response_model_exclude_defaults=True)
 async def send_logs(request: Request, sender: Sender, items: Annotated[LogItem | list[LogItem], Body()]) -> Accepted:
     """One line or a list of up to 1,000. Answered when they are on disk."""
     lines = items if isinstance(items, list) else [items]
@@ -61,7 +61,7 @@ async def send_logs(request: Request, sender: Sender, items: Annotated[LogItem |
     return Accepted(accepted=len(lines))
 
 
-@router.post("/traces", status_code=202, summary="Send spans")
+@router.post("/traces", status_code=202, summary="Send spans", response_model_exclude_defaults=True)
 async def send_traces(
     request: Request, sender: Sender, items: Annotated[SpanItem | list[SpanItem], Body()]
 ) -> Accepted:

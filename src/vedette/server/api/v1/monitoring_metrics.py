@@ -67,7 +67,7 @@ class MetricAnswer(TypedDict):
     metrics: list[MetricSeries]
 
 
-@router.post("/metrics", status_code=202, summary="Send measurements")
+@router.post("/metrics", status_code=202, summary="Send measurements", response_model_exclude_defaults=True)
 async def send_metrics(
     request: Request, sender: Sender, items: Annotated[MetricItem | list[MetricItem], Body()]
 ) -> Accepted:
@@ -75,8 +75,8 @@ async def send_metrics(
     found = items if isinstance(items, list) else [items]
     if len(found) > MAX_ITEMS:
         raise TooLarge(f"A request may hold {MAX_ITEMS:,} items and has {len(found):,}; send several, or use OTLP.")
-    await services_of(request).ingest.submit_otlp_json(sender, "metrics", _as_otlp(found))
-    return Accepted(accepted=len(found))
+    rejected = await services_of(request).ingest.submit_otlp_json(sender, "metrics", _as_otlp(found))
+    return Accepted(accepted=len(found) - rejected.rows, rejected=rejected.rows, reason=rejected.reason)
 
 
 @router.get("/metrics", summary="Points of a metric")

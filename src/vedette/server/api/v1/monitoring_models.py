@@ -90,6 +90,8 @@ class Accepted(BaseModel):
     """How many items are kept: they are on disk, and can be asked for about a second later."""
 
     accepted: int
+    rejected: int = Field(default=0, description="How many are not kept; left out where all are.")
+    reason: str = Field(default="", description="Why, where some are not.")
 
 
 def logs_as_otlp(items: Sequence[LogItem]) -> bytes:
