@@ -238,6 +238,19 @@ def test_metrics_of_every_shape_arrive(demo: Running) -> None:
     wait_for(lambda: demo.count("exemplars", "1"), "exemplars")
 
 
+def test_its_alerting_rules_are_evaluated_on_its_metrics(demo: Running) -> None:
+    def rules() -> list[dict[str, Any]]:
+        groups = httpx.get(f"{demo.url}/prometheus/api/v1/rules", timeout=30).json()["data"]["groups"]
+        return [rule for group in groups for rule in group["rules"] if rule["health"] != "unknown"]
+
+    found = wait_for(rules, "the shop's rules")
+    assert {rule["name"]: rule["lastError"] for rule in found} == dict.fromkeys(
+        ("RequestsFail", "RequestsSlow", "NobodyComes"), ""
+    )
+    # Its condition is an absence: were the metrics named otherwise, it would hold.
+    wait_for(lambda: [rule["state"] for rule in rules()][2:] == ["inactive"], "requests")
+
+
 def test_the_plain_view_shows_the_services_and_what_to_do_next(demo: Running) -> None:
     wait_for(lambda: "\ntrace " in text_of(demo), "a trace")
     text = text_of(demo)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedette.cli.client import Client, RequestFailed
@@ -13,13 +15,13 @@ from vedette.errors import StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 __all__ = ["Addresses", "Backend"]
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.1
+_RULES = Path(__file__).with_name("rules.yml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,8 @@ class Backend:
         arguments = ["serve", "--data-dir", str(self._data_dir.resolve())]
         for option in ("listen", "otlp_http", "otlp_grpc"):
             arguments += [f"--{option.replace('_', '-')}", getattr(self._addresses, option)]
+        if "VEDETTE_RULE_FILES" not in os.environ:
+            arguments += ["--rule-files", str(_RULES)]
         self._child = Child("platform", "vedette.cli.entry", arguments, self._data_dir / "platform.log", {})
 
     def wait_until_ready(self, cancelled: Callable[[], bool]) -> None:

@@ -121,6 +121,7 @@ def commands(url: str, trace: Mapping[str, Any] | None = None) -> list[str]:
         f"vedette query logs 'severity:error'{other}",
         f"vedette tail{other}",
         f"vedette query traces --service orders{other}",
+        f"vedette query alerts{other}",
         *([f"vedette query traces {inert(str(trace['trace_id']))}{other}"] if trace is not None else []),
         f"curl '{url}/api/v1/services?from=15m'",
         f"curl -d '{_EXAMPLE_SQL}' '{url}/api/v1/sql?format=PrettyCompact'",
