@@ -58,6 +58,21 @@ def tags_of(tags: list[dict]) -> dict[str, tuple]:
     return {tag["key"]: (tag["type"], tag["value"]) for tag in tags}
 
 
+SPAN_FIELDS = {
+    "traceID",
+    "spanID",
+    "flags",
+    "operationName",
+    "references",
+    "startTime",
+    "duration",
+    "tags",
+    "logs",
+    "processID",
+    "warnings",
+}
+
+
 def test_one_trace_has_jaegers_shape(jaeger) -> None:
     tenant, (root, *_) = jaeger
     answer = tenant.get(f"/jaeger/api/traces/{root.trace_id}")
@@ -71,19 +86,7 @@ def test_one_trace_has_jaegers_shape(jaeger) -> None:
     assert set(trace) == {"traceID", "spans", "processes", "warnings"}
     assert trace["traceID"] == root.trace_id
     first, second = trace["spans"]
-    assert set(first) == {
-        "traceID",
-        "spanID",
-        "flags",
-        "operationName",
-        "references",
-        "startTime",
-        "duration",
-        "tags",
-        "logs",
-        "processID",
-        "warnings",
-    }
+    assert set(first) == SPAN_FIELDS
     assert (first["spanID"], first["operationName"]) == (root.span_id, "POST /cart")
     assert (first["startTime"], first["duration"]) == (T0 // 1_000, 41_500)
     assert first["references"] == [

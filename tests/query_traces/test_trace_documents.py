@@ -78,6 +78,23 @@ def rich_trace() -> list[Span]:
     ]
 
 
+RICH_TYPES = {
+    "big": "int",
+    "small": "int",
+    "yes": "bool",
+    "no": "bool",
+    "half": "double",
+    "whole": "double",
+    "huge": "double",
+    "nan": "double",
+    "inf": "double",
+    "bytes": "bytes",
+    "list": "json",
+    "nested": "json",
+    "null": "json",
+}
+
+
 def test_everything_that_was_sent_comes_back_with_its_type(tenant: Tenant) -> None:
     spans = rich_trace()
     tenant.send(*spans)
@@ -106,21 +123,7 @@ def test_everything_that_was_sent_comes_back_with_its_type(tenant: Tenant) -> No
     assert attributes["list"] == ["a", 1, 2.5, True, None]
     assert attributes["nested"] == {"a": {"b": [1, HOSTILE], "c": True}}
     assert attributes["null"] is None
-    assert root["attribute_types"] == {
-        "big": "int",
-        "small": "int",
-        "yes": "bool",
-        "no": "bool",
-        "half": "double",
-        "whole": "double",
-        "huge": "double",
-        "nan": "double",
-        "inf": "double",
-        "bytes": "bytes",
-        "list": "json",
-        "nested": "json",
-        "null": "json",
-    }
+    assert root["attribute_types"] == RICH_TYPES
     assert root["parent_span_id"] is None
     assert (root["kind"], root["status"], root["status_message"]) == ("server", "error", "card declined")
     assert root["start_time"].endswith(".123456789Z")

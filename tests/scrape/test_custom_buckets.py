@@ -62,6 +62,22 @@ _FORMATS = {
     "proto": (_PROTOBUF, _protobuf()),
 }
 
+_PAIRS = (
+    *(
+        (
+            f"histogram_quantile({q}, took_seconds{{job='%s'}})",
+            f"histogram_quantile({q}, took_seconds_bucket{{job='%s'}})",
+        )
+        for q in (0.05, 0.5, 0.9, 0.99)
+    ),
+    *((f"histogram_{what}(took_seconds{{job='%s'}})", f"took_seconds_{what}{{job='%s'}}") for what in ("count", "sum")),
+    (
+        "histogram_fraction(-Inf, 2.5, took_seconds{job='%s'}) * histogram_count(took_seconds{job='%s'})",
+        "took_seconds_bucket{job='%s',le='2.5'}",
+    ),
+)
+"""Of native histograms and of classic ones."""
+
 
 def test_native_ones_answer_as_the_classic_ones_do(scraping):
     exporters = {}
@@ -87,21 +103,7 @@ def test_native_ones_answer_as_the_classic_ones_do(scraping):
         assert len(of) == 6, (query, job, of)
         return list(zip(of, found.values(), strict=True))
 
-    pairs = [
-        (
-            f"histogram_quantile({q}, took_seconds{{job='%s'}})",
-            f"histogram_quantile({q}, took_seconds_bucket{{job='%s'}})",
-        )
-        for q in (0.05, 0.5, 0.9, 0.99)
-    ]
-    pairs += [
-        (f"histogram_{what}(took_seconds{{job='%s'}})", f"took_seconds_{what}{{job='%s'}}") for what in ("count", "sum")
-    ]
-    pairs += [
-        ("histogram_fraction(-Inf, 2.5, took_seconds{job='%s'}) * histogram_count(took_seconds{job='%s'})",
-         "took_seconds_bucket{job='%s',le='2.5'}"),
-    ]  # fmt: skip
-    for native, classic in pairs:
+    for native, classic in _PAIRS:
         expected = [value for _, value in ask(classic.replace("%s", "classic"), "classic")]
         for job in ("native", "both"):
             assert [value for _, value in ask(native.replace("%s", job), job)] == pytest.approx(expected, rel=1e-15)

@@ -250,6 +250,19 @@ def _failed(platform: Any, job: str, address: str) -> str:
     return str(error)
 
 
+def _changes_are_watched(platform: Any, kubernetes: Any) -> None:
+    """A server that has forgotten where a watch was is asked for everything again."""
+    moved = json.loads(json.dumps(_SERVICE))
+    moved["spec"]["ports"][0]["port"] = 81
+    kubernetes.tell("service", "MODIFIED", moved)
+    _found(platform, "k8s-service", {"shop.shop.svc:81"})
+    kubernetes.objects["service"] = []
+    kubernetes.forget("service")
+    _found(platform, "k8s-service", set())
+    kubernetes.tell("pod", "DELETED", json.loads(json.dumps(_POD)))
+    _found(platform, "k8s-pod", set())
+
+
 def test_targets_come_from_everywhere(setting):
     platform, kubernetes, web = setting
 
@@ -298,17 +311,7 @@ def test_targets_come_from_everywhere(setting):
         "/",
     )
     assert not kubernetes.refused
-
-    # Changes are watched; a server that has forgotten where a watch was is asked for everything again.
-    moved = json.loads(json.dumps(_SERVICE))
-    moved["spec"]["ports"][0]["port"] = 81
-    kubernetes.tell("service", "MODIFIED", moved)
-    _found(platform, "k8s-service", {"shop.shop.svc:81"})
-    kubernetes.objects["service"] = []
-    kubernetes.forget("service")
-    _found(platform, "k8s-service", set())
-    kubernetes.tell("pod", "DELETED", json.loads(json.dumps(_POD)))
-    _found(platform, "k8s-pod", set())
+    _changes_are_watched(platform, kubernetes)
 
     while _targets(platform, "oauth2").get(web.address, {}).get("health") != "up":
         time.sleep(0.1)
