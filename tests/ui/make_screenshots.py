@@ -50,6 +50,32 @@ RULES = f"""groups:
       - record: job:errors:ratio1m
         expr: 'sum by (job) (rate({REQUESTS[:-1]}, "http.response.status_code"=~"5.."}}[1m])) / job:requests:rate1m'
         labels: {{team: shop}}
+  - name: alerts
+    interval: 15s
+    rules:
+      - alert: TargetDown
+        expr: up == 0
+        for: 30s
+        labels: {{severity: critical}}
+        annotations: {{summary: "{{{{ $labels.job }}}} at {{{{ $labels.instance }}}} does not answer"}}
+      - alert: FailedRequests
+        expr: job:errors:ratio1m > 0.001
+        for: 10m
+        labels: {{severity: critical}}
+        annotations:
+          summary: "{{{{ $labels.job }}}} fails {{{{ $value | humanizePercentage }}}} of its requests"
+      - alert: SlowRequests
+        expr: {QUANTILE} > 0.1
+        for: 1m
+        keep_firing_for: 5m
+        labels: {{severity: warning}}
+        annotations:
+          summary: "{{{{ $labels.job }}}} takes {{{{ $value | humanizeDuration }}}} for one in twenty requests"
+      - alert: NoRequests
+        expr: absent(job:requests:rate1m)
+        for: 5m
+        labels: {{severity: critical}}
+        annotations: {{summary: No service has requests}}
 """
 SCRAPE = f"""scrape_configs:
   - job_name: vedette

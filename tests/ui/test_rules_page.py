@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,7 +31,12 @@ RULES: dict[str, Any] = {
                         "runbook_url": "https://runbooks.example/payments",
                     },
                 },
-                {"alert": "QueueGrows", "expr": "vector(7)", "for": "1h", "annotations": {"description": "It grows."}},
+                {
+                    "alert": "QueueGrows",
+                    "expr": 'label_replace(vector(7), "job", "shop/queue", "", "")',
+                    "for": "1h",
+                    "annotations": {"description": "It grows."},
+                },
                 {"alert": "DiskFull", "expr": "vector(0) > 1", "keep_firing_for": "90s"},
                 {"alert": "Broken", "expr": 'label_replace(vector(1), "a", "$1", "b", "(")'},
                 {
@@ -71,6 +77,16 @@ class Watched:
         return visitor.page
 
 
+def send_span(platform: Any, service: str) -> None:
+    now = time.time_ns()
+    span = {"traceId": f"{now:032x}", "spanId": f"{now:016x}", "name": "look", "kind": 2}
+    span |= {"startTimeUnixNano": str(now - 1000), "endTimeUnixNano": str(now)}
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]}
+    assert platform.otlp("traces", json.dumps(body).encode(), Content_Type="application/json").status == 200
+    platform.eventually("SELECT count() FROM spans", 1)
+
+
 @pytest.fixture(scope="module")
 def watched(browser, new_platform, tmp_path_factory):  # noqa: ARG001 - stopped before the browser is closed
     folder = tmp_path_factory.mktemp("watched")
@@ -80,6 +96,7 @@ def watched(browser, new_platform, tmp_path_factory):  # noqa: ARG001 - stopped 
     watched = Watched(new_platform(folder / "data", flags).start(), folder)
     try:
         wait_for(lambda: sorted({one["health"] for one in watched.watch()}), ["err", "ok"], "the first evaluation")
+        send_span(watched.platform, "queue")
         yield watched
     finally:
         watched.platform.stop()
@@ -121,6 +138,11 @@ def test_what_fires_and_what_is_about_to_stand_first_with_what_they_say(visitor,
 def test_an_alert_leads_to_its_graph_and_to_the_logs_and_traces_of_its_service(visitor, watched):
     since = datetime.fromisoformat(watched.rules()["PaymentsFail"]["alerts"][0]["activeAt"])
     before = (since - timedelta(minutes=30)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    page = watched.open(visitor, "?state=pending")
+    # The job's name is that of a service that there is, with its namespace.
+    alerts(page, "Pending").get_by_role("link", name="Logs of queue").click()
+    expect(page).to_have_url(re.compile(r"/logs\?"))
+    assert visitor.search()["q"] == "service:queue"
     page = watched.open(visitor, "?q=payments&state=firing")
     alert = alerts(page, "Firing").get_by_role("listitem")
     expect(alert).to_have_count(1)
