@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from itertools import pairwise
+from operator import lt
 from typing import TYPE_CHECKING, Any, Final
 
 from vedette.server.ingest.point_faults_kernel import REASONS
@@ -57,7 +57,6 @@ def faults_of(request: Any) -> Counter[str]:  # noqa: ANN401 - see below
         for scope in resource.scope_metrics or ()
         for metric in scope.metrics or ()
         for fault in _metric_faults(metric)
-        if fault
     )
 
 
@@ -73,7 +72,8 @@ def _metric_faults(metric: Any) -> Iterator[str]:  # noqa: ANN401
         elif kind in _WITH_TEMPORALITY and data.aggregation_temporality != _CUMULATIVE:
             of_all = "unknown_temporality"
         for point in points:
-            yield of_all or ("" if int(point.time_unix_nano or 0) else "no_time") or fault(point)
+            if found := of_all or ("" if int(point.time_unix_nano or 0) else "no_time") or fault(point):
+                yield found
 
 
 def _number(point: Any) -> str:  # noqa: ANN401
@@ -85,10 +85,10 @@ def _number(point: Any) -> str:  # noqa: ANN401
 
 
 def _histogram(point: Any) -> str:  # noqa: ANN401
-    bounds = [float(bound) for bound in point.explicit_bounds or ()]
+    bounds = list(map(float, point.explicit_bounds or ()))
     if point.bucket_counts and len(point.bucket_counts) != len(bounds) + 1:
         return "bucket_count_mismatch"
-    ascend = all(before < bound for before, bound in pairwise(bounds)) and not math.isnan(sum(bounds[:1]))
+    ascend = all(map(lt, bounds, bounds[1:])) and not math.isnan(sum(bounds[:1]))
     return "" if ascend else "unordered_bounds"
 
 
