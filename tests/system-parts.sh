@@ -7,6 +7,7 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgre
 command -v chromium-headless-shell >/dev/null || missing="$missing chromium-headless-shell"
 command -v promtool >/dev/null || missing="$missing prometheus"
 command -v prometheus-node-exporter >/dev/null || missing="$missing prometheus-node-exporter"
+command -v prometheus-alertmanager >/dev/null || missing="$missing prometheus-alertmanager"
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v curl >/dev/null || missing="$missing curl"
 [ -z "$missing" ] && exit 0
