@@ -51,7 +51,7 @@ _BAD_CONFIGS = {
     "alerting: {alertmanagers: [{static_configs: [null]}]}": "alerting, alertmanagers[0]: static_configs[0] is empty",
     "alerting: {alertmanagers: [{static_configs: [{targets: ['http://a']}]}]}": "'http://a' is no host with a port",
     "alerting: {alertmanagers: [{static_configs: [{targets: [a]}], relabel_configs: [{target_label: __address__, replacement: b/c}]}]}": (
-        "alerting, alertmanagers[0]: static_configs: 'a' has the address 'b/c' after relabeling"
+        "alerting, alertmanagers[0]: 'a' has the address 'b/c' after relabeling"
     ),
     "alerting: {alertmanagers: [{relabel_configs: [null]}]}": "relabel_configs[0] is empty",
     "alerting: {alertmanagers: [{relabel_configs: [{action: jump}]}]}": "action 'jump' is none of",
@@ -160,3 +160,27 @@ def test_bad_files_are_told_what_is_wrong(tmp_path, kind, text, message):
     assert found.exit_code == 1
     assert message in found.stderr
     assert _promtool(kind, path) in {1, None}
+
+
+@pytest.mark.parametrize("part", ["alerting: {alertmanagers: [%s]}", "scrape_configs: [{job_name: a, %s}]"])
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", '[{"targets": ["b:1"]}, {"labels": {"c": "d"}}, {}]', ""),
+        ("a.yml", "- targets: [b:1]\n  labels: {c: d}", ""),
+        ("a.json", '[{"targets": ["b/c"]}]', "'b/c' has the address 'b/c' after relabeling"),
+        ("a.json", '[{"targets": ["b:1"], "colour": 1}]', "a.json: field colour is unknown"),
+        ("a.yml", "- targets: b", "a.yml: a target group has a list of targets"),
+        ("a.json", '{"targets": ["b:1"]}', "a.json: target groups are a list"),
+        ("a.json", "[null]", "a.json: a target group has a list of targets"),
+        ("a.json", "[{", "a.json: Expecting property name"),
+    ],
+)
+def test_files_of_targets_are_looked_at(tmp_path, part, name, text, message):
+    (tmp_path / name).write_text(text)
+    path = tmp_path / "file.yml"
+    found = "file_sd_configs: [{files: [a*.json, a*.yml]}]"
+    path.write_text(part % (f"{{{found}}}" if "alertmanagers" in part else found))
+    checked = _check("config", path)
+    assert (checked.exit_code, message in checked.stderr) == (1 if message else 0, True), checked.output
+    assert _promtool("config", path) in {checked.exit_code, None}

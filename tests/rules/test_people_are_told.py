@@ -168,4 +168,8 @@ def test_somebody_is_told_once_that_it_began_and_once_that_it_is_over(make_platf
         wait_for(lambda: house.told[1:], [[("resolved", "Hot")]], "the receiver")
         told = platform.request("/prometheus/api/v1/alertmanagers").json()["data"]["activeAlertmanagers"]
         assert told == [{"url": f"http://{ours}/api/v2/alerts"}]
+        path, stranger = "/prometheus/api/v1/alertmanagers", {"X-Scope-OrgID": "another"}
+        assert platform.request(path, headers=stranger).json()["data"]["activeAlertmanagers"] == []
+        sent = f'vedette_notifications_sent_total{{alertmanager="http://{ours}/api/v2/alerts"}}'
+        assert sent in platform.request("/metrics").body.decode()
         assert house.told == [[("firing", "Hot")], [("resolved", "Hot")]]

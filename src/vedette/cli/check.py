@@ -27,6 +27,7 @@ def config(files: Files) -> None:
     from vedette.server.alerting import targets as alertmanagers  # noqa: PLC0415 - only these commands need the server
     from vedette.server.rules.files import load_rules  # noqa: PLC0415
     from vedette.server.scrape.config import load_config  # noqa: PLC0415
+    from vedette.server.scrape.discovery.files import checked_groups  # noqa: PLC0415
     from vedette.server.scrape.targets import check_addresses  # noqa: PLC0415
 
     failed = False
@@ -34,9 +35,9 @@ def config(files: Files) -> None:
         try:
             found = load_config(path)
             for job in found.jobs:
-                check_addresses(job)
+                check_addresses(job, checked_groups(job.discovery.files))
             for group in found.alerting.alertmanagers:
-                alertmanagers.check_addresses(group)
+                alertmanagers.check_addresses(group, checked_groups(group.discovery.files))
             typer.echo(f"{path}: {len(found.jobs)} jobs")
             for pattern in found.rule_files:
                 for rule_file in _matching(pattern):

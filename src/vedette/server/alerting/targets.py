@@ -42,18 +42,19 @@ def resolve(config: AlertmanagersConfig, groups: Iterable[Group]) -> tuple[list[
     return list(active), dropped
 
 
-def check_addresses(config: AlertmanagersConfig) -> None:
-    """Look at the addresses that the file's own Alertmanagers have after relabeling, as telling them would only fail.
+def check_addresses(config: AlertmanagersConfig, others: Iterable[Group] = ()) -> None:
+    """Look at the addresses that the part's own Alertmanagers and `others` have after relabeling.
 
     Raises:
         SettingsError: one is no host.
     """
-    for addresses, labels in config.discovery.groups:
+    own = [(addresses, dict(labels)) for addresses, labels in config.discovery.groups]
+    for addresses, labels in (*own, *others):
         for address in addresses:
-            kept = relabel(_discovered(config, address, dict(labels)), config.relabel)
+            kept = relabel(_discovered(config, address, labels), config.relabel)
             if kept is not None and "/" in (found := kept.get("__address__", "")):
                 raise SettingsError(
-                    f"{config.where}: static_configs: {address!r} has the address {found!r} after relabeling, "
+                    f"{config.where}: {address!r} has the address {found!r} after relabeling, "
                     "which is no host with a port, such as localhost:9093."
                 )
 

@@ -82,18 +82,19 @@ def resolve(job: Job, groups: Iterable[Group]) -> tuple[list[Target], list[dict[
     return list(targets.values()), dropped
 
 
-def check_addresses(job: Job) -> None:
-    """Look at the addresses that a job's own targets have after relabeling, as a scrape would only fail.
+def check_addresses(job: Job, others: Iterable[Group] = ()) -> None:
+    """Look at the addresses that a job's own targets and `others` have after relabeling, as a scrape would only fail.
 
     Raises:
         SettingsError: one is no host.
     """
-    for addresses, labels in job.discovery.groups:
+    own = [(addresses, dict(labels)) for addresses, labels in job.discovery.groups]
+    for addresses, labels in (*own, *others):
         for address in addresses:
-            kept = relabel(_discovered(job, address, dict(labels)), job.relabel)
+            kept = relabel(_discovered(job, address, labels), job.relabel)
             if kept is not None and ("/" in (found := kept.get("__address__", "")) or not found):
                 raise SettingsError(
-                    f"job {job.name!r}: static_configs: {address!r} has the address {found!r} after relabeling, "
+                    f"job {job.name!r}: {address!r} has the address {found!r} after relabeling, "
                     "which is no host with a port, such as localhost:9100."
                 )
 
@@ -155,10 +156,11 @@ def groups_from_document(document: Any, extra: dict[str, str]) -> list[Group]:  
         raise ValueError("target groups are a list")  # noqa: TRY004 - a document of another shape
     groups: list[Group] = []
     for item in document:
-        if not isinstance(item, dict) or not isinstance(item.get("targets"), list):
+        targets = (item.get("targets") or []) if isinstance(item, dict) else None
+        if not isinstance(targets, list):
             raise ValueError("a target group has a list of targets")  # noqa: TRY004
         said = item.get("labels") or {}
         if not isinstance(said, dict):
             raise ValueError("the labels of a target group are a mapping")  # noqa: TRY004
-        groups.append((tuple(map(str, item["targets"])), {**texts_of(said), **extra}))
+        groups.append((tuple(map(str, targets)), {**texts_of(said), **extra}))
     return groups

@@ -6,10 +6,11 @@ import glob
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from vedette.errors import SettingsError
 from vedette.server.rules.yaml_text import read_yaml
 from vedette.server.scrape.targets import groups_from_document
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from vedette.server.scrape.targets import Group
 
-__all__ = ["FileDiscovery"]
+__all__ = ["FileDiscovery", "checked_groups"]
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +43,11 @@ class FileDiscovery:
 
     def read(self) -> list[Group]:
         """The groups of all files that are there."""
-        names = [name for pattern in self._patterns for name in sorted(glob.glob(pattern))]  # noqa: PTH207 - absolute
         before, told = self._groups, self._faults
         self._groups, self._faults = {}, {}
-        for name in names:
+        for name in _names(self._patterns):
             try:
-                self._groups[name] = _groups(Path(name))
+                self._groups[name] = groups_from_document(_document(Path(name)), {"__meta_filepath": name})
             except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
                 self._groups[name] = before.get(name, [])
                 self._faults[name] = str(error)
@@ -56,7 +56,28 @@ class FileDiscovery:
         return [group for groups in self._groups.values() for group in groups]
 
 
-def _groups(path: Path) -> list[Group]:
+def checked_groups(patterns: Sequence[str]) -> list[Group]:
+    """The groups of all files that are there, of which none may be wrong in any way.
+
+    Raises:
+        SettingsError: one is; the message says which, and what is wrong.
+    """
+    found: list[Group] = []
+    for name in _names(patterns):
+        try:
+            document = _document(Path(name))
+            found += groups_from_document(document, {})
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            raise SettingsError(f"file_sd_configs: {name}: {error}") from error
+        if unknown := sorted({field for item in document for field in item} - {"targets", "labels"}):
+            raise SettingsError(f"file_sd_configs: {name}: field {unknown[0]} is unknown.")
+    return found
+
+
+def _names(patterns: Sequence[str]) -> list[str]:
+    return [name for pattern in patterns for name in sorted(glob.glob(pattern))]  # noqa: PTH207 - absolute
+
+
+def _document(path: Path) -> Any:  # noqa: ANN401 - of other people
     text = path.read_text(encoding="utf-8")
-    document = json.loads(text) if path.suffix == ".json" else read_yaml(text)
-    return groups_from_document(document, {"__meta_filepath": str(path)})
+    return json.loads(text) if path.suffix.lower() == ".json" else read_yaml(text)
