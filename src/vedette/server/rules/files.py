@@ -12,6 +12,7 @@ from vedette.errors import SettingsError
 from vedette.server.query.promql.errors import ParseError
 from vedette.server.query.promql.gotext import parse_duration
 from vedette.server.query.promql.parser import parse
+from vedette.server.query.promql.printer import print_expr
 from vedette.server.rules.template_functions import check_template
 from vedette.server.rules.templates import TemplateError
 from vedette.server.rules.yaml_text import plain_value, read_yaml, texts_of, yaml_problem
@@ -37,6 +38,8 @@ class Rule:
     for_seconds: float = 0.0
     keep_firing_for_seconds: float = 0.0
     annotations: dict[str, str] = field(default_factory=dict)
+    query: str = ""
+    """The expression as Prometheus' printer writes it; that takes too long to do it for every answer."""
 
     @property
     def name(self) -> str:
@@ -124,7 +127,7 @@ def _rule(item: Any, where: str, shared: dict[str, str]) -> Rule:  # noqa: ANN40
     if expr is None or not str(expr).strip():
         raise SettingsError(f"{where} has no expr.")
     try:
-        parse(str(expr))
+        query = print_expr(parse(str(expr)))
     except ParseError as error:
         raise SettingsError(f"{where}: expr cannot be parsed: {error}") from error
     if record:
@@ -144,6 +147,7 @@ def _rule(item: Any, where: str, shared: dict[str, str]) -> Rule:  # noqa: ANN40
         _duration(found, "for", where),
         _duration(found, "keep_firing_for", where),
         annotations,
+        query,
     )
 
 

@@ -11,9 +11,7 @@ from vedette.errors import InvalidInput, SettingsError
 from vedette.server.api.compat.prometheus.answers import PrometheusRoute, success
 from vedette.server.api.compat.prometheus.parameters import parameters
 from vedette.server.api.context import Admin, Caller, services_of
-from vedette.server.query.promql.engine import parse
 from vedette.server.query.promql.gotext import format_exponent
-from vedette.server.query.promql.printer import print_expr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +112,7 @@ def _matches(labels: dict[str, str], matchers: Sequence[Matcher]) -> bool:
 
 def _rule(state: RuleState, *, with_alerts: bool) -> dict[str, Any]:
     rule = state.rule
-    document: dict[str, Any] = {"name": rule.name, "query": print_expr(parse(rule.expr)), "labels": rule.labels}
+    document: dict[str, Any] = {"name": rule.name, "query": rule.query, "labels": rule.labels}
     if rule.alert:
         document |= {
             "state": state.alerts.state if state.alerts is not None and state.evaluated_at else "unknown",
