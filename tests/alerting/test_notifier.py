@@ -168,8 +168,9 @@ async def test_files_are_followed_and_a_wrong_configuration_changes_nothing(tell
 
     groups.write_text(json.dumps([{"targets": [other.address]}]))
     telling.of({**by_file, "colour": "red"})
-    await until(lambda: telling.notifier.active, [f"http://{other.address}/api/v2/alerts"])
-    assert telling.notifier.error == "alerting, alertmanagers[0]: field colour is unknown."
+    wrong = "alerting, alertmanagers[0]: field colour is unknown."
+    now = [f"http://{other.address}/api/v2/alerts"]
+    await until(lambda: (telling.notifier.error, telling.notifier.active), (wrong, now))
     telling.notifier.tell([notice("Later")])
     await until(lambda: other.names, ["Later"])
     assert caplog.text.count("Alertmanagers stay as they were: alerting, alertmanagers[0]: field colour") == 1

@@ -85,10 +85,11 @@ class Notifier:
     async def _look(self) -> None:
         try:
             config = await asyncio.to_thread(self._config)
-        except SettingsError as error:
-            if str(error) != self.error:
-                log.error("Alertmanagers stay as they were: %s", error)  # noqa: TRY400 - a sentence is enough
-            self.error = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever is in the file, alerts go on to those that were told before
+            fault = str(error) if isinstance(error, SettingsError) else f"{type(error).__name__}: {error}"
+            if fault != self.error:
+                log.error("Alertmanagers stay as they were: %s", fault)  # noqa: TRY400 - a sentence is enough
+            self.error = fault
             return
         self.error = ""
         self._external_labels = config.external_labels if config else ()

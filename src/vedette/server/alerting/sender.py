@@ -122,7 +122,7 @@ class Sender:
                 raise
             except Exception:
                 log.exception("The Alertmanager %s could not be told of %d alerts", self.url, len(batch))
-                self._count_dropped(len(batch))
+                self.figures.dropped += len(batch)
 
     async def _send(self, batch: Sequence[Notice]) -> None:
         """Post a batch, again after a pause where that may help."""

@@ -65,7 +65,12 @@ def read_yaml(text: str) -> Any:  # noqa: ANN401 - what is in it
     Raises:
         yaml.YAMLError: it is no YAML; the message says where.
     """
-    return yaml.load(text, _Loader)  # noqa: S506 - made of the safe one
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - made of the safe one
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested too deeply") from error
+    except (ValueError, KeyError) as error:  # of a tag that its value does not fit
+        raise yaml.YAMLError(f"a value is not of the type that its tag says: {error}") from error
 
 
 def yaml_problem(error: yaml.YAMLError) -> str:

@@ -157,7 +157,7 @@ def included_files(path: Path) -> list[str]:
     """The patterns of other files that a configuration names under ``scrape_config_files``, whatever else is in it."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, RecursionError, yaml.YAMLError):
         return []  # reading it for good says what is wrong
     patterns = document.get("scrape_config_files") if isinstance(document, dict) else None
     return [str(path.parent / str(pattern)) for pattern in patterns] if isinstance(patterns, list) else []
