@@ -9,11 +9,15 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from real_platform import wait_for
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
@@ -142,6 +146,33 @@ def test_alerts_go_on_where_they_were_when_a_rule_changes(ruled):
         time.sleep(0.1)
     assert now == [before | {"annotations": {"summary": "after"}}]
     ruled.remove("queue")
+    ruled.wait("ALERTS", [])
+
+
+def test_the_link_of_an_alert_leads_to_its_tenant(ruled):
+    told: list[dict[str, Any]] = []
+
+    class Alertmanager(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Alertmanager) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        targets = [f"127.0.0.1:{server.server_port}"]
+        ruled.configure({"alerting": {"alertmanagers": [{"static_configs": [{"targets": targets}]}]}})
+        ruled.write("linked", {"name": "linked", "rules": [{"alert": "Linked", "expr": "vector(1) > 0"}]})
+        wait_for(lambda: {one["labels"]["alertname"] for one in told}, {"Linked"}, "the Alertmanager")
+        server.shutdown()
+    link = urlsplit(told[0]["generatorURL"])
+    assert link.path == "/explore"
+    assert parse_qs(link.query) == {"q": ["vector(1) > 0"], "as": ["table"], "tenant": [TENANT]}
+    ruled.configure({})
+    ruled.remove("linked")
     ruled.wait("ALERTS", [])
 
 

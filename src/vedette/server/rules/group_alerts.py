@@ -39,12 +39,13 @@ _PATIENT_FOR: Final = 3
 class AlertSurroundings:
     """What the alerts of groups are given.
 
-    `url` is where people reach this installation. `load` gives what is kept of all groups; `save` keeps a group's
-    alerts as of a moment in milliseconds, `None` for those that are kept already; `forget` says that there are none any
-    more. `tell` never waits.
+    `url` is where people reach this installation, `search` what a link to its pages has to say besides. `load` gives
+    what is kept of all groups; `save` keeps a group's alerts as of a moment in milliseconds, `None` for those that are
+    kept already; `forget` says that there are none any more. `tell` never waits.
     """
 
     url: str
+    search: Mapping[str, str]
     load: Callable[[], Awaitable[dict[str, SavedAlerts]]]
     save: Callable[[str, int, dict[str, Any] | None], Awaitable[None]]
     forget: Callable[[str], Awaitable[None]]
@@ -125,7 +126,7 @@ class GroupAlerts:
 
     def _notice(self, expr: str, alert: Alert, due_ms: int) -> Notice:
         valid_ms = _COUNTS_FOR * max(self._interval_ms, _AGAIN_AFTER_MS)
-        link = f"{self._around.url}/explore?{urlencode({'q': expr, 'as': 'table'})}"
+        link = f"{self._around.url}/explore?{urlencode({'q': expr, 'as': 'table', **self._around.search})}"
         ends = alert.ended_at_ms or due_ms + valid_ms
         return Notice(alert.labels, dict(alert.annotations), alert.fired_at_ms, ends, link)
 

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from vedette.errors import TooManyRequests
+from vedette.server.control.tenants import DEFAULT_TENANT
 from vedette.server.engine.formats import by_name
 from vedette.server.ingest.otlp import METRICS, Payload, stamped
 from vedette.server.rules.group import Surroundings
@@ -89,7 +90,8 @@ def alert_surroundings(
         await asyncio.to_thread(store.forget, tenant, group)
 
     url = settings.external_url.rstrip("/") or f"http://{_reachable(settings.listen)}"
-    return AlertSurroundings(url, load, save, forget, tell)
+    search = {} if tenant == DEFAULT_TENANT else {"tenant": tenant}
+    return AlertSurroundings(url, search, load, save, forget, tell)
 
 
 def _reachable(listen: Address) -> Address:
