@@ -108,7 +108,7 @@ def alertmanager(folder: Path, receiver: str) -> Iterator[str]:
         yield address
 
 
-def configuration(folder: Path, target: str, told: str) -> str:
+def configuration(folder: Path, target: str, *told: str) -> str:
     """A Prometheus' configuration file, with its rules beside it."""
     folder.mkdir()
     (folder / "rules.yml").write_text(json.dumps(RULES))
@@ -123,7 +123,7 @@ def configuration(folder: Path, target: str, told: str) -> str:
         "rule_files": [str(folder / "rules.yml")],
         "alerting": {
             "alert_relabel_configs": [hidden],
-            "alertmanagers": [{"static_configs": [{"targets": [told]}]}],
+            "alertmanagers": [{"static_configs": [{"targets": list(told)}]}],
         },
     }
     (folder / "prometheus.yml").write_text(json.dumps(config))
@@ -149,7 +149,9 @@ def test_somebody_is_told_once_that_it_began_and_once_that_it_is_over(make_platf
             f"--web.listen-address=127.0.0.1:{port}",
         ]
         with process(PROMETHEUS, *flags, ready=f"http://127.0.0.1:{port}/-/ready"):
-            platform = make_platform("--scrape-config", configuration(tmp_path / "vedette", house.address, ours))
+            closed = f"127.0.0.1:{free_port()}"
+            config = configuration(tmp_path / "vedette", house.address, ours, closed)
+            platform = make_platform("--scrape-config", config)
             wait_for(lambda: (len(house.told), len(other.told)), (1, 1), "the receivers")
             [found], [expected] = alerts(ours), alerts(its)
         expected["labels"]["instance"] = house.address  # each has a house of its own
@@ -167,7 +169,9 @@ def test_somebody_is_told_once_that_it_began_and_once_that_it_is_over(make_platf
         platform.start()
         wait_for(lambda: house.told[1:], [[("resolved", "Hot")]], "the receiver")
         told = platform.request("/prometheus/api/v1/alertmanagers").json()["data"]["activeAlertmanagers"]
-        assert told == [{"url": f"http://{ours}/api/v2/alerts"}]
+        assert told[0] == {"url": f"http://{ours}/api/v2/alerts"}
+        assert told[1]["url"] == f"http://{closed}/api/v2/alerts"
+        assert "onnect" in told[1]["lastError"]
         path, stranger = "/prometheus/api/v1/alertmanagers", {"X-Scope-OrgID": "another"}
         assert platform.request(path, headers=stranger).json()["data"]["activeAlertmanagers"] == []
         sent = f'vedette_notifications_sent_total{{alertmanager="http://{ours}/api/v2/alerts"}}'

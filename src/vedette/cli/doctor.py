@@ -193,6 +193,10 @@ def _rules(client: Client) -> Iterator[Finding]:
     if rules and not failing:
         yield Finding("ok", f"{len(rules)} rules are evaluated.")
     told = client.json("/prometheus/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
+    for one in told:
+        if fault := one.get("lastError"):
+            text = f"The Alertmanager {one['url']} did not take the last alerts: {fault}"
+            yield Finding("bad", text, "They are told again every minute while they fire.")
     if not told and any(rule["type"] == "alerting" for rule in rules):
         yield Finding(
             "note",

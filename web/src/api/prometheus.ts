@@ -107,7 +107,8 @@ export interface RuleGroup {
 }
 
 export interface Alertmanagers {
-  activeAlertmanagers: { url: string }[];
+  /** `lastError`: why one did not take what it was told last. */
+  activeAlertmanagers: { url: string; lastError?: string }[];
   droppedAlertmanagers: { url: string }[];
 }
 

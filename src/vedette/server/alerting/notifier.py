@@ -57,6 +57,11 @@ class Notifier:
         return [url for one in self._alertmanagers for url in one.senders]
 
     @property
+    def faults(self) -> dict[str, str]:
+        """Why those that did not take what they were told last did not, by URL."""
+        return {sender.url: sender.fault for sender in self.senders if sender.fault}
+
+    @property
     def dropped(self) -> list[str]:
         """The URLs of those that relabeling has dropped."""
         return [url for one in self._alertmanagers for url in one.dropped]

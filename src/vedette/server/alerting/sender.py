@@ -93,6 +93,11 @@ class Sender:
         self._drops_said = -_SAY_SECONDS
         self._task = asyncio.create_task(self._run(), name=f"alertmanager {url}")
 
+    @property
+    def fault(self) -> str:
+        """Why it did not take what it was told last; empty if it did."""
+        return self._said[0]
+
     def put(self, notices: Sequence[Notice]) -> None:
         """Let notices wait for their turn; never waits itself."""
         self._count_dropped(self.waiting.put(notices))

@@ -53,12 +53,13 @@ function Nobody({ droppedAlertmanagers: dropped }: Alertmanagers): ReactNode {
   );
 }
 
-function Urls({ of, label }: { of: { url: string }[]; label: string }): ReactNode {
+function Urls({ of, label }: { of: { url: string; lastError?: string }[]; label: string }): ReactNode {
   return (
     <ul className={classes["urls"]} aria-label={label}>
-      {of.map(({ url }, index) => (
-        <li key={`${index} ${url}`} className="mono">
-          {url}
+      {of.map(({ url, lastError }, index) => (
+        <li key={`${index} ${url}`}>
+          <span className="mono">{url}</span>
+          {lastError !== undefined && <span className="error-text"> did not take the last alerts: {lastError}</span>}
         </li>
       ))}
     </ul>

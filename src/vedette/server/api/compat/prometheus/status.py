@@ -148,12 +148,14 @@ async def alerts(request: Request, caller: Caller) -> Response:
 
 @router.get("/alertmanagers", summary="Alertmanagers that alerts are sent to")
 async def alertmanagers(request: Request, caller: Caller) -> Response:
-    """URLs; dropped are those that relabeling left out. Only the tenant of the rules sees them: its alerts go there."""
+    """URLs; dropped are those that relabeling left out. Only the tenant of the rules sees them: its alerts go there.
+
+    Unlike Prometheus', an active one has a `lastError` if it did not take what it was told last.
+    """
     services = services_of(request)
     notifier = services.notifier if services.rules.tenant == caller.tenant else None
-    return success(
-        {
-            "activeAlertmanagers": [{"url": url} for url in notifier.active] if notifier else [],
-            "droppedAlertmanagers": [{"url": url} for url in notifier.dropped] if notifier else [],
-        }
-    )
+    if notifier is None:
+        return success({"activeAlertmanagers": [], "droppedAlertmanagers": []})
+    faults = notifier.faults
+    active = [{"url": url, **({"lastError": faults[url]} if url in faults else {})} for url in notifier.active]
+    return success({"activeAlertmanagers": active, "droppedAlertmanagers": [{"url": url} for url in notifier.dropped]})
