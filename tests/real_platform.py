@@ -190,6 +190,10 @@ class Platform:
         while any((self.data_dir / "wal").glob("*.wal")) or self._waiting():
             time.sleep(0.05)
 
+    def quarantine(self) -> set[Path]:
+        """What could not be loaded."""
+        return set((self.data_dir / "wal" / "quarantine").glob("*"))
+
     def _waiting(self) -> float:
         text = self.request("/metrics").body.decode()
         return sum(

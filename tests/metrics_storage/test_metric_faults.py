@@ -156,7 +156,8 @@ async def contents(store, but: tuple[str, ...] = ()) -> list[Any]:
     ]
 
 
-@given(st.lists(metrics(), min_size=1, max_size=12))
+# Points of two metrics of one name may be one sample.
+@given(st.lists(metrics(), min_size=1, max_size=12, unique_by=lambda metric: metric.name))
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_request_is_taken_once_whole_and_again_without_effect(store, wild):
     """Whatever passes the parser: the segment loads, each point is kept or in the ledger, a repeat changes nothing."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from real_platform import Platform
 
 HOUR = 3600
-FLAGS = ("--metrics-rollup-delay", "100ms", "--upkeep-interval", "300ms")
+FLAGS = ("--metrics-rollup-delay", "1s", "--upkeep-interval", "300ms")
 HOURS = 60
 
 
