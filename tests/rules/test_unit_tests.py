@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from vedette.cli.main import app
 from vedette.errors import SettingsError
 from vedette.server.query.promql.histogram import Histogram
+from vedette.server.rules.expansion import Record
 from vedette.server.rules.notation import parse_values
 from vedette.server.rules.template_functions import check_template, expand_alert
 from vedette.server.rules.templates import TemplateError
@@ -243,6 +244,12 @@ TEMPLATES = [
     '{{ $labels }} {{ (index (query "sort(up)") 0).Labels.job }} {{ `raw` }}',
     '{{ html "<a&b>" }} {{ urlquery "a b/c" }} {{ parseDuration "1h30m" }}',
     "{{ range $k, $v := $labels }}{{ $k }}={{ $v }},{{ end }}",
+    '{{ stripDomain "[::1]:80" }} {{ stripDomain "a.b.c:80" }} {{ stripDomain "10.0.0.1:80" }} {{ stripDomain "[fe80::1%e]:1" }}',
+    '{{ reReplaceAll "a" "$1x" "abc" }} {{ reReplaceAll "(a)" "${1}$$$7" "abc" }} {{ match "a.c" "a\\nc" }}',
+    "{{ humanizeTimestamp 1435065584.1289 }} {{ toTime 1435065584.1289 }} {{ -1.5 | toTime }}",
+    '{{ printf "%08.2f|% .1f|%+d|%*d|%#x|%G|%.3v|%-5d|" -1.5 2.5 3 4 5 6 1e9 1234.5 7 }}',
+    '{{ printf "%d %s %f %x %q %t|" "a" 1.5 2 "ab" $labels 1 }} {{ printf "%d" 1 2 }} {{ printf "%" }} {{ printf "%v" nil }}',
+    '{{ len "üx" }} {{ 0b101 }} {{ 0o17 }} {{ 017 }} {{ query "sort(up)" | first }} {{ js "a\'<&=\\n" }} {{ html "\'\\"" }}',
     '{{ range query "sort(up)" }}{{ if eq .Labels.job "a" }}{{ continue }}{{ end }}{{ .Labels.job }}{{ break }}{{ end }}',
 ]
 LABELS = {"instance": "x:1", "job": "a", "__name__": "up"}
@@ -253,7 +260,7 @@ def _answers(text: str) -> list[dict[str, Any]]:
     if "nothing" in text:
         return []
     found = [
-        {"Labels": {"__name__": "up", "instance": instance, "job": job}, "Value": value}
+        Record(Labels={"__name__": "up", "instance": instance, "job": job}, Value=value)
         for instance, (job, value) in SAMPLES.items()
     ]
     return found[:1] if "job=" in text else found
@@ -290,7 +297,8 @@ def test_templates_give_what_prometheus_gives(tmp_path):
         ("{{ end }}", "unexpected {{end}}"),
         ("{{ .Labels.a", "unclosed action"),
         ("{{ (1 }}", "unclosed left paren"),
-        ("{{ }}{{ | }}", "missing value"),
+        ("{{ | }}", "missing value"),
+        ("a {{ }}", "missing value"),
         ("{{ break }}", "outside"),
     ],
 )
@@ -306,6 +314,36 @@ def test_wrong_templates_are_refused(tmp_path, text, message):
     assert "the template of l is wrong" in found.output
     if PROMTOOL is not None:
         assert subprocess.run([PROMTOOL, "check", "rules", str(path)], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{{ query "up{" }}', "calling query"),
+        ('{{ query "up[5m]" }}', "rule result is not a vector or scalar"),
+        ("{{ query 5 }}", "expected string; found 5"),
+        ("{{ .Lables.job }}", "can't evaluate field Lables"),
+        ('{{ (query "up" | first).Colour }}', "can't evaluate field Colour"),
+        ('{{ slice "abc" 2 1 }}', "index"),
+        ("{{ toTime 1e10 }}", "overflows int64"),
+        ('{{ "a" | parseDuration }}', "calling parseDuration"),
+    ],
+)
+def test_an_alert_whose_text_cannot_be_made_is_told_all_the_same(tmp_path, text, message):
+    rules = {"groups": [{"name": "g", "rules": [{"alert": "A", "expr": "up == 0", "annotations": {"a": text}}]}]}
+    test = {
+        "input_series": [{"series": "up", "values": "0"}],
+        "alert_rule_test": [{"alertname": "A", "eval_time": "0m", "exp_alerts": []}],
+    }
+    found, path = _run(tmp_path, test, rules)
+    told = " ".join(found.output.split())
+    assert "got {alertname=" in told
+    assert "<error expanding template: " in told
+    assert message in told
+    if PROMTOOL is not None:
+        command = [PROMTOOL, "test", "rules", str(path)]
+        other = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert message in (other.stdout + other.stderr)
 
 
 def test_an_endless_template_ends_at_its_bound():

@@ -7,11 +7,14 @@ firing for ``keep_firing_for``. That it has ended is told for a quarter of an ho
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from vedette.errors import VedetteError
 from vedette.server.query.promql.labels import METRIC_NAME
 from vedette.server.rules.evaluation import RuleFailed, with_labels
+from vedette.server.rules.expansion import Record
 from vedette.server.rules.template_functions import expand_alert
 from vedette.server.rules.templates import TemplateError
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     Ask = Callable[[str], list[dict[str, Any]]]
 
 __all__ = ["FIRING", "INACTIVE", "PENDING", "Alert", "AlertStates", "asking"]
+
+log = logging.getLogger(__name__)
 
 PENDING: Final = "pending"
 FIRING: Final = "firing"
@@ -162,9 +167,12 @@ class AlertStates:
         def expanded(text: str) -> str:
             shown = value if isinstance(value, float) else str(value)
             try:
-                return expand_alert(text, texts, shown, query, self.external)
+                return expand_alert(text, texts, shown, query, self.external, at_ms=at_ms)
             except TemplateError as error:
                 return f"<error expanding template: {error}>"
+            except Exception:  # whatever a text comes to, the alert is told
+                log.exception("A template of the alert %s cannot be expanded: %s", self.rule.alert, text)
+                return "<error expanding template: Vedette failed; its log says more>"
 
         changes = {name: expanded(text) for name, text in self.rule.labels.items()}
         changes |= {METRIC_NAME: "", "alertname": self.rule.alert}
@@ -190,9 +198,14 @@ def asking(ask: Callable[[str], Awaitable[QueryResult]]) -> Ask:
         return await ask(text)
 
     def query(text: str) -> list[dict[str, Any]]:
-        result = asyncio.run_coroutine_threadsafe(answer(text), loop).result()
+        try:
+            result = asyncio.run_coroutine_threadsafe(answer(text), loop).result()
+        except VedetteError as error:
+            raise TemplateError(str(error)) from error
+        if result.kind not in {"vector", "scalar"}:
+            raise TemplateError("rule result is not a vector or scalar")
         return [
-            {"Labels": dict(labels), "Value": float(result.values[row, 0])}
+            Record(Labels=dict(labels), Value=float(result.values[row, 0]))
             for row, labels in enumerate(result.labels)
             if result.present[row, 0]
         ]

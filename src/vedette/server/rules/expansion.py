@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 from vedette.server.query.promql.gotext import format_general
@@ -12,10 +13,14 @@ if TYPE_CHECKING:
 
     from vedette.server.rules.templates import Action, Call, Operand, Pipe
 
-__all__ = ["expand", "is_true", "shown"]
+__all__ = ["Record", "expand", "is_true", "shown"]
 
 _MOST_CHARACTERS: Final = 1 << 20
 _DEEPEST: Final = 100
+
+
+class Record(dict[str, Any]):
+    """A struct of Go: it has these fields and no others."""
 
 
 class _Break(Exception):
@@ -56,17 +61,44 @@ def is_true(value: Any) -> bool:  # noqa: ANN401
 
 def shown(value: Any) -> str:  # noqa: ANN401
     """A value as Go prints it."""
-    if value is None:
-        return "<no value>"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return format_general(value)
-    if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{shown(value[key])}" for key in sorted(value)) + "]"
-    if isinstance(value, list | tuple):
-        return "[" + " ".join(map(shown, value)) + "]"
+    for kind, show in _SHOWN:
+        if isinstance(value, kind):
+            return str(show(value))
     return str(value)
+
+
+def _moment(value: dt.datetime) -> str:
+    parts = f".{value.microsecond:06d}".rstrip("0") if value.microsecond else ""
+    return f"{value:%Y-%m-%d %H:%M:%S}{parts} +0000 UTC"
+
+
+def _duration(value: dt.timedelta) -> str:
+    """Go's ``time.Duration``: ``1h0m1.5s``, and below a second in the unit that fits."""
+    microseconds = value // dt.timedelta(microseconds=1)
+    sign, rest = ("-", -microseconds) if microseconds < 0 else ("", microseconds)
+    if not rest:
+        return "0s"
+    for below, unit, name in ((1000, 1, "µs"), (1_000_000, 1000, "ms")):
+        if rest < below:
+            return f"{sign}{rest / unit:g}{name}"
+    seconds, parts = divmod(rest, 1_000_000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f".{parts:06d}".rstrip("0") if parts else ""
+    longer = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{sign}{longer}{seconds}{fraction}s"
+
+
+_SHOWN: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
+    (type(None), lambda _: "<no value>"),
+    (bool, lambda value: "true" if value else "false"),
+    (float, format_general),
+    (dt.datetime, _moment),
+    (dt.timedelta, _duration),
+    (Record, lambda value: "{" + " ".join(map(shown, value.values())) + "}"),
+    (dict, lambda value: "map[" + " ".join(f"{key}:{shown(value[key])}" for key in sorted(value)) + "]"),
+    (list | tuple, lambda value: "[" + " ".join(map(shown, value)) + "]"),
+)
 
 
 class _Run:
@@ -206,6 +238,8 @@ class _Run:
 
 def _fields(value: Any, names: tuple[str, ...]) -> Any:  # noqa: ANN401
     for name in names:
+        if isinstance(value, Record) and name not in value:
+            raise TemplateError(f"can't evaluate field {name}: there are {', '.join(value)}")
         if isinstance(value, dict):
             value = value.get(name, "")  # what a map of labels has not, is an empty text
         else:
@@ -215,7 +249,7 @@ def _fields(value: Any, names: tuple[str, ...]) -> Any:  # noqa: ANN401
 
 def _pairs(value: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401
     """What a range goes through: keys or places, and values."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not isinstance(value, Record):
         return [(key, value[key]) for key in sorted(value)]
     if isinstance(value, list | tuple):
         return list(enumerate(value))

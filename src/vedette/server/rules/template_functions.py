@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import html
 import ipaddress
 import math
 import re
@@ -11,9 +10,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote_plus, urlsplit
 
-from vedette.server.query.promql.gotext import parse_duration, quote
-from vedette.server.query.promql.labels import InvalidRegex, compile_regex
-from vedette.server.rules.expansion import expand, is_true, shown
+from vedette.server.query.promql.gotext import parse_duration
+from vedette.server.query.promql.labels import InvalidRegex, compile_unanchored, expand_groups
+from vedette.server.rules.expansion import Record, expand, is_true, shown
+from vedette.server.rules.printf import printed, printf
 from vedette.server.rules.templates import Template, TemplateError, parse_template
 
 if TYPE_CHECKING:
@@ -25,9 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["VARIABLES", "check_template", "expand_alert", "template_names"]
 
 VARIABLES: Final = ("$labels", "$externalLabels", "$externalURL", "$value")
-_VERB: Final = re.compile(r"%([-+# 0]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
 _LARGE: Final = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 _BINARY: Final = ("", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MOST_NANOSECONDS: Final = 1 << 63
+_HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"})
+_JS: Final = str.maketrans(
+    {chr(code): f"\\u{code:04X}" for code in (*range(32), *b"<>&=")} | {"\\": "\\\\", "'": "\\'", '"': '\\"'}
+)
 _SMALL: Final = ("", "m", "u", "n", "p", "f", "a", "z", "y")
 
 
@@ -48,7 +53,7 @@ def _parsed(text: str) -> Template:
 @cache
 def template_names() -> frozenset[str]:
     """The functions that templates have."""
-    return frozenset(_functions(lambda _: [], "")) | {"and", "or"}
+    return frozenset(_functions(lambda _: [], "", 0)) | {"and", "or"}
 
 
 def expand_alert(
@@ -57,6 +62,8 @@ def expand_alert(
     value: Any,  # noqa: ANN401
     query: Query,
     external: tuple[Mapping[str, str], str],
+    *,
+    at_ms: int = 0,
 ) -> str:
     """The text of a label or annotation of an alert.
 
@@ -64,26 +71,34 @@ def expand_alert(
         text: The template.
         labels: The labels of the series that the alert is about.
         value: Its value: a number, or the text of a native histogram.
-        query: Evaluates an expression at the moment of the alert: samples as ``{"Labels": {…}, "Value": …}``.
+        query: Evaluates an expression at the moment of the alert: samples with ``Labels`` and a ``Value``.
         external: Labels and URL of this installation.
+        at_ms: That moment.
 
     Raises:
         TemplateError: it is wrong, or cannot be expanded.
     """
     if "{{" not in text:
         return text
-    data = {"Labels": dict(labels), "ExternalLabels": dict(external[0]), "ExternalURL": external[1], "Value": value}
+    data = Record(Labels=dict(labels), ExternalLabels=dict(external[0]), ExternalURL=external[1], Value=value)
     variables = dict(zip(VARIABLES, data.values(), strict=True))
-    return expand(_parsed(text), data, _functions(query, external[1]), variables)
+    return expand(_parsed(text), data, _functions(query, external[1], at_ms), variables)
 
 
-def _functions(query: Query, external_url: str) -> dict[str, Callable[..., Any]]:
+def _functions(query: Query, external_url: str, at_ms: int) -> dict[str, Callable[..., Any]]:
     return {
         **_PLAIN,
-        "query": lambda text: query(str(text)),
+        "query": lambda text: query(_text(text)),
+        "now": lambda: at_ms / 1000,
         "externalURL": lambda: external_url,
         "pathPrefix": lambda: urlsplit(external_url).path.rstrip("/"),
     }
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    if not isinstance(value, str):
+        raise TemplateError(f"expected string; found {shown(value)}")
+    return value
 
 
 def _number(value: Any) -> float:  # noqa: ANN401
@@ -151,66 +166,22 @@ def _humanize_duration(given: Any) -> str:  # noqa: ANN401
 
 
 def _moment(given: Any) -> dt.datetime:  # noqa: ANN401
-    try:
-        return dt.datetime.fromtimestamp(_number(given), dt.UTC)
-    except (OverflowError, OSError, ValueError) as error:
-        raise TemplateError(f"{shown(given)} is no time") from error
+    value = _number(given)
+    if not math.isfinite(value) or abs(value) * 1e9 >= _MOST_NANOSECONDS:
+        raise TemplateError(f"{shown(value)} cannot be represented as a nanoseconds timestamp since it overflows int64")
+    return _EPOCH + dt.timedelta(milliseconds=int(int(value * 1e9) / 1e6))
+
+
+def _span(given: Any) -> dt.timedelta:  # noqa: ANN401
+    value = _number(given)
+    if not math.isfinite(value) or abs(value) * 1e9 >= _MOST_NANOSECONDS:
+        raise TemplateError(f"{shown(value)} cannot be represented as a nanoseconds duration since it overflows int64")
+    return dt.timedelta(seconds=value)
 
 
 def _humanize_timestamp(given: Any) -> str:  # noqa: ANN401
     value = _number(given)
-    if not math.isfinite(value):
-        return _g4(value)
-    moment = _moment(value)
-    parts = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}{parts} +0000 UTC"
-
-
-def _printf(form: str, *values: Any) -> str:  # noqa: ANN401
-    rest = list(values)
-
-    def one(match: re.Match[str]) -> str:
-        flags, width, precision, verb = match[1], match[2], match[3], match[4]
-        if verb == "%":
-            return "%"
-        if not rest:
-            return f"%!{verb}(MISSING)"
-        text = _formatted(verb, rest.pop(0), flags, precision)
-        if not width:
-            return text
-        return text.ljust(int(width)) if "-" in flags else text.rjust(int(width), "0" if "0" in flags else " ")
-
-    text = _VERB.sub(one, str(form))
-    return text + (f"%!(EXTRA {', '.join(map(shown, rest))})" if rest else "")
-
-
-def _formatted(verb: str, value: Any, flags: str, precision: str | None) -> str:  # noqa: ANN401
-    sign = "+" if "+" in flags else ""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    text = f"%!{verb}({'float64' if isinstance(value, float) else type(value).__name__}={shown(value)})"
-    if verb in {"v", "s"} and not (verb == "s" and number):
-        text = shown(value)
-        if precision and isinstance(value, str):
-            text = text[: int(precision)]
-    elif verb == "q" and isinstance(value, str):
-        text = quote(value)
-    elif verb == "t" and isinstance(value, bool):
-        text = shown(value)
-    elif verb == "c" and isinstance(value, int):
-        text = chr(value)
-    elif verb in "dxXob" and isinstance(value, int) and number:
-        text = format(value, sign + verb)
-    elif verb in "eEfFgG" and isinstance(value, float):
-        text = _float_verb(verb, value, sign, precision)
-    return text
-
-
-def _float_verb(verb: str, value: float, sign: str, precision: str | None) -> str:
-    if not math.isfinite(value):
-        return _g4(value)
-    if verb in "gG" and precision is None:
-        return shown(value)
-    return format(value, f"{sign}.{precision or 6}{verb}")
+    return shown(_moment(value)) if math.isfinite(value) else _g4(value)
 
 
 def _first(samples: list[Sample]) -> Sample:
@@ -221,15 +192,13 @@ def _first(samples: list[Sample]) -> Sample:
 
 def _regex(pattern: str) -> Any:  # noqa: ANN401 - google-re2 carries no types
     try:
-        return compile_regex(pattern)
+        return compile_unanchored(pattern)
     except InvalidRegex as error:
         raise TemplateError(str(error)) from error
 
 
 def _replace_all(pattern: str, replacement: str, text: str) -> str:
-    regex = _regex(pattern)
-    escaped = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: f"\\g<{m[1] or m[2]}>", replacement.replace("\\", "\\\\"))
-    return str(regex.sub(escaped, text))
+    return str(_regex(pattern).sub(lambda match: expand_groups(replacement, match), text))
 
 
 def _host_port(text: str) -> tuple[str, str]:
@@ -242,10 +211,11 @@ def _host_port(text: str) -> tuple[str, str]:
 def _strip_domain(text: str) -> str:
     host, port = _host_port(text)
     try:
-        ipaddress.ip_address(host)
+        ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         host = host.partition(".")[0]
-    return f"{host}:{port}" if port else host
+        return f"{host}:{port}" if port else host
+    return text
 
 
 def _compare(left: Any, right: Any) -> int:  # noqa: ANN401
@@ -261,7 +231,7 @@ def _equal(left: Any, *others: Any) -> bool:  # noqa: ANN401
 
 def _index(value: Any, *keys: Any) -> Any:  # noqa: ANN401
     for key in keys:
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not isinstance(value, Record):
             value = value.get(key, "")
         elif isinstance(value, list | str) and isinstance(key, int):
             if not 0 <= key < len(value):
@@ -272,7 +242,15 @@ def _index(value: Any, *keys: Any) -> Any:  # noqa: ANN401
     return value
 
 
+def _length(value: Any) -> int:  # noqa: ANN401
+    if isinstance(value, Record):
+        raise TemplateError("what has fields has no length")
+    return len(value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value)
+
+
 def _slice(value: Any, *ends: int) -> Any:  # noqa: ANN401
+    if any(not 0 <= end <= len(value) for end in ends) or list(ends) != sorted(ends):
+        raise TemplateError(f"index out of range: {', '.join(map(shown, ends))}")
     return value[slice(*ends)] if len(ends) > 1 else value[ends[0] :] if ends else value
 
 
@@ -286,7 +264,7 @@ def _print(*values: Any) -> str:  # noqa: ANN401
     for place, value in enumerate(values):
         if place and not isinstance(value, str) and not isinstance(values[place - 1], str):
             out += " "
-        out += shown(value)
+        out += printed(value)
     return out
 
 
@@ -305,8 +283,8 @@ _PLAIN: Final[dict[str, Any]] = {
     "safeHtml": lambda text: text,
     "match": lambda pattern, text: _regex(pattern).search(text) is not None,
     "title": _title,
-    "toUpper": lambda text: str(text).upper(),
-    "toLower": lambda text: str(text).lower(),
+    "toUpper": lambda text: _text(text).upper(),
+    "toLower": lambda text: _text(text).lower(),
     "graphLink": lambda expression: _link(expression, 0),
     "tableLink": lambda expression: _link(expression, 1),
     "stripPort": lambda text: _host_port(text)[0],
@@ -317,19 +295,18 @@ _PLAIN: Final[dict[str, Any]] = {
     "humanizePercentage": lambda value: f"{_g4(_number(value) * 100)}%",
     "humanizeTimestamp": _humanize_timestamp,
     "toTime": _moment,
-    "toDuration": lambda value: dt.timedelta(seconds=_number(value)),
-    "now": lambda: dt.datetime.now(dt.UTC).timestamp(),
+    "toDuration": _span,
     "parseDuration": lambda text: parse_duration(text) / 1000,
     "urlQueryEscape": quote_plus,
     "not": lambda value: not is_true(value),
-    "len": len,
+    "len": _length,
     "index": _index,
     "slice": _slice,
     "print": _print,
-    "println": lambda *values: " ".join(map(shown, values)) + "\n",
-    "printf": _printf,
-    "html": lambda *values: html.escape(_print(*values)),
-    "js": lambda *values: quote(_print(*values))[1:-1],
+    "println": lambda *values: " ".join(map(printed, values)) + "\n",
+    "printf": printf,
+    "html": lambda *values: _print(*values).translate(_HTML),
+    "js": lambda *values: _print(*values).translate(_JS),
     "urlquery": lambda *values: quote_plus(_print(*values)),
     "eq": _equal,
     "ne": lambda left, right: not _equal(left, right),

@@ -20,7 +20,7 @@ __all__ = ["Action", "Call", "Template", "TemplateError", "parse_template"]
 
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+)|(?P<comment>/\*.*?\*/)|(?P<string>"(?:\\.|[^"\\\n])*"|`[^`]*`)|(?P<char>'(?:\\.|[^'\\\n])+')
-    |(?P<number>[+-]?(?:0[xX][0-9a-fA-F_]+|(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))|(?P<var>\$\w*)
+    |(?P<number>[+-]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))|(?P<var>\$\w*)
     |(?P<field>\.[^\W\d]\w*)|(?P<word>[^\W\d]\w*)|(?P<mark>:=|[=|(),.])""",
     re.VERBOSE | re.DOTALL,
 )
@@ -119,12 +119,13 @@ def _split(text: str) -> list[str | list[_Token]]:
 
 def _tokens(text: str, at: int) -> tuple[list[_Token], int, bool]:
     tokens: list[_Token] = []
-    spaced = False
+    spaced = commented = False
     while True:
-        if text.startswith("}}", at):
-            return tokens, at + 2, False
-        if spaced and text.startswith("-}}", at):
-            return tokens, at + 3, True
+        trims = spaced and text.startswith("-}}", at)
+        if trims or text.startswith("}}", at):
+            if not tokens and not commented:
+                raise TemplateError("missing value for command")
+            return tokens, at + 3 if trims else at + 2, trims
         match = _TOKEN.match(text, at)
         if match is None:
             if at >= len(text):
@@ -133,7 +134,7 @@ def _tokens(text: str, at: int) -> tuple[list[_Token], int, bool]:
         at, kind = match.end(), str(match.lastgroup)
         if kind not in {"space", "comment"}:
             tokens.append(_Token(kind, match[0], spaced))
-        spaced = kind == "space"
+        spaced, commented = kind == "space", commented or kind == "comment"
 
 
 class _Parser:
@@ -306,8 +307,10 @@ class _Parser:
 def _literal(kind: str, text: str) -> str | float:
     if kind == "number":
         plain = text.replace("_", "")
-        if re.fullmatch(r"[+-]?(\d+|0[xX][0-9a-fA-F]+)", plain):
-            return int(plain, 16 if "x" in plain.lower() else 10)
+        if re.fullmatch(r"[+-]?0[0-7]+", plain):
+            return int(plain, 8)
+        if re.fullmatch(r"[+-]?([1-9]\d*|0|0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+)", plain):
+            return int(plain, 0)
         return float(plain)
     try:
         found = unquote(text)

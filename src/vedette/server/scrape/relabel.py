@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from vedette.server.query.promql.labels import compile_regex
+from vedette.server.query.promql.labels import compile_regex, expand_groups
 
 __all__ = ["ACTIONS", "Rule", "relabel"]
 
@@ -24,7 +23,6 @@ ACTIONS = (
     "keepequal",
     "dropequal",
 )
-_GROUP = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +77,8 @@ def _apply(labels: dict[str, str], rule: Rule) -> bool:
 def _replace(labels: dict[str, str], rule: Rule, found: Any) -> None:  # noqa: ANN401 - google-re2 carries no types
     if found is None:
         return
-    target = _expand(rule.target_label, found)
-    value = _expand(rule.replacement, found)
+    target = expand_groups(rule.target_label, found)
+    value = expand_groups(rule.replacement, found)
     if not value:
         labels.pop(target, None)
     elif target:
@@ -92,21 +90,6 @@ def _by_name(labels: dict[str, str], rule: Rule, regex: Any) -> None:  # noqa: A
         found = regex.fullmatch(name)
         if rule.action == "labelmap":
             if found is not None:
-                labels[_expand(rule.replacement, found)] = labels[name]
+                labels[expand_groups(rule.replacement, found)] = labels[name]
         elif (found is None) == (rule.action == "labelkeep"):
             del labels[name]
-
-
-def _expand(template: str, found: Any) -> str:  # noqa: ANN401
-    """A template of Go's regexp: ``$1``, ``${name}``, ``$$``; a group that is not there is empty."""
-
-    def group(reference: re.Match[str]) -> str:
-        name = reference[1] or reference[2]
-        if name is None:
-            return "$"
-        try:
-            return found.group(int(name) if name.isdecimal() else name) or ""
-        except (IndexError, KeyError):
-            return ""
-
-    return _GROUP.sub(group, template)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from vedette.server.query.promql.block import Block, label_value, merge_same_labels, set_labels
 from vedette.server.query.promql.errors import EvaluationError
 from vedette.server.query.promql.gotext import is_utf8_label
-from vedette.server.query.promql.labels import METRIC_NAME, InvalidRegex, Labels, compile_regex
+from vedette.server.query.promql.labels import METRIC_NAME, InvalidRegex, Labels, compile_regex, expand_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vedette.server.query.promql.ast import Call
     from vedette.server.query.promql.evaluator import Evaluator
-
-_REFERENCE: Final = re.compile(r"\$(?:(\$)|([A-Za-z0-9_]+)|\{([A-Za-z0-9_]+)\})")
 
 
 def _replace(evaluator: Evaluator, node: Call) -> Block:
@@ -30,25 +27,9 @@ def _replace(evaluator: Evaluator, node: Call) -> Block:
 
     def change(labels: Labels) -> Labels:
         match = regex.fullmatch(label_value(labels, source))
-        return labels if match is None else set_labels(labels, {target: _expand(replacement, match)})
+        return labels if match is None else set_labels(labels, {target: expand_groups(replacement, match)})
 
     return _relabel(evaluator, node, target, change)
-
-
-def _expand(template: str, match: Any) -> str:  # noqa: ANN401  (google-re2 carries no types)
-    """Put a match's groups into a template, as Go does: ``$1``, ``${1}``, ``$name``; unknown groups are empty."""
-
-    def value(reference: re.Match[str]) -> str:
-        if reference.group(1):
-            return "$"
-        name = reference.group(2) or reference.group(3)
-        try:
-            is_number = name.isdigit() and (name == "0" or not name.startswith("0"))
-            return match.group(int(name) if is_number else name) or ""
-        except (IndexError, KeyError):
-            return ""
-
-    return _REFERENCE.sub(value, template)
 
 
 def _join(evaluator: Evaluator, node: Call) -> Block:

@@ -28,6 +28,9 @@ _MATCHERS_KEPT: Final = 4096
 _REGEX_OPTIONS: Final = re2.Options()
 _REGEX_OPTIONS.log_errors = False
 _REGEX_OPTIONS.dot_nl = True
+_PLAIN_OPTIONS: Final = re2.Options()
+_PLAIN_OPTIONS.log_errors = False
+_REFERENCE: Final = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 _MOST_OPERATORS: Final = 5000
 """Compiling takes time in the square of repetitions, and some 60 µs for each class by name."""
 _MOST_BYTES: Final = 1 << 20
@@ -59,6 +62,32 @@ def compile_regex(pattern: str) -> Any:  # noqa: ANN401  (google-re2 carries no 
         reason = _GO_REASONS.get(reason, reason)
         shown = f": `{part}`" if part or reason.startswith("trailing") else ""
         raise InvalidRegex(f"error parsing regexp: {reason}{shown}") from error
+
+
+def compile_unanchored(pattern: str) -> Any:  # noqa: ANN401
+    """Compile `pattern` as Go's ``regexp.Compile`` does: a dot is no end of a line.
+
+    Raises:
+        InvalidRegex: see `compile_regex`.
+    """
+    compile_regex(pattern)
+    return re2.compile(pattern, _PLAIN_OPTIONS)
+
+
+def expand_groups(template: str, match: Any) -> str:  # noqa: ANN401
+    """Put a match's groups into a template, as Go does: ``$1``, ``${1}``, ``$name``, ``$$``; unknown ones are empty."""
+
+    def value(reference: re.Match[str]) -> str:
+        name = reference[1] or reference[2]
+        if name is None:
+            return "$"
+        try:
+            is_number = name.isdecimal() and (name == "0" or not name.startswith("0"))
+            return match.group(int(name) if is_number else name) or ""
+        except (IndexError, KeyError):
+            return ""
+
+    return _REFERENCE.sub(value, template)
 
 
 def _bound(pattern: str) -> None:
