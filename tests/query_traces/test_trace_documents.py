@@ -147,6 +147,26 @@ def test_everything_that_was_sent_comes_back_with_its_type(tenant: Tenant) -> No
     assert trace["scopes"][child["scope"]] == {"name": "http", "version": "2.0", "attributes": {}}
 
 
+def test_long_resources_and_scopes_come_back_beside_short_ones(tenant: Tenant) -> None:
+    long, short = 'é€😀"\\' * 400, "v" * 900
+    trace_id = new_trace_id()
+    alike = {"trace_id": trace_id, "service": "gateway"}
+    tenant.send(
+        Span("a", START, **alike, resource={"process.command": long}, scope=("http", "2.0")),
+        Span("b", START + 1, **alike, resource={"process.command": long}, scope=(long, "1")),
+        Span("c", START + 2, **alike, resource={"process.command": short}, scope=("http", "2.0")),
+        Span("d", START + 3, **alike, scope=(long, "2")),
+    )
+    trace = tenant.get(f"/api/v1/traces/{trace_id}")
+    resources = [trace["resources"][span["resource"]].get("process.command") for span in trace["spans"]]
+    scopes = [
+        (found["name"], found["version"]) for span in trace["spans"] for found in [trace["scopes"][span["scope"]]]
+    ]
+    assert resources == [long, long, short, None]
+    assert scopes == [("http", "2.0"), (long, "1"), ("http", "2.0"), (long, "2")]
+    assert (len(trace["resources"]), len(trace["scopes"]), trace["span_count"]) == (3, 3, 4)
+
+
 def spans_of(data: TracesData) -> dict[str, tuple]:
     return {
         span.span_id.hex(): (group.resource, scoped.scope, span)

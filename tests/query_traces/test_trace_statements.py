@@ -66,7 +66,8 @@ class Recorder:
                 {"id": OTHER, "position": 8, "began": 5, "scanned": 2, "reached": 1},
             ]
         if "AS figures" in sql:
-            return [{"figures": ["2026-07-01T12:00:00.000000000Z", "2026-07-01T12:00:01.000000000Z", 1, 0]}]
+            figures = ["2026-07-01T12:00:00.000000000Z", "2026-07-01T12:00:01.000000000Z", 1, 0]
+            return [{"figures": figures, "resources": [["1", "{}"]], "scopes": [["2", "{}"]]}]
         return [{"start_ns": 1, "end_ns": 2, "found": 0, "spans": 3}]
 
     async def query(self, tenant: str, sql: str, **options: Any) -> bytes:

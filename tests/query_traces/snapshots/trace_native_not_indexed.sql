@@ -1,6 +1,7 @@
 -- The spans of one trace in the order of their start; `documents.py` says how a row is written as JSON. The engine takes
 -- longer to analyse this than to run it, so functions are few, what the engine keeps parsed is used where it can be, and
--- what the index knows of the whole trace comes with the bounds. Who reads this drops what comes again in the next row.
+-- what the index knows of the whole trace comes with the bounds. Who reads this drops what comes again in the next row; of
+-- resources and scopes their beginnings come, as thousands of spans may have a long one.
 WITH
     (
         SELECT (min(start), max(end), sum(span_count), sum(error_count))
@@ -32,8 +33,8 @@ SELECT
     dropped_events,
     dropped_links,
     isNull(parent_span_id) AS is_root,
-    s.resource AS resource_json,
-    s.scope AS scope_json,
+    substring(s.resource, 1, 1024) AS resource_json,
+    substring(s.scope, 1, 1024) AS scope_json,
     bounds
 FROM vedette.spans AS s
 WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
@@ -69,7 +70,8 @@ HAVING found > 0
 
 -- The spans of one trace in the order of their start; `documents.py` says how a row is written as JSON. The engine takes
 -- longer to analyse this than to run it, so functions are few, what the engine keeps parsed is used where it can be, and
--- what the index knows of the whole trace comes with the bounds. Who reads this drops what comes again in the next row.
+-- what the index knows of the whole trace comes with the bounds. Who reads this drops what comes again in the next row; of
+-- resources and scopes their beginnings come, as thousands of spans may have a long one.
 WITH
     (fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC'), fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC'), 0, 0) AS bounds,
     lower(hex(s.ids)) AS both_ids
@@ -97,8 +99,8 @@ SELECT
     dropped_events,
     dropped_links,
     isNull(parent_span_id) AS is_root,
-    s.resource AS resource_json,
-    s.scope AS scope_json,
+    substring(s.resource, 1, 1024) AS resource_json,
+    substring(s.scope, 1, 1024) AS scope_json,
     bounds
 FROM vedette.spans AS s
 WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
@@ -108,16 +110,25 @@ ORDER BY s.time, s.ids
 -- format: Template
 -- settings: {"date_time_output_format": "iso", "format_template_resultset_format": "${data}", "format_template_row_format": "{\"trace_id\":${trace_id:JSON},\"span_id\":${span_id:JSON},\"parent_span_id\":${parent_span_id:JSON},\"name\":${name:JSON},\"kind\":${kind:JSON},\"service\":${service:JSON},\"start_time\":${start_time:JSON},\"start_time_unix_nano\":${start_time_unix_nano:JSON},\"duration_ns\":${duration_ns:JSON},\"status\":${status:JSON},\"status_message\":${status_message:JSON},\"attributes\":{${attributes:Raw}},\"attribute_types\":${attribute_types:JSON},\"resource\":\"${resource:Raw}\",\"scope\":\"${scope:Raw}\",\"events\":[${span_events:Raw}],\"links\":[${span_links:Raw}],\"trace_state\":${trace_state:JSON},\"flags\":${flags:JSON},\"dropped_attributes\":${dropped_attributes:JSON},\"dropped_events\":${dropped_events:JSON},\"dropped_links\":${dropped_links:JSON}}\u001e${service:JSON}\u001f${resource:Raw}\u001f${resource_json:Raw}\u001f${scope:Raw}\u001f${scope_json:Raw}\u001e[${is_root:JSON},${service:JSON},${name:JSON},${bounds:JSON}]\u001e", "format_template_rows_between_delimiter": ",\n", "output_format_json_escape_forward_slashes": 0, "output_format_json_quote_64bit_integers": 0}
 
--- What the index says of a whole trace, from its spans: for one whose spans came a moment ago.
+-- What the index says of a whole trace, from its spans, and what these name by keys: for a trace whose spans came a moment
+-- ago, or whose resources or scopes are too long to come with each of them.
 WITH (fromUnixTimestamp64Nano({start_ns:Int64}, 'UTC'), fromUnixTimestamp64Nano({end_ns:Int64}, 'UTC'), 0, 0) AS bounds
-SELECT (
-    min(s.time),
-    max(    time + toIntervalNanosecond(least(duration_ns, 9223372036854775807 - toUnixTimestamp64Nano(time)))),
-    count(),
-    countIf(s.status = 'error')
-) AS figures
-FROM vedette.spans AS s
-WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
+SELECT
+    (min(first), max(last), sum(spans), sum(failed)) AS figures,
+    groupUniqArray((toString(cityHash64(resource)), resource::String)) AS resources,
+    groupUniqArray((toString(cityHash64(scope)), scope::String)) AS scopes
+FROM (
+    SELECT
+        s.resource AS resource,
+        s.scope AS scope,
+        min(s.time) AS first,
+        max(    time + toIntervalNanosecond(least(duration_ns, 9223372036854775807 - toUnixTimestamp64Nano(time)))) AS last,
+        count() AS spans,
+        countIf(s.status = 'error') AS failed
+    FROM vedette.spans AS s
+    WHERE     s.trace_id = toFixedString(unhex({trace_id:String}), 16)
       AND s.time BETWEEN bounds.1 AND bounds.2
+    GROUP BY resource, scope
+)
 -- parameters: {"end_ns": 2, "start_ns": 1, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
 -- settings: {"date_time_output_format": "iso"}

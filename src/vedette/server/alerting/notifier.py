@@ -10,7 +10,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from vedette.errors import SettingsError
-from vedette.server.alerting.alertmanagers import Alertmanagers
 from vedette.server.alerting.waiting import Waiting
 from vedette.server.scrape.alertmanagers import AlertingConfig
 from vedette.server.scrape.relabel import relabel
@@ -18,6 +17,7 @@ from vedette.server.scrape.relabel import relabel
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vedette.server.alerting.alertmanagers import Alertmanagers
     from vedette.server.alerting.notice import Notice
     from vedette.server.alerting.sender import Sender
     from vedette.server.scrape.alertmanagers import AlertmanagersConfig
@@ -107,12 +107,14 @@ class Notifier:
         known = {one.config: one for one in self._alertmanagers}
         gone = [one for config, one in known.items() if config not in alerting.alertmanagers]
         left = {url: waiting for one in gone for url, waiting in (await one.close()).items()}
-        self._alertmanagers = [
-            known.get(config) or Alertmanagers(config, self._labels, left, self._dns_server)
-            for config in alerting.alertmanagers
-        ]
+        self._alertmanagers = [known.get(config) or self._made(config, left) for config in alerting.alertmanagers]
         self._alerting, self._is_read = alerting, True
         self.tell(self._early.take())
+
+    def _made(self, config: AlertmanagersConfig, left: dict[str, Waiting]) -> Alertmanagers:
+        from vedette.server.alerting.alertmanagers import Alertmanagers  # noqa: PLC0415 - discovery, which few need here
+
+        return Alertmanagers(config, self._labels, left, self._dns_server)
 
     def _labels(self, notice: Notice, config: AlertmanagersConfig) -> dict[str, str] | None:
         """What the labels of an alert are for some Alertmanagers; None if it is not for them."""

@@ -78,6 +78,8 @@ _HEAD: Final = "[${is_root:JSON},${service:JSON},${name:JSON},${bounds:JSON}]"
 _SPANS_WRITTEN: Final = rows_written(f"{_SPAN}{_MARK}{_PART.join(_ASIDES)}{_MARK}{_HEAD}{_MARK}")
 _PIECES: Final = 3
 """Of a row: the span, what it names by keys, and what tells of the whole trace."""
+_BEGINNING: Final = 1024
+"""As many bytes of a resource and of a scope come with each span (`trace_spans.sql`)."""
 
 # When the first span of a trace starts and the last one ends, how many spans there are and how many of them failed: as
 # the index says; or when they start, as is known.
@@ -196,11 +198,13 @@ async def _document(
     if not began:
         return
     facts = rows.facts()
-    if facts.figures[2] != rows.count:
-        # The index is written a moment after the spans are there.
+    if facts.figures[2] != rows.count or facts.are_cut:
+        # The index is written a moment after the spans are there; or something is too long to come with each span.
         sql = statement("trace_figures", bounds=bounds)
         [row] = await reader.rows(tenant, sql, params=params, settings={"date_time_output_format": "iso"})
-        facts = replace(facts, figures=row["figures"])
+        facts = replace(
+            facts, figures=row["figures"], resources=dict(row["resources"]), scopes=dict(row["scopes"]), are_cut=False
+        )
     yield b"]," + _end(facts, rows.count)
 
 
@@ -209,7 +213,7 @@ class _Facts:
     """What the spans of a trace say together.
 
     `figures` are the start of the first span and the end of the last one as text, and how many spans there are and how
-    many of them failed. `resources` and `scopes` are JSON by the keys that spans name.
+    many of them failed. `resources` and `scopes` are JSON by the keys that spans name, some `are_cut`.
     """
 
     figures: Sequence[Any]
@@ -218,6 +222,7 @@ class _Facts:
     services: list[str]
     resources: dict[str, str]
     scopes: dict[str, str]
+    are_cut: bool
 
 
 class _Rows:
@@ -255,6 +260,7 @@ class _Rows:
             sorted({json.loads(service) for service, *_ in parts}),
             {key: resource for _, key, resource, _, _ in parts},
             {key: scope for *_, key, scope in parts},
+            are_cut=any(len(part) >= _BEGINNING for aside in self._asides for part in aside.split(_PART.encode())),
         )
 
 

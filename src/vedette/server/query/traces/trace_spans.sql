@@ -1,6 +1,7 @@
 -- The spans of one trace in the order of their start; `documents.py` says how a row is written as JSON. The engine takes
 -- longer to analyse this than to run it, so functions are few, what the engine keeps parsed is used where it can be, and
--- what the index knows of the whole trace comes with the bounds. Who reads this drops what comes again in the next row.
+-- what the index knows of the whole trace comes with the bounds. Who reads this drops what comes again in the next row; of
+-- resources and scopes their beginnings come, as thousands of spans may have a long one.
 WITH
     ${bounds} AS bounds,
     lower(hex(s.ids)) AS both_ids
@@ -28,8 +29,8 @@ SELECT
     dropped_events,
     dropped_links,
     isNull(parent_span_id) AS is_root,
-    s.resource AS resource_json,
-    s.scope AS scope_json,
+    substring(s.resource, 1, 1024) AS resource_json,
+    substring(s.scope, 1, 1024) AS scope_json,
     bounds
 FROM vedette.spans AS s
 WHERE ${OfTrace}
