@@ -37,7 +37,8 @@ def tell(topic: str, sentence: str) -> None:
     if stderr is not None:
         try:
             stderr.write(f"vedette: {sentence}\n")
-        except (OSError, ValueError):  # the stream is closed or gone: there is nobody left to tell
+        except (OSError, ValueError, RuntimeError):
+            # The stream is closed or gone, or a signal came while it was being written to: there is nobody to tell.
             _told.discard(topic)
 
 

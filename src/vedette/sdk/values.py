@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Any
 
 __all__ = ["SCALARS", "Shared", "clean", "clean_mapping", "text_of"]
@@ -59,10 +60,10 @@ def clean(value: Any, depth: int = 0) -> Any:
         if depth >= _MAX_DEPTH:
             return "…"
         if isinstance(value, Mapping):
-            pairs = list(value.items())[:_MAX_ITEMS]
+            pairs = list(islice(value.items(), _MAX_ITEMS))
             return {k if type(k) is str else text_of(k): clean(v, depth + 1) for k, v in pairs}
         if isinstance(value, (Sequence, AbstractSet)):
-            return tuple([clean(item, depth + 1) for item in list(value)[:_MAX_ITEMS]])
+            return tuple([clean(item, depth + 1) for item in list(islice(value, _MAX_ITEMS))])  # it may be endless
     except Exception:  # noqa: BLE001 - a host object's methods may do anything
         return f"<{kind.__name__}>"
     return text_of(value)

@@ -36,8 +36,15 @@ def gzipped(body: bytes) -> bytes:
 
 
 def unpacked(batch: Batch) -> bytes:
-    """The body of a batch that is plain or gzipped."""
-    return zlib.decompress(batch.body, _GZIP) if batch.encoding == "gzip" else batch.body
+    """The body of a batch without its compression."""
+    if batch.encoding == "gzip":
+        return zlib.decompress(batch.body, _GZIP)
+    if batch.encoding == "zstd":
+        import zstandard  # noqa: PLC0415 - an optional package
+
+        body: bytes = zstandard.ZstdDecompressor().decompressobj().decompress(batch.body)
+        return body
+    return batch.body
 
 
 def _plain(body: bytes) -> bytes:

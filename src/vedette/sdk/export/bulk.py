@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
+from vedette.sdk.export.answers import seconds_of
 from vedette.sdk.export.batch import Batch, gzipped, unpacked
 from vedette.sdk.export.connection import BROKEN, Connection
-from vedette.sdk.export.http import RETRYABLE, Outcome, seconds_of
+from vedette.sdk.export.http import RETRYABLE, Outcome
 from vedette.sdk.guard import dropped, fault
 
 if TYPE_CHECKING:
@@ -142,12 +143,13 @@ class BulkSender:
             return Outcome(retry=True, after_seconds=after, reason=f"HTTP {status}")
         if status != 200:
             return Outcome(reason=f"HTTP {status} {answer.body[:200].decode('utf-8', 'replace')!r}")
-        said = json.loads(answer.body)
-        if not said.get("errors"):
-            return Outcome(delivered=True)
-        results = [next(iter(item.values())) for item in said["items"]]
-        again = [at for at, result in enumerate(results) if result["status"] in RETRYABLE]
-        refused = [result for result in results if _is_refusal(result["status"])]
+        try:
+            said = json.loads(answer.body)
+            results = [next(iter(item.values())) for item in said["items"]] if said.get("errors") else []
+            again = [at for at, result in enumerate(results) if result["status"] in RETRYABLE]
+            refused = [result for result in results if _is_refusal(result["status"])]
+        except (ValueError, TypeError, KeyError, AttributeError, StopIteration, RecursionError):
+            return Outcome(retry=True, reason=f"{answer.body[:200].decode('utf-8', 'replace')!r}, no answer to a bulk")
         reason = str(refused[0].get("error"))[:200] if refused else ""
         if not again:
             return Outcome(delivered=True, rejected=len(refused), reason=reason)

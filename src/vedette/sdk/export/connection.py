@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import contextlib
 import http.client
+import io
 import os
 import socket
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from vedette.version import __version__
@@ -43,6 +45,43 @@ class Answer(NamedTuple):
 
 
 _SYSTEM = Trust()
+
+
+class _InTime(io.RawIOBase):
+    """Reads from a socket until a time (monotonic seconds): one that gives a byte now and then ends, too."""
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock = sock
+        self._until = until
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What an answer is read from."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int | None:
+        left = self._until - monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer was not complete in time")
+        self._sock.settimeout(left)
+        return self._raw.readinto(into)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _answers_until(until: float) -> Any:
+    """What makes the answer to a request, which ends at a time (monotonic seconds)."""
+
+    def answer(sock: Any, **how: Any) -> http.client.HTTPResponse:
+        within: Any = _InTime(sock, until)
+        return http.client.HTTPResponse(within, **how)
+
+    return answer
 
 
 class Connection:
@@ -100,6 +139,7 @@ class Connection:
             self._open, self._pid = connection, os.getpid()
         if connection.sock is not None:
             connection.sock.settimeout(timeout)
+        connection.response_class = _answers_until(monotonic() + timeout)
         connection.request("POST", self._base + path or "/", body=body, headers={**self._headers, **headers})
         answer = connection.getresponse()
         said = answer.read(longest)

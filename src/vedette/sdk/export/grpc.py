@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vedette.errors import SettingsError
+from vedette.sdk.export.answers import partial_success, retry_delay
+from vedette.sdk.export.batch import unpacked
 from vedette.sdk.export.connection import Trust
-from vedette.sdk.export.http import LEVELS_HEADER, Outcome, rejected_items
+from vedette.sdk.export.http import LEVELS_HEADER, Outcome
 from vedette.version import __version__
 
 if TYPE_CHECKING:
@@ -27,13 +29,22 @@ _SERVICES = {
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
     "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 }
-_RETRYABLE = frozenset(
-    ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS", "RESOURCE_EXHAUSTED")
-)
+_RETRYABLE = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"))
+_EXHAUSTED = "RESOURCE_EXHAUSTED"
+"""To be tried again only if it comes with a RetryInfo: it is also what a message says that is too large for ever."""
+_DETAILS = "grpc-status-details-bin"
 
 
 def _content(file: str | None) -> bytes | None:
     return Path(file).read_bytes() if file is not None else None
+
+
+def _asked(error: Any) -> float | None:
+    """The seconds after which the endpoint wants to be asked again, where it says so."""
+    for key, value in error.trailing_metadata() or ():
+        if key == _DETAILS and isinstance(value, bytes):
+            return retry_delay(value)
+    return None
 
 
 class GrpcSender:
@@ -86,18 +97,21 @@ class GrpcSender:
         metadata = (*self._metadata, ("idempotency-key", batch.key))
         try:
             how: dict[str, Any] = {"timeout": timeout, "metadata": metadata, "compression": self._compression}
-            answer, made = call.with_call(batch.body, **how)
+            answer, made = call.with_call(unpacked(batch), **how)  # in the spool since HTTP was used
             self._listen(made)
         except grpc.RpcError as error:
             code = error.code().name
             reason = f"{code} {str(error.details())[:200]!r}"
             if code == "UNAVAILABLE":  # the channel would wait longer and longer; when to try again is decided outside
                 self.close()
-            return Outcome(retry=code in _RETRYABLE, reason=reason)
+            delay = _asked(error)
+            again = code in _RETRYABLE or (code == _EXHAUSTED and delay is not None)
+            return Outcome(retry=again, after_seconds=delay or 0.0, reason=reason)
         except Exception as error:  # noqa: BLE001 - the channel may be broken in any way; the batch is tried again
             self.close()
             return Outcome(retry=True, reason=f"{type(error).__name__}: {error}")
-        return Outcome(delivered=True, rejected=rejected_items(answer))
+        rejected, reason = partial_success(answer)
+        return Outcome(delivered=True, rejected=rejected, reason=reason)
 
     def _listen(self, made: Any) -> None:
         if self._heard is not None:

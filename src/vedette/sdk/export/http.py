@@ -5,12 +5,10 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp
 
 from __future__ import annotations
 
-import email.utils
-import math
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vedette.sdk.export.answers import partial_success, seconds_of
 from vedette.sdk.export.connection import BROKEN, Connection, Trust
 
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from vedette.sdk.export.batch import Batch
     from vedette.sdk.export.connection import Answer
 
-__all__ = ["LEVELS_HEADER", "RETRYABLE", "HttpSender", "Outcome", "rejected_items", "seconds_of"]
+__all__ = ["LEVELS_HEADER", "RETRYABLE", "HttpSender", "Outcome"]
 
 LEVELS_HEADER = "Vedette-Log-Levels"
 """By this header of an answer the endpoint changes log levels: `app=debug,sqlalchemy=warning`."""
@@ -89,37 +87,10 @@ class HttpSender:
 def _outcome(answer: Answer) -> Outcome:
     status = answer.status
     if 200 <= status < 300:
-        return Outcome(delivered=True, rejected=rejected_items(answer.body))
+        rejected, reason = partial_success(answer.body)
+        return Outcome(delivered=True, rejected=rejected, reason=reason)
     if status in RETRYABLE:
         return Outcome(retry=True, after_seconds=seconds_of(answer.headers.get("Retry-After")), reason=f"HTTP {status}")
     text = answer.body[:200].decode("utf-8", "replace")
-    return Outcome(reason=f"HTTP {status} {text!r}")
-
-
-def seconds_of(retry_after: str | None) -> float:
-    """The seconds that a Retry-After header asks for, as a number or a date; 0 if it is absent or malformed."""
-    if not retry_after:
-        return 0.0
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        pass
-    else:
-        return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
-        return 0.0
-
-
-def rejected_items(body: bytes) -> int:
-    """`partial_success.rejected_*` of an answer; 0 if it is absent or the body is no such message."""
-    if len(body) < 4 or body[0] != 0x0A or body[2] != _REJECTED_FIELD:
-        return 0
-    number = shift = 0
-    for byte in body[3:13]:
-        number |= (byte & 127) << shift
-        if byte < 128:
-            return number
-        shift += 7
-    return 0
+    elsewhere = f" to {answer.headers.get('Location')!r}" if 300 <= status < 400 else ""  # it has to be set there
+    return Outcome(reason=f"HTTP {status}{elsewhere} {text!r}")

@@ -1,4 +1,4 @@
-"""The way of metrics: collect → `Metric` messages, grouped by scope → a request per interval."""
+"""The way of metrics: collect → `Metric` messages, grouped by scope → requests of every interval."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vedette.sdk.otlp.metrics import MetricEncoder
 
 __all__ = ["MetricStage"]
+
+_REQUEST_BYTES = 1 << 20
 
 
 class MetricStage:
@@ -54,18 +56,28 @@ class MetricStage:
         return False
 
     def cut(self) -> list[tuple[int, bytes]]:
-        """One request of every metric's value now."""
+        """Every metric's value now, in requests of about a megabyte at most."""
         now = time_ns()
+        out: list[tuple[int, bytes]] = []
         groups: dict[Scope, list[bytes]] = {}
-        points = 0
+        points = size = 0
         for family in [*self._registry.collect(), *self._foreign()]:
             if family.series:
-                try:
-                    count, metric = self._encoder.encode(family, self._registry.start_time_ns, now)
-                except Exception as error:  # noqa: BLE001 - one odd metric must not cost the others
-                    dropped("metrics", "they cannot be encoded", 1)
-                    fault(f"encoding the metric {family.name}", error)
-                    continue
-                groups.setdefault(family.scope or self._own, []).append(metric)
-                points += count
-        return [(points, self._envelope().request(groups.items()))] if points else []
+                for count, metric in self._encoded(family, now):
+                    if size and size + len(metric) > _REQUEST_BYTES:
+                        out.append((points, self._envelope().request(groups.items())))
+                        groups, points, size = {}, 0, 0
+                    groups.setdefault(family.scope or self._own, []).append(metric)
+                    points += count
+                    size += len(metric)
+        if points:
+            out.append((points, self._envelope().request(groups.items())))
+        return out
+
+    def _encoded(self, family: Family[Any], now_ns: int) -> list[tuple[int, bytes]]:
+        try:
+            return list(self._encoder.encode(family, self._registry.start_time_ns, now_ns))
+        except Exception as error:  # noqa: BLE001 - one odd metric must not cost the others
+            dropped("metrics", "they cannot be encoded", 1)
+            fault(f"encoding the metric {family.name}", error)
+            return []

@@ -1,8 +1,8 @@
 """Batches waiting for the endpoint, and the thread that sends them.
 
-At most 4 MiB wait in memory. While the endpoint is away or slow, batches go to the spool, and come from there when it
-is back. Retries follow the OTLP specification: 429, 502, 503, 504 and broken connections, with exponential back-off
-and jitter, and not before `Retry-After` allows.
+At most 4 MiB wait in memory (16 without a spool, while the endpoint is there). While the endpoint is away or slow,
+batches go to the spool, and come from there when it is back. Retries follow the OTLP specification: 429, 502, 503, 504
+and broken connections, with exponential back-off and jitter, and not before `Retry-After` allows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from vedette.sdk.background import begin_thread, end_thread
+from vedette.sdk.export.http import Outcome
 from vedette.sdk.export.spool import Spool
 from vedette.sdk.guard import dropped, fault, tell
 
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vedette.sdk.export.batch import Batch
-    from vedette.sdk.export.http import Outcome
 
 __all__ = ["Outbox", "Sender"]
 
 _MEMORY_BYTES = 4 << 20
+_MEMORY_BYTES_WITHOUT_SPOOL = 16 << 20  # while the endpoint is there; all metrics of a program are sent at once
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 300.0
@@ -78,13 +79,18 @@ class Outbox:
                 return
             self._waiting.append(batch)
             self._waiting_bytes += len(batch.body)
-            while self._waiting_bytes > _MEMORY_BYTES:
-                oldest = self._waiting.popleft()
-                self._waiting_bytes -= len(oldest.body)
-                self._keep(oldest)
+            self._make_room()
             if self._thread is None:
                 self._thread = begin_thread("vedette-send", self._run)
             self._change.notify_all()
+
+    def _make_room(self) -> None:
+        """Put what is too much for the memory on disk; without a spool, more may wait for an endpoint that is there."""
+        most = _MEMORY_BYTES if self._root is not None or self._delay else _MEMORY_BYTES_WITHOUT_SPOOL
+        while self._waiting_bytes > most:
+            oldest = self._waiting.popleft()
+            self._waiting_bytes -= len(oldest.body)
+            self._keep(oldest)
 
     def start(self) -> None:
         """Look for what earlier processes left in the spool, and send it."""
@@ -108,17 +114,19 @@ class Outbox:
     # -- the sending thread
 
     def _run(self) -> None:
-        try:
-            with self._change:
-                self._open_spool()
-            while self._step():
-                pass
-        except Exception as error:  # noqa: BLE001 - the program must not see this thread's faults
-            fault("sending", error)
+        going = True
+        while going:
+            try:
+                going = self._step()
+            except Exception as error:  # noqa: BLE001 - the program must not see this thread's faults
+                fault("sending", error)
+                with self._change:
+                    self._back_off(Outcome(reason=type(error).__name__))
 
     def _step(self) -> bool:
         """Send one batch, or wait for one; `False` ends the thread."""
         with self._change:
+            spool = self._open_spool()
             now = monotonic()
             closing = self._deadline is not None
             if closing and (now >= (self._deadline or 0) or (self._delay and self._not_before > now)):
@@ -130,14 +138,23 @@ class Outbox:
             if batch is None:
                 if closing:
                     return False
-                self._change.wait()
+                # What is on disk and cannot be read now may be read later: a program may have too many files open.
+                self._change.wait(_LONGEST_DELAY_SECONDS if spool is not None and len(spool) else None)
                 return True
             left = None if self._deadline is None else (self._deadline if path is None else self._spool_until) - now
-        outcome = self._sender.send(batch, left)
+        outcome = self._sent(batch, left)
         with self._change:
             self._settle(path, batch, outcome)
             self._change.notify_all()
         return True
+
+    def _sent(self, batch: Batch, timeout_seconds: float | None) -> Outcome:
+        """What became of a batch; one at which the sender fails is not lost by that."""
+        try:
+            return self._sender.send(batch, timeout_seconds)
+        except Exception as error:  # noqa: BLE001 - whatever the endpoint answered, it must not end the sending
+            fault("sending", error)
+            return Outcome(retry=True, reason=f"{type(error).__name__}: {error}")
 
     def _take(self, *, with_spool: bool) -> tuple[Path | None, Batch | None]:
         if self._waiting:
@@ -155,6 +172,9 @@ class Outbox:
         self._sending = None
         if outcome.rejected:
             tell(f"refused {outcome.reason[:40]}", f"the endpoint refuses some {batch.signal}: {outcome.reason}")
+        elif outcome.delivered and outcome.reason:
+            tell(f"warned {outcome.reason[:40]}", f"the endpoint takes {batch.signal} and warns: {outcome.reason}")
+        if outcome.rejected:
             dropped(batch.signal, "the endpoint rejected a part", outcome.rejected)
         if outcome.retry:
             self._back_off(outcome)
@@ -168,6 +188,7 @@ class Outbox:
                 else:
                     self._waiting.appendleft(batch)
                     self._waiting_bytes += len(batch.body)
+                    self._make_room()
             return
         self._delay = self._not_before = 0.0
         if path is not None and self._spool is not None:
@@ -193,7 +214,7 @@ class Outbox:
             path, batch = self._take(with_spool=True)
             if batch is None:
                 return
-            self._settle(path, batch, self._sender.send(batch, deadline - now))
+            self._settle(path, batch, self._sent(batch, deadline - now))
 
     # -- flush, end, fork
 

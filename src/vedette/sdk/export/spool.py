@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -31,7 +32,8 @@ except ImportError:  # Windows: no adoption across processes, each keeps to its 
 
 __all__ = ["Spool"]
 
-_SUFFIX = ".otlp"
+_SUFFIX, _PART = ".otlp", ".part"
+_NAMES = re.compile(r"[\w .-]{1,64}\n[\w-]{0,16}\n[\w-]{1,128}", re.ASCII)  # signal, encoding, key
 _LOCK = "lock"
 
 
@@ -67,21 +69,32 @@ class Spool:
             dropped(batch.signal, "the spool is full", batch.count)
             return False
         try:
-            directory = self._own_directory()
-            self._sequence += 1
-            path = directory / f"{time.time_ns():020d}-{self._sequence:06d}{_SUFFIX}"
-            beside = path.with_suffix(".part")
-            beside.write_bytes(head + b"\n" + batch.body)
-            beside.rename(path)
+            try:
+                path = self._write(head, batch.body)
+            except FileNotFoundError:  # somebody tidied up: it is made again
+                self._leave()
+                path = self._write(head, batch.body)
         except OSError as error:
             tell("spool", f"the spool {self._root} cannot be written: {error}")
             dropped(batch.signal, "the spool cannot be written", batch.count)
-            with contextlib.suppress(OSError, UnboundLocalError):
-                beside.unlink()
             return False
         self._files.append((path.name, size))
         self._bytes += size
         return True
+
+    def _write(self, head: bytes, body: bytes) -> Path:
+        directory = self._own_directory()
+        self._sequence += 1
+        path = directory / f"{time.time_ns():020d}-{self._sequence:06d}{_SUFFIX}"
+        beside = path.with_suffix(_PART)
+        try:
+            beside.write_bytes(head + b"\n" + body)
+            beside.rename(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
+        return path
 
     def _own_directory(self) -> Path:
         if self._directory is None:
@@ -108,7 +121,9 @@ class Spool:
         name, size = self._files.pop(0)
         self._bytes -= size
         path = self._own_directory() / name
-        batch = self._read(path)
+        batch = None
+        with contextlib.suppress(OSError, ValueError):
+            batch = self._read(path)
         dropped(batch.signal if batch else "batches", "the spool is full", batch.count if batch else 1)
         with contextlib.suppress(OSError):
             path.unlink()
@@ -116,17 +131,22 @@ class Spool:
     # -- reading
 
     def first(self) -> tuple[Path, Batch] | None:
-        """The oldest batch, which stays until it is removed."""
-        while self._files:
+        """The oldest batch that can be read, which stays until it is removed."""
+        for _ in range(len(self._files)):
             name, size = self._files[0]
             path = self._own_directory() / name
-            batch = self._read(path)
-            if batch is not None:
-                return path, batch
-            self._files.pop(0)
-            self._bytes -= size
-            with contextlib.suppress(OSError):
-                path.unlink()
+            try:
+                return path, self._read(path)
+            except (FileNotFoundError, ValueError) as error:
+                tell("spooled", f"{path} in the spool is gone or damaged ({error})")
+                dropped("batches", "their files in the spool are gone or damaged", 1)
+                self._files.pop(0)
+                self._bytes -= size
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            except OSError as error:  # too many open files, say: it stays, and the others have their turn
+                tell("spooled", f"{path} in the spool cannot be read now: {error}")
+                self._files.append(self._files.pop(0))
         return None
 
     def remove(self, path: Path) -> None:
@@ -137,13 +157,22 @@ class Spool:
             path.unlink()
 
     @staticmethod
-    def _read(path: Path) -> Batch | None:
+    def _read(path: Path) -> Batch:
+        """The batch in a file.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is no batch.
+        """
+        head, _, body = path.read_bytes().partition(b"\n")
         try:
-            head, _, body = path.read_bytes().partition(b"\n")
             signal, count, encoding, key = json.loads(head)
-            return Batch(str(signal), int(count), body, str(encoding), str(key))
-        except (OSError, ValueError, TypeError):
-            return None
+            batch = Batch(str(signal), int(count), body, str(encoding), str(key))
+        except (TypeError, OverflowError, RecursionError) as error:
+            raise ValueError(f"it begins with {head[:40]!r}") from error
+        if not _NAMES.fullmatch(f"{batch.signal}\n{batch.encoding}\n{batch.key}"):  # they go into a request's head
+            raise ValueError(f"it begins with {head[:40]!r}")
+        return batch
 
     # -- other processes' leavings
 
@@ -185,9 +214,14 @@ class Spool:
 
     def close(self) -> None:
         """Leave the directory to whoever comes next, or remove it when nothing is in it."""
+        if not self._files and self._directory is not None:
+            with contextlib.suppress(OSError):
+                if not any(name.endswith(_SUFFIX) for name in os.listdir(self._directory)):  # noqa: PTH208 - names alone
+                    shutil.rmtree(self._directory, ignore_errors=True)
+        self._leave()
+
+    def _leave(self) -> None:
         if self._lock is not None:
-            if not self._files and self._directory is not None:
-                shutil.rmtree(self._directory, ignore_errors=True)
             self._lock.close()
             self._lock = None
         self._directory = None

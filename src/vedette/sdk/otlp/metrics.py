@@ -11,7 +11,7 @@ from vedette.sdk.otlp.attributes import AttributeEncoder
 from vedette.sdk.otlp.wire import delimited, utf8, varint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from vedette.sdk.metrics.instruments import Exemplar
     from vedette.sdk.metrics.registry import Family
@@ -24,6 +24,7 @@ _double = struct.Struct("<d").pack
 _span = struct.Struct("<cQcQ").pack
 _CUMULATIVE = b"\x10\x02"
 _INT_MAX = (1 << 63) - 1
+_PORTION_BYTES = 1 << 19
 
 
 class MetricEncoder:
@@ -33,8 +34,11 @@ class MetricEncoder:
         self._point = AttributeEncoder(b"\x3a", redactor, longest)
         self._histogram_point = AttributeEncoder(b"\x4a", redactor, longest)
 
-    def encode(self, family: Family[Any], start_ns: int, now_ns: int) -> tuple[int, bytes]:
-        """The number of points and the Metric message with its tag and length."""
+    def encode(self, family: Family[Any], start_ns: int, now_ns: int) -> Iterator[tuple[int, bytes]]:
+        """Metric messages with their tag and length, each with the number of its points.
+
+        More than one where the points of one would be more than a request should carry.
+        """
         times = _span(b"\x11", start_ns, b"\x19", now_ns)
         series = family.items()
         if family.kind == "histogram":
@@ -60,13 +64,13 @@ class MetricEncoder:
             field, tail = b"\x2a", b""
             now = _span(b"\x11", 0, b"\x19", now_ns)
             points = [self._number(attributes, item.value(), now) for attributes, item in series]
-        body = delimited(b"\x0a", utf8(family.name))
+        head = delimited(b"\x0a", utf8(family.name))
         if family.help:
-            body += delimited(b"\x12", utf8(family.help))
+            head += delimited(b"\x12", utf8(family.help))
         if family.unit:
-            body += delimited(b"\x1a", utf8(family.unit))
-        body += delimited(field, b"".join([delimited(b"\x0a", point) for point in points]) + tail)
-        return len(points), delimited(b"\x12", body)
+            head += delimited(b"\x1a", utf8(family.unit))
+        for some in _portions([delimited(b"\x0a", point) for point in points]):
+            yield len(some), delimited(b"\x12", head + delimited(field, b"".join(some) + tail))
 
     def _number(
         self, attributes: Mapping[str, Any], value: float, times: bytes, exemplar: Exemplar | None = None
@@ -129,6 +133,17 @@ class MetricEncoder:
             parts.append(delimited(b"\x32", b"\x09" + _double(quantile) + b"\x11" + _double(value)))
         parts.append(self._point.encode(attributes))
         return b"".join(parts)
+
+
+def _portions(points: list[bytes]) -> Iterator[list[bytes]]:
+    """The points in lists of at most half a megabyte (or one point)."""
+    begin = size = 0
+    for at, point in enumerate(points):
+        if size and size + len(point) > _PORTION_BYTES:
+            yield points[begin:at]
+            begin, size = at, 0
+        size += len(point)
+    yield points[begin:]
 
 
 def _exemplar(found: Exemplar) -> bytes:
