@@ -113,7 +113,13 @@ def _instrument(app: Any, tracer: Tracer, options: WebOptions) -> Any:
     from vedette.sdk.metrics.workers import join_workers  # noqa: PLC0415 - loaded with the first application
     from vedette.sdk.web.asgi import AsgiMiddleware  # noqa: PLC0415
     from vedette.sdk.web.errors import django_errors, flask_errors, litestar_errors  # noqa: PLC0415
-    from vedette.sdk.web.routes import django_route, flask_routes, from_environ, from_scope  # noqa: PLC0415
+    from vedette.sdk.web.routes import (  # noqa: PLC0415
+        django_route,
+        flask_routes,
+        from_environ,
+        from_scope,
+        starlette_mounts,
+    )
     from vedette.sdk.web.wsgi import WsgiMiddleware  # noqa: PLC0415
 
     if getattr(app, _MARK, False) or isinstance(getattr(app, "asgi_handler", None), AsgiMiddleware):
@@ -123,6 +129,7 @@ def _instrument(app: Any, tracer: Tracer, options: WebOptions) -> Any:
         join_workers(str(active.resource["service.name"]) if active else "")
     if options.log_requests:  # uvicorn's own line says less of the same
         logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    when_imported("starlette.routing", starlette_mounts)
     module = type(app).__module__
     if hasattr(app, "build_middleware_stack"):  # FastAPI, Starlette: outside of all other middleware
         build = app.build_middleware_stack

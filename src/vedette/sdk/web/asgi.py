@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import get_running_loop
-from time import perf_counter
+from time import perf_counter, perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from vedette.sdk import http_methods
@@ -16,6 +16,7 @@ from vedette.sdk.traces.span import reset_context, set_context
 from vedette.sdk.web.errors import answered_error
 from vedette.sdk.web.headers import Headers
 from vedette.sdk.web.requests import WEBSOCKET, RequestTelemetry, WebOptions
+from vedette.sdk.web.routes import MOUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -70,12 +71,16 @@ class AsgiMiddleware:
             fault("beginning a request", error)
             await self.app(scope, receive, send)
             return
-        status = 500
+        status, answered_ns = 500, 0
         header = (self._header, request.correlation_id.encode("latin-1"))
 
         def send_marked(message: Any) -> Awaitable[None]:
-            nonlocal status
-            if message["type"] == "http.response.start":
+            nonlocal status, answered_ns
+            kind = message["type"]
+            if kind == "http.response.body":
+                if not message.get("more_body"):
+                    answered_ns = perf_counter_ns()
+            elif kind == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), header]
             return send(message)  # not awaited here: it would be one more coroutine for each message
@@ -97,7 +102,7 @@ class AsgiMiddleware:
             try:
                 if failure is None and status >= 500:
                     failure = answered_error(scope)
-                self._telemetry.finish(request, status, self._find_route(scope, root_path), failure)
+                self._telemetry.finish(request, status, self._find_route(scope, root_path), failure, answered_ns)
             except Exception as error:  # noqa: BLE001 - telemetry must not cost the request
                 fault("finishing a request", error)
             try:
@@ -141,6 +146,7 @@ class AsgiMiddleware:
         if loop not in self._loops:
             self._loops.add(loop)
             _watch_loop()
+        scope.pop(MOUNTED, None)  # what this application is itself mounted in is not part of its routes
         agent, headers = self._headers.read(scope["headers"])
         server, peer, query = scope.get("server"), scope.get("client"), scope.get("query_string")
         key = (

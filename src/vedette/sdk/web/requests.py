@@ -238,9 +238,11 @@ class RequestTelemetry:
             fault("finding the tenant", error)
             return None
 
-    def finish(self, request: Started, status: int, route: str | None, error: BaseException | None) -> None:
-        """End the span, count, and log."""
-        end_ns = perf_counter_ns()
+    def finish(
+        self, request: Started, status: int, route: str | None, error: BaseException | None, answered_ns: int = 0
+    ) -> None:
+        """End the span, count, and log. The request ended when it was `answered_ns`; background tasks come after it."""
+        end_ns = answered_ns or perf_counter_ns()
         took_ns = end_ns - request.begin_ns
         span, client = request.span, request.client
         outcome = client.outcomes.get((route, status)) or self._outcome(client, route, status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -9,20 +11,25 @@ if TYPE_CHECKING:
 
     FindRoute: TypeAlias = Callable[[MutableMapping[str, Any], str], str | None]
 
-__all__ = ["django_route", "flask_routes", "from_environ", "from_scope"]
+__all__ = ["MOUNTED", "django_route", "flask_routes", "from_environ", "from_scope", "starlette_mounts"]
 
 ENVIRON_KEY = "vedette.route"
+MOUNTED = "vedette.mounted"
+"""In a scope: the templates of the mounts that the request went through."""
 
 
 def from_scope(scope: MutableMapping[str, Any], root_path: str) -> str | None:
     """Starlette and FastAPI put the route, Litestar the template, into the scope.
 
-    Inside a mounted application the mount's path, which Starlette adds to the root path, comes first.
+    Inside a mounted application the mount's template comes first; of other frameworks' mounts, the path that they add
+    to the root path. Where no route is known there (static files), the rest is `{path}`.
     """
     template = scope.get("path_template")
     if template is None:
-        route = scope.get("route")
-        template = getattr(route, "path_format", None) or getattr(route, "path", None)
+        template = _of_route(scope)
+    mount = scope.get(MOUNTED)
+    if mount is not None:
+        return f"{mount}{template}" if isinstance(template, str) else f"{mount}/{{path}}"
     if not isinstance(template, str):
         return None
     reached = scope.get("root_path", "")
@@ -30,6 +37,38 @@ def from_scope(scope: MutableMapping[str, Any], root_path: str) -> str | None:
         return template
     mounted = reached.removeprefix(root_path)
     return f"{mounted}{template}" if mounted and not template.startswith(mounted) else template
+
+
+def _of_route(scope: MutableMapping[str, Any]) -> Any:
+    """The template of Starlette's and FastAPI's route.
+
+    Newer FastAPI matches included routers where they stand: the route knows the prefix of its own router alone,
+    what it was chosen by (`effective_route_context`) all of them.
+    """
+    route = scope.get("route")
+    own = scope.get("fastapi")
+    chosen = own.get("effective_route_context") if type(own) is dict else None
+    if chosen is not None and getattr(chosen, "original_route", None) is route:
+        route = getattr(chosen, "starlette_route", None) or chosen
+    return getattr(route, "path_format", None) or getattr(route, "path", None)
+
+
+def starlette_mounts() -> None:
+    """Let Starlette's mounts leave their templates in the scopes of what goes through them."""
+    kind: Any = sys.modules["starlette.routing"].Mount
+    matches = kind.matches
+    if hasattr(matches, "__wrapped__"):
+        return
+
+    @wraps(matches)
+    def noting(self: Any, scope: MutableMapping[str, Any]) -> Any:
+        found = matches(self, scope)
+        child = found[1]
+        if child and type(child) is dict:
+            child[MOUNTED] = scope.get(MOUNTED, "") + self.path_format.removesuffix("/{path}")
+        return found
+
+    kind.matches = noting
 
 
 def from_environ(environ: MutableMapping[str, Any]) -> str | None:
