@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -103,6 +105,64 @@ def test_a_damaged_backup_replaces_nothing(platform):
     assert _count(platform, "kept", "damaged") == 5
     _send(platform, "new", 1, "damaged")
     platform.eventually("SELECT count() FROM logs", 6, "damaged")
+
+
+def _in_the_engine(platform, statement: str) -> None:
+    socket = str(platform.data_dir / "engine.sock")
+    command = ["curl", "-sS", "--fail-with-body", "--unix-socket", socket, "http://engine/", "--data-binary", statement]
+    subprocess.run(command, capture_output=True, check=True)
+
+
+def _in_the_control_of(platform, name: str, *statements: str) -> None:
+    with closing(sqlite3.connect(platform.data_dir / "backups" / name / "control.db")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_a_backup_of_a_newer_version_replaces_nothing(platform):
+    _send(platform, "kept", 5, "newer")
+    platform.eventually("SELECT count() FROM logs", 5, "newer")
+    _in_the_engine(
+        platform,
+        f"INSERT INTO vedette.schema_migrations (number, name, checksum) VALUES (9999, 'to_come', '{'0' * 64}')",
+    )
+    assert _vedette("backup", "newer", "--url", platform.url).returncode == 0
+    gone = "ALTER TABLE vedette.schema_migrations DELETE WHERE number = 9999 SETTINGS mutations_sync = 2"
+    _in_the_engine(platform, gone)
+    _send(platform, "since", 1, "newer")
+    platform.eventually("SELECT count() FROM logs", 6, "newer")
+    failed = _vedette("restore", "newer", "--yes", "--url", platform.url)
+    assert failed.returncode != 0
+    assert "from a newer version of Vedette: it has migration 9999_to_come" in failed.stderr.replace("\n", " ")
+    assert _count(platform, "since", "newer") == 1
+
+    assert _vedette("backup", "newer-keys", "--url", platform.url).returncode == 0
+    _in_the_control_of(platform, "newer-keys", "UPDATE schema_version SET version_num = '9999'")
+    _send(platform, "later", 1, "newer")
+    platform.eventually("SELECT count() FROM logs", 7, "newer")
+    failed = _vedette("restore", "newer-keys", "--yes", "--url", platform.url)
+    assert failed.returncode != 0
+    assert "has schema 9999, made by a newer Vedette" in failed.stderr.replace("\n", " ")
+    assert _count(platform, "later", "newer") == 1
+
+
+def test_a_control_database_of_an_older_version_is_brought_up_to_date(platform):
+    assert _vedette("backup", "older", "--url", platform.url).returncode == 0
+    # As the first version had it.
+    later = ("saved_views", "registered_services", "log_levels", "alert_states")
+    _in_the_control_of(
+        platform,
+        "older",
+        *(f"DROP TABLE {name}" for name in later),
+        "UPDATE schema_version SET version_num = '0001'",
+    )
+    restored = _vedette("restore", "older", "--yes", "--url", platform.url)
+    assert restored.returncode == 0, restored.stderr
+    view = json.dumps({"page": "logs", "name": "Mine", "state": {}}).encode()
+    saved = platform.request(
+        "/api/v1/views", view, method="POST", headers={"Content-Type": "application/json", "X-Scope-OrgID": "older"}
+    )
+    assert saved.status == 201, saved.body
 
 
 def test_wrong_names_are_told(platform):

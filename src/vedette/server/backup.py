@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from typing_extensions import TypedDict
 
 from vedette.errors import InvalidInput, NotFound, VedetteError
+from vedette.server.control.store import open_control
 from vedette.server.engine.migrate import migrate
 from vedette.version import __version__
 
@@ -199,8 +200,8 @@ class BackupClerk:
         )
 
     async def _restore(self, name: str) -> None:
-        source = self._settings.backup_path / name
         replaced = f"replaced-by-{name[:60]}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        control = await asyncio.to_thread(self._control_of, name)
         async with self._loader.paused():
             # What is replaced is kept as a backup of its own, also for the case that the other one is damaged.
             await self._store(replaced)
@@ -210,15 +211,35 @@ class BackupClerk:
                 await self._replace_by(replaced)
                 (self._settings.run_dir / _RESTORED).touch()
                 raise
-            await migrate(self._engine)
         (self._settings.run_dir / _RESTORED).touch()
-        if (source / "control.db").exists() and not self._settings.control_url:
-            await asyncio.to_thread(_copy_database, source / "control.db", self._settings.data_dir / "control.db")
+        if control:
+            await asyncio.to_thread(_copy_database, control, self._settings.data_dir / "control.db")
+            control.unlink()
+
+    def _control_of(self, name: str) -> Path | None:
+        """A copy of a backup's control database as this version has it; None if it has none, or is not used.
+
+        Raises:
+            VedetteError: It is from a newer version, or damaged. Nothing has been replaced then.
+        """
+        source = self._settings.backup_path / name / "control.db"
+        if not source.exists() or self._settings.control_url:
+            return None
+        copy = self._settings.run_dir / "restored-control.db"
+        for stale in (copy, *(copy.with_name(f"{copy.name}{end}") for end in ("-wal", "-shm"))):
+            stale.unlink(missing_ok=True)
+        try:
+            _copy_database(source, copy)
+            open_control(f"sqlite:///{copy}").close()
+        except (VedetteError, sqlite3.Error) as error:
+            raise VedetteError(f"The control database of {name} cannot be used: {error}") from error
+        return copy
 
     async def _replace_by(self, name: str) -> None:
         await self._engine.execute("DROP DATABASE IF EXISTS vedette_sql SYNC")
         await self._engine.execute("DROP DATABASE IF EXISTS vedette SYNC")
         await self._engine.execute(f"RESTORE {_DATABASES} FROM File('{name}/engine')")
+        await migrate(self._engine)  # it may be an older version's, or a newer one's, which is refused
 
     async def _load_what_is_acknowledged(self) -> None:
         """Wait until everything that was acknowledged before the request is in the tables."""
