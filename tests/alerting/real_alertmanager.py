@@ -140,7 +140,7 @@ class Telling:
     task: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
-        self.notifier = Notifier(lambda: load_config(self.file))
+        self.notifier = Notifier(lambda: load_config(self.file), capacity=10_000)
 
     def of(self, *alertmanagers: dict[str, Any], labels: dict[str, str] | None = None, **alerting: Any) -> None:
         """Follow this configuration from now on."""

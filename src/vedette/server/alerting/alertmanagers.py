@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vedette.server.alerting.sender import Sender
 from vedette.server.alerting.targets import resolve
-from vedette.server.alerting.waiting import Waiting
+from vedette.server.alerting.waiting import CAPACITY, Waiting
 from vedette.server.scrape.client import Client
 from vedette.server.scrape.discovery.finder import Finder
 
@@ -34,6 +34,7 @@ class Alertmanagers:
         labels: The labels of a notice for them; None leaves it out.
         left: By URL, what waits for some of them from a configuration before this one.
         dns_server: See `Resolver`.
+        capacity: How many alerts wait for each.
     """
 
     def __init__(
@@ -42,13 +43,15 @@ class Alertmanagers:
         labels: Callable[[Notice, AlertmanagersConfig], dict[str, str] | None],
         left: dict[str, Waiting],
         dns_server: str = "",
+        capacity: int = CAPACITY,
     ) -> None:
         self.config = config
         self.senders: dict[str, Sender] = {}
         self.dropped: list[str] = []
         self._labels = labels
         self._left = left
-        self._early = Waiting()
+        self._capacity = capacity
+        self._early = Waiting(capacity)
         self._client = Client(config.client)
         self._finder = Finder(config.discovery, config.where, self._follow, dns_server)
 
@@ -80,7 +83,7 @@ class Alertmanagers:
         gone = [self.senders.pop(url) for url in set(self.senders).difference(urls)]
         for url in urls:
             if url not in self.senders:
-                waiting = self._left.pop(url, None) or Waiting()
+                waiting = self._left.pop(url, None) or Waiting(self._capacity)
                 self.senders[url] = Sender(url, self._client, self.config, self._labels, waiting)
         if self.senders:
             self.tell(self._early.take())

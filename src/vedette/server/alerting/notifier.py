@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from vedette.errors import SettingsError
-from vedette.server.alerting.waiting import Waiting
+from vedette.server.alerting.waiting import CAPACITY, Waiting
 from vedette.server.scrape.alertmanagers import AlertingConfig
 from vedette.server.scrape.relabel import relabel
 
@@ -38,9 +38,12 @@ class Notifier:
     Args:
         config: Reads it; None is one without Alertmanagers. Raises SettingsError where it is wrong.
         dns_server: Whom to ask for ``dns_sd_configs``; empty means those of the system.
+        capacity: How many alerts wait for an Alertmanager.
     """
 
-    def __init__(self, config: Callable[[], ScrapeConfig | None], dns_server: str = "") -> None:
+    def __init__(
+        self, config: Callable[[], ScrapeConfig | None], dns_server: str = "", capacity: int = CAPACITY
+    ) -> None:
         self.error = ""
         """What is wrong with the configuration as it is now; empty if nothing is."""
         self._config = config
@@ -49,7 +52,8 @@ class Notifier:
         self._external_labels: tuple[tuple[str, str], ...] = ()
         self._alerting = AlertingConfig()
         self._is_read = False
-        self._early = Waiting()
+        self._capacity = capacity
+        self._early = Waiting(capacity)
 
     @property
     def active(self) -> list[str]:
@@ -114,7 +118,7 @@ class Notifier:
     def _made(self, config: AlertmanagersConfig, left: dict[str, Waiting]) -> Alertmanagers:
         from vedette.server.alerting.alertmanagers import Alertmanagers  # noqa: PLC0415 - discovery, which few need here
 
-        return Alertmanagers(config, self._labels, left, self._dns_server)
+        return Alertmanagers(config, self._labels, left, self._dns_server, self._capacity)
 
     def _labels(self, notice: Notice, config: AlertmanagersConfig) -> dict[str, str] | None:
         """What the labels of an alert are for some Alertmanagers; None if it is not for them."""

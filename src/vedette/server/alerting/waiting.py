@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CAPACITY", "Waiting"]
 
-CAPACITY = 10_000
+CAPACITY = 100_000
+"""As many alerts as a storm has: those that do not fit would not be told in any minute of it."""
 
 
 class Waiting:

@@ -40,6 +40,8 @@ __all__ = ["Group", "Surroundings"]
 log = logging.getLogger(__name__)
 
 _MOST_MESSAGE_BYTES = 8 << 20
+_AT_ONCE = 1000
+"""Points that are encoded, or remembered, before others have a turn."""
 _COLD_SECONDS = 600.0
 """Groups that are evaluated more rarely find their samples gone from memory."""
 
@@ -166,8 +168,9 @@ class Group:
         for place, state in enumerate(self.states):
             before = len(outcome.points)
             await self._evaluate(state, place, at_ms, outcome)
-            around.recent.add(batch, outcome.points[before:])
-            await asyncio.sleep(0)  # small queries do not wait for anything, and others want a turn
+            for first in range(before, max(before + 1, len(outcome.points)), _AT_ONCE):
+                around.recent.add(batch, outcome.points[first : first + _AT_ONCE])
+                await asyncio.sleep(0)  # small queries do not wait for anything, and others want a turn
         produced: set[Labels] = set().union(*outcome.now.values())
         # At the moment itself: an offset that is new may lie before what was recorded without it.
         ends = [(labels, due_ms, STALE) for labels in self._orphans - produced]
@@ -218,8 +221,7 @@ class Group:
         result, limit = await ask(state.rule.expr), self.group.limit
         if state.alerts is None:
             return recorded(state.rule, result, limit)
-        await self.alerts.evaluate(state.alerts, result, at_ms + self._offset_ms, asking(ask), limit)
-        return state.alerts.points()
+        return await self.alerts.evaluate(state.alerts, result, at_ms + self._offset_ms, asking(ask), limit)
 
     def _warning(self, due_ms: int) -> str:
         behind = due_ms / 1000 - self._around.clock.moment
@@ -246,6 +248,8 @@ class Group:
         for labels, time_ms, point in points:
             message += self._encoder.encode(labels, time_ms, point)
             rows += 1
+            if not rows % _AT_ONCE:
+                await asyncio.sleep(0)  # others want a turn
             if len(message) > _MOST_MESSAGE_BYTES:
                 await self._around.write(bytes(message), rows)
                 message, rows = bytearray(), 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from vedette.errors import VedetteError
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
     from vedette.server.control.alert_states import SavedAlerts
     from vedette.server.query.promql.engine import QueryResult
-    from vedette.server.rules.alerts import Alert, AlertStates, Ask
+    from vedette.server.query.promql.labels import Labels
+    from vedette.server.rules.alerts import AlertStates, Ask
+    from vedette.server.rules.recent import Point
 
 __all__ = ["AlertSurroundings", "GroupAlerts"]
 
 log = logging.getLogger(__name__)
+
+_Answer = TypeVar("_Answer")
 
 _AGAIN_AFTER_MS: Final = 60_000
 _AT_ONCE: Final = 32
@@ -89,55 +93,80 @@ class GroupAlerts:
             self._stopped_at_ms = 0
         self._evaluated = []
 
-    async def evaluate(self, rule: AlertStates, result: QueryResult, due_ms: int, query: Ask, limit: int) -> None:
-        """Take a rule to a moment; in a thread where templates wait for answers, or there are many to be expanded.
+    async def evaluate(
+        self, rule: AlertStates, result: QueryResult, due_ms: int, query: Ask, limit: int
+    ) -> dict[Labels, Point]:
+        """Take a rule to a moment; returns the series that tell of its alerts.
+
+        In a thread where templates wait for answers, or there are many to be expanded.
 
         Raises:
             RuleFailed: see `AlertStates.evaluate`.
         """
         texts = [*rule.rule.labels.values(), *rule.rule.annotations.values()]
-        if len(result.labels) > _AT_ONCE or any("query" in text for text in texts):
-            await asyncio.to_thread(rule.evaluate, result, due_ms, query, limit)
-        else:
+
+        def evaluate() -> dict[Labels, Point]:
             rule.evaluate(result, due_ms, query, limit)
+            return rule.points()
+
+        asks = any("query" in text for text in texts)
+        points = await _apart(evaluate, is_long=asks or len(result.labels) > _AT_ONCE)
         self._evaluated.append(rule)
+        return points
 
     async def tell(self, due_ms: int) -> None:
         """Save the alerts as of a moment, and tell of those that are due; not of rules that could not be evaluated."""
-        due = [(rule.rule.expr, alert) for rule in self._evaluated for alert in rule.due(due_ms, _AGAIN_AFTER_MS)]
+        count = sum(len(rule.active) + len(rule.ended) for rule in self._rules)
+
+        def collect() -> tuple[list[Notice], dict[str, Any], bool]:
+            notices = [notice for rule in self._evaluated for notice in self._notices(rule, due_ms)]
+            state = saved(self._rules)
+            return notices, state, _differs(state, self._saved)
+
+        notices, state, differs = await _apart(collect, is_long=count > _AT_ONCE)
         try:
-            await self._save(due_ms)
+            await self._save(due_ms, state, differs=differs)
         except VedetteError as error:
             log.warning("The alerts of the group %s could not be saved: %s", self._key, error)
-        if due:
-            self._around.tell([self._notice(expr, alert, due_ms) for expr, alert in due])
+        if notices:
+            self._around.tell(notices)
 
     async def end(self) -> None:
         """The group is gone from the files, and its alerts with it."""
         await self._around.forget(self._key)
 
-    async def _save(self, due_ms: int) -> None:
-        state = saved(self._rules)
+    async def _save(self, due_ms: int, state: dict[str, Any], *, differs: bool) -> None:
         if state:
-            await self._around.save(self._key, due_ms, state if _differs(state, self._saved) else None)
+            await self._around.save(self._key, due_ms, state if differs else None)
         elif self._saved:
             await self._around.forget(self._key)
         self._saved = state
 
-    def _notice(self, expr: str, alert: Alert, due_ms: int) -> Notice:
-        valid_ms = _COUNTS_FOR * max(self._interval_ms, _AGAIN_AFTER_MS)
-        link = f"{self._around.url}/explore?{urlencode({'q': expr, 'as': 'table', **self._around.search})}"
-        ends = alert.ended_at_ms or due_ms + valid_ms
-        return Notice(alert.labels, dict(alert.annotations), alert.fired_at_ms, ends, link)
+    def _notices(self, rule: AlertStates, due_ms: int) -> list[Notice]:
+        """What others are to be told of a rule's alerts at a moment."""
+        counts_until_ms = due_ms + _COUNTS_FOR * max(self._interval_ms, _AGAIN_AFTER_MS)
+        link = f"{self._around.url}/explore?{urlencode({'q': rule.rule.expr, 'as': 'table', **self._around.search})}"
+        return [
+            Notice(alert.labels, dict(alert.annotations), alert.fired_at_ms, alert.ended_at_ms or counts_until_ms, link)
+            for alert in rule.due(due_ms, _AGAIN_AFTER_MS)
+        ]
+
+
+async def _apart(work: Callable[[], _Answer], *, is_long: bool) -> _Answer:
+    """Do something; in a thread if it takes long, as others wait for the event loop."""
+    return await asyncio.to_thread(work) if is_long else work()
 
 
 def _differs(state: dict[str, Any], before: dict[str, Any]) -> bool:
-    """Whether more differs than values, and texts that tell them: these are made anew by the next evaluation."""
+    """Whether more differs than what the next evaluation makes anew, and when others were told last.
+
+    Whoever is told once more hears nothing new; and a row that says so would be written anew every minute.
+    """
     return _lasting(state) != _lasting(before)
 
 
 def _lasting(state: dict[str, Any]) -> list[Any]:
-    left_out = {"value", "annotations"}
+    left_out = {"value", "annotations", "told_at_ms"}
     return [
         [rule["alert"], rule["labels"], [{k: v for k, v in one.items() if k not in left_out} for one in rule["alerts"]]]
         for rule in state.get("rules", ())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from vedette.errors import SettingsError, VedetteError
+from vedette.errors import SettingsError, Unavailable, VedetteError
 from vedette.server.rules.files import load_rules
 from vedette.server.rules.group import Group
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
 _KEPT_MS = 86_400_000
+_WAITS_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class RuleManager:
         self._groups: dict[tuple[str, str], Group] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._saved: dict[str, SavedAlerts] | None = None
+        self._asked_since = 0.0
         self._stamp: tuple[RuleSources, Stamp] | None = None
         self._loading = asyncio.Lock()
         self._clock: asyncio.Task[None] | None = None
@@ -114,10 +116,18 @@ class RuleManager:
                 self.error = str(error)
                 raise
             self.error = ""
-            await self._replace(found, sources)
+            try:
+                saved = await self._saved_alerts()
+            except Unavailable as error:
+                self._stamp = None  # the next look tries again
+                self.error = f"Rules wait for what their alerts were: {error}"
+                self.failed_at = dt.datetime.now(dt.UTC)
+                raise SettingsError(self.error) from error
+            await self._replace(found, sources, saved)
 
-    async def _replace(self, found: dict[tuple[str, str], RuleGroup], sources: RuleSources) -> None:
-        saved = await self._saved_alerts()
+    async def _replace(
+        self, found: dict[tuple[str, str], RuleGroup], sources: RuleSources, saved: dict[str, SavedAlerts]
+    ) -> None:
         kept = {key: self._group(key, described, sources) for key, described in found.items()}
         changed = [key for key, group in self._groups.items() if kept.get(key) is not group]
         # Its last evaluation is over before a group's successor begins: no group runs twice at once.
@@ -153,18 +163,25 @@ class RuleManager:
         return Group(key[0], described, interval, self._around)
 
     async def _saved_alerts(self) -> dict[str, SavedAlerts]:
-        """What alerts were before a restart, once. What is older than a day is nobody's any more."""
+        """What alerts were before a restart and no group has gone on with. What is older than a day is nobody's.
+
+        Raises:
+            Unavailable: it cannot be read just now. After a minute of that, alerts begin anew.
+        """
         if self._saved is None:
             try:
-                saved = await self._around.alerts.load()
-            except VedetteError as error:
+                self._saved = await self._around.alerts.load()
+            except Unavailable as error:
+                self._asked_since = self._asked_since or time.monotonic()
+                if time.monotonic() - self._asked_since < _WAITS_SECONDS:
+                    raise
                 log.warning("Alerts begin anew, as what they were cannot be read: %s", error)
-                saved = {}
-            since_ms = time.time() * 1000 - _KEPT_MS
-            self._saved = {key: alerts for key, alerts in saved.items() if alerts.evaluated_ms >= since_ms}
-            for key in saved.keys() - self._saved.keys():
-                with contextlib.suppress(VedetteError):
-                    await self._around.alerts.forget(key)
+                self._saved = {}
+        since_ms = time.time() * 1000 - _KEPT_MS
+        for key in [key for key, alerts in self._saved.items() if alerts.evaluated_ms < since_ms]:
+            del self._saved[key]
+            with contextlib.suppress(VedetteError):
+                await self._around.alerts.forget(key)
         return self._saved
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 import ipaddress
 import math
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote_plus, urlsplit
 
@@ -85,6 +85,7 @@ def expand_alert(
     return expand(_parsed(text), data, _functions(query, external[1], at_ms), variables)
 
 
+@lru_cache(maxsize=16)  # once for all alerts of a rule at a moment
 def _functions(query: Query, external_url: str, at_ms: int) -> dict[str, Callable[..., Any]]:
     return {
         **_PLAIN,

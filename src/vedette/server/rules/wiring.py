@@ -19,6 +19,7 @@ from vedette.server.ingest.otlp import METRICS, Payload, stamped
 from vedette.server.rules.group import Surroundings
 from vedette.server.rules.group_alerts import AlertSurroundings
 from vedette.server.rules.manager import RuleManager
+from vedette.server.rules.patience import Patience
 from vedette.server.rules.readable import ReadableClock
 from vedette.server.rules.recent import RecentResults
 from vedette.server.settings import Address
@@ -75,19 +76,22 @@ def build_rules(
 
 
 def alert_surroundings(
-    settings: Settings, store: AlertStateStore, tell: Callable[[Sequence[Notice]], None]
+    settings: Settings,
+    store: AlertStateStore,
+    tell: Callable[[Sequence[Notice]], None],
+    patience: Patience | None = None,
 ) -> AlertSurroundings:
-    """What the alerts of the rules' tenant are kept in, and who is told of them."""
-    tenant = settings.rules_tenant
+    """What the alerts of the rules' tenant are kept in, and who is told of them; `patience` with what keeps them."""
+    tenant, patience = settings.rules_tenant, patience or Patience()
 
     async def load() -> dict[str, SavedAlerts]:
-        return await asyncio.to_thread(store.all, tenant)
+        return await patience.call(store.all, tenant)
 
     async def save(group: str, evaluated_ms: int, state: dict[str, Any] | None) -> None:
-        await asyncio.to_thread(store.save, tenant, group, evaluated_ms, state)
+        await patience.call(store.save, tenant, group, evaluated_ms, state)
 
     async def forget(group: str) -> None:
-        await asyncio.to_thread(store.forget, tenant, group)
+        await patience.call(store.forget, tenant, group)
 
     url = settings.external_url.rstrip("/") or f"http://{_reachable(settings.listen)}"
     search = {} if tenant == DEFAULT_TENANT else {"tenant": tenant}
