@@ -114,7 +114,7 @@ def _instrument(app: Any, tracer: Tracer, options: WebOptions) -> Any:
     from vedette.sdk.web.asgi import AsgiMiddleware  # noqa: PLC0415
     from vedette.sdk.web.errors import django_errors, flask_errors, litestar_errors  # noqa: PLC0415
     from vedette.sdk.web.routes import (  # noqa: PLC0415
-        django_route,
+        django_routes,
         flask_routes,
         from_environ,
         from_scope,
@@ -130,7 +130,8 @@ def _instrument(app: Any, tracer: Tracer, options: WebOptions) -> Any:
     if options.log_requests:  # uvicorn's own line says less of the same
         logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     when_imported("starlette.routing", starlette_mounts)
-    module = type(app).__module__
+    when_imported("django.core.handlers.base", django_routes)
+    when_imported("django.core.signals", django_errors)
     if hasattr(app, "build_middleware_stack"):  # FastAPI, Starlette: outside of all other middleware
         build = app.build_middleware_stack
         app.build_middleware_stack = lambda: AsgiMiddleware(build(), tracer, options, from_scope)
@@ -144,11 +145,6 @@ def _instrument(app: Any, tracer: Tracer, options: WebOptions) -> Any:
         litestar_errors(app)
         app.asgi_handler = AsgiMiddleware(app.asgi_handler, tracer, options, from_scope)
         return app  # it has slots: its handler is the mark
-    elif module.startswith("django."):
-        django_errors()
-        if "asgi" in module:
-            return AsgiMiddleware(app, tracer, options, lambda scope, _root: django_route(scope["path"]))
-        return WsgiMiddleware(app, tracer, options, lambda environ: django_route(environ.get("PATH_INFO", "/")))
     elif inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(getattr(app, "__call__", None)):  # noqa: B004
         return AsgiMiddleware(app, tracer, options, from_scope)
     elif callable(app):

@@ -25,6 +25,7 @@ from vedette.sdk.values import SCALARS, clean, clean_mapping, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import CodeType
 
     from vedette.sdk.logs.gate import Gate
 
@@ -58,7 +59,19 @@ class LogDesk:
         self.gate: Gate | None = None
         self.floor: int | None = None  # records from this level on are captured, for traces that may be kept
         self.sites = Sites()
+        self.origins: dict[CodeType, Callable[[dict[str, Any]], Any]] = {}
+        """Functions that watch requests, and how to find what was begun (`span`, `fields`) among their variables."""
         self._lock = threading.Lock()
+
+    def origin(self, error: BaseException) -> Any:
+        """The request that `error` came out of, by its traceback: servers log it when the request is over."""
+        at = error.__traceback__
+        while at is not None:
+            find = self.origins.get(at.tb_frame.f_code)
+            if find is not None:
+                return find(at.tb_frame.f_locals)
+            at = at.tb_next
+        return None
 
     def channel(self, name: str) -> Channel:
         """The channel of a logger's name."""

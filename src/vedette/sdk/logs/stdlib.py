@@ -96,10 +96,12 @@ class StdlibHandler(logging.Handler):
             capture = desk.sites.find(channel, level, message, args, extra)
             if capture is not None and capture(sink, at, None, message, args, extra):
                 return
-        exception = None
+        exception, fields, span = None, context_fields.get(), current_context().get(_SPAN_KEY)
         if record.exc_info and record.exc_info[1] is not None:
             exception = describe(record.exc_info[1])
-        fields, span = context_fields.get(), current_context().get(_SPAN_KEY)
+            request = desk.origin(record.exc_info[1]) if span is None else None
+            if request is not None:
+                fields, span = request.fields, request.span
         made = Captured(at, level, channel, message, args, extra, None, fields, span, exception).record()
         sink(_Theirs(made) if self._marked else made)
 

@@ -11,6 +11,7 @@ from vedette.sdk import http_methods
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.context import named
 from vedette.sdk.guard import fault
+from vedette.sdk.logs.logger import desk
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.traces.span import reset_context, set_context
 from vedette.sdk.web.errors import answered_error
@@ -174,6 +175,9 @@ class AsgiMiddleware:
             attributes["client.address"] = address
         key = (method, scheme, version, server, address, agent)
         return self._telemetry.client(key, method, scheme, address, agent, attributes)
+
+
+desk.origins[AsgiMiddleware.__call__.__code__] = lambda names: names["request"]
 
 
 def _flushing(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

@@ -39,7 +39,7 @@ def litestar_errors(app: Any) -> None:
 
 
 def django_errors() -> None:
-    """Let Django note it, by WSGI as by ASGI."""
+    """Let Django note it, by WSGI as by ASGI, whatever its handler is wrapped in."""
     from django.core.signals import got_request_exception  # type: ignore[import-untyped]  # noqa: PLC0415
 
     got_request_exception.connect(_note_of_django, dispatch_uid=_KEY)

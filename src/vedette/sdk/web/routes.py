@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,20 +12,21 @@ if TYPE_CHECKING:
 
     FindRoute: TypeAlias = Callable[[MutableMapping[str, Any], str], str | None]
 
-__all__ = ["MOUNTED", "django_route", "flask_routes", "from_environ", "from_scope", "starlette_mounts"]
+__all__ = ["MOUNTED", "django_routes", "flask_routes", "from_environ", "from_scope", "starlette_mounts"]
 
 ENVIRON_KEY = "vedette.route"
+_ANCHORS = re.compile(r"(?:(?<=/)|\A)\^|(?:\$|\\Z)\Z")  # of regular expressions in place of paths
 MOUNTED = "vedette.mounted"
 """In a scope: the templates of the mounts that the request went through."""
 
 
 def from_scope(scope: MutableMapping[str, Any], root_path: str) -> str | None:
-    """Starlette and FastAPI put the route, Litestar the template, into the scope.
+    """Starlette and FastAPI put the route, Litestar the template, into the scope; for Django we do.
 
     Inside a mounted application the mount's template comes first; of other frameworks' mounts, the path that they add
     to the root path. Where no route is known there (static files), the rest is `{path}`.
     """
-    template = scope.get("path_template")
+    template = scope.get("path_template") or scope.get(ENVIRON_KEY)
     if template is None:
         template = _of_route(scope)
     mount = scope.get(MOUNTED)
@@ -88,12 +90,19 @@ def flask_routes(app: Any) -> None:
     app.before_request_funcs.setdefault(None, []).insert(0, note_rule)
 
 
-def django_route(path: str) -> str | None:
-    """The pattern of Django's URL configuration that `path` takes."""
-    from django.urls import Resolver404, resolve  # type: ignore[import-untyped]  # noqa: PLC0415 - the app's own
+def django_routes() -> None:
+    """Let Django leave the pattern of its URL configuration with each request, whatever its handler is wrapped in."""
+    kind: Any = sys.modules["django.core.handlers.base"].BaseHandler
+    resolve = kind.resolve_request
+    if hasattr(resolve, "__wrapped__"):
+        return
 
-    try:
-        route: str = resolve(path).route
-    except Resolver404:
-        return None
-    return f"/{route}"
+    @wraps(resolve)
+    def noting(self: Any, request: Any) -> Any:
+        found = resolve(self, request)
+        held = getattr(request, "environ", None) or getattr(request, "scope", None)
+        if held is not None:
+            held[ENVIRON_KEY] = f"/{_ANCHORS.sub('', found.route)}"
+        return found
+
+    kind.resolve_request = noting

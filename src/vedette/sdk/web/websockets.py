@@ -166,6 +166,9 @@ class WebSockets:
         )
 
 
+desk.origins[WebSockets.watch.__code__] = lambda names: names["connection"].started
+
+
 class _Connection:
     """One connection: what passes between the server and the application."""
 

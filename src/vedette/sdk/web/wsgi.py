@@ -10,6 +10,7 @@ from vedette.sdk import http_methods
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.context import named
 from vedette.sdk.guard import fault
+from vedette.sdk.logs.logger import desk
 from vedette.sdk.traces.span import reset_context, set_context
 from vedette.sdk.web.errors import answered_error
 from vedette.sdk.web.requests import RequestTelemetry, WebOptions
@@ -119,7 +120,7 @@ class _State:
 
     def __init__(self, middleware: WsgiMiddleware, request: Started, environ: dict[str, Any]) -> None:
         self._middleware = middleware
-        self._request = request
+        self.request = request
         self._environ = environ
         self.status = 500
         self.left: int | None = None  # bytes of the body that are still to come, where that is known
@@ -132,7 +133,7 @@ class _State:
         """Make the request current in this thread."""
         self._token = set_context(self._context)
         outer = context_fields.get()
-        fields = self._request.fields
+        fields = self.request.fields
         self._fields_token = context_fields.set({**named(outer), **named(fields)} if outer else fields)
 
     def leave(self) -> None:
@@ -171,7 +172,7 @@ class _State:
         if not self._done:
             self._done = True
             status = 500 if error and not self.begun else self.status
-            self._middleware.finish(self._request, status, self._environ, error)
+            self._middleware.finish(self.request, status, self._environ, error)
 
 
 class _Body:
@@ -180,7 +181,7 @@ class _Body:
     def __init__(self, body: Iterable[bytes], state: _State) -> None:
         self._body = body
         self._state = state
-        self._parts = iter(body)
+        self._parts: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -188,6 +189,8 @@ class _Body:
     def __next__(self) -> bytes:
         self._state.enter()
         try:
+            if self._parts is None:  # here, since a body may be made by the asking for it
+                self._parts = iter(self._body)
             part = next(self._parts)
         except StopIteration:
             self._state.finish(None)
@@ -204,6 +207,10 @@ class _Body:
     def close(self) -> None:
         """Close the application's body and end the request."""
         self._state.close(getattr(self._body, "close", None))
+
+
+desk.origins[WsgiMiddleware._watched.__code__] = lambda names: names["request"]
+desk.origins[_Body.__next__.__code__] = lambda names: names["self"]._state.request
 
 
 class _SizedBody(_Body):
