@@ -48,6 +48,7 @@ class Collector:
     requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
     attempts: int = 0
     keys: list[tuple[str, str]] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     port: int = 0
     tls: ssl.SSLContext | None = None
     _server: ThreadingHTTPServer | None = None
@@ -65,6 +66,7 @@ class Collector:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 collector.attempts += 1
+                collector.sizes.append(len(body))
                 collector.keys.append((self.path, self.headers.get("Idempotency-Key", "")))
                 status, headers, answer = collector.answer(self.path)
                 if 200 <= status < 300:

@@ -154,6 +154,83 @@ def test_a_line_cut_short_does_not_spoil_the_next(tmp_path):
     assert path.stat().st_size > 20
 
 
+def test_lines_that_are_no_audit_events_hold_nothing_up(programs, collector):
+    lines = ["7", "[]", '{"action": "older"}', '{"details": 1, "time": 2}', "[" * 100_000, "null"]
+    trail_of(programs).write_text("\n".join(lines) + "\n")
+    result = programs.run(
+        SETUP
+        + """
+    vedette.audit("a")
+    vedette.shutdown()
+    from vedette.sdk.audit.events import trail
+    from vedette.sdk.guard import drops
+    print( [event["action"] for event in trail().query(result="success")], drops())
+    """
+    )
+    assert [attributes_of(record)["audit.action"] for record in collector.logs] == ["a"]
+    assert "['a'] {('audit events', 'they are no audit events; they stay in the file'): 2}" in result.stdout
+    assert "has a line that is no audit event" in result.stderr
+
+
+def test_events_that_are_too_large_together_go_apart(programs, collector):
+    """An endpoint takes three events at a time, and one of them never."""
+
+    def answer(_path: str) -> tuple[int, dict[str, str], bytes]:
+        return (413 if collector.sizes[-1] > 2000 else 200), {}, b""
+
+    collector.answer = answer
+    result = programs.run(
+        SETUP.replace("log_format", "export=True, process_metrics=False, log_format")
+        + """
+    for number in range(9):
+        vedette.audit("a", number=number, text="x" * (5000 if number == 4 else 10))
+    vedette.shutdown()
+    from vedette.sdk.guard import drops
+    print(drops())
+    """,
+        VEDETTE_COMPRESSION="none",
+    )
+    assert [attributes_of(record)["audit.details.number"] for record in collector.logs] == [0, 1, 2, 3, 5, 6, 7, 8]
+    assert "the endpoint finds them too large; they stay in the file'): 1" in result.stdout
+
+
+def test_a_file_that_is_moved_away_is_begun_anew(tmp_path):
+    """As logrotate does it; the new one has grown beyond what was sent of the old one when it is looked at."""
+    path = tmp_path / "audit.jsonl"
+    trail, taken = AuditTrail(path), []
+
+    def send(events: list[dict[str, int]]) -> bool:
+        taken.extend(event["id"] for event in events)
+        return True
+
+    trail.append({"id": 1})
+    trail.ship(send)
+    path.rename(tmp_path / "audit.jsonl.1")
+    for number in (2, 3, 4):
+        trail.append({"id": number})
+    trail.ship(send)
+    path.unlink()
+    trail.append({"id": 5})
+    trail.ship(send)
+    assert taken == [1, 2, 3, 4, 5]
+    assert [event["id"] for _, event in trail.read()] == [5]
+
+
+def test_what_is_audited_after_the_end_is_in_the_same_file_and_sent_by_the_next(programs, collector):
+    """A function that the program registered with atexit before it configured runs after the SDK's own."""
+    programs.run(
+        """
+    import atexit, vedette
+    atexit.register(lambda: vedette.audit("stopped", api_key="s3cret"))
+    """
+        + SETUP
+    )
+    programs.run(SETUP)
+    (sent,) = [attributes_of(record) for record in collector.logs]
+    assert (sent["audit.action"], sent["audit.service"]) == ("stopped", "shop")
+    assert sent["audit.details.api_key"] == "[redacted]"
+
+
 def ids_of(collector: Collector) -> list[str]:
     return [attributes_of(record)["audit.id"] for record in collector.logs]
 

@@ -17,7 +17,7 @@ from vedette.sdk import resource as resources
 from vedette.sdk import settings as settings_of
 from vedette.sdk import signals
 from vedette.sdk.guard import fault, tell
-from vedette.sdk.logs.logger import desk, log_failure
+from vedette.sdk.logs.logger import log_failure
 from vedette.sdk.metrics import prometheus
 from vedette.sdk.metrics.registry import registry
 from vedette.sdk.propagation import propagator
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from vedette.sdk.otlp.envelope import Envelope
     from vedette.sdk.settings import Options, Settings
 
-__all__ = ["Runtime", "configure", "flush", "runtime", "shutdown"]
+__all__ = ["Runtime", "configure", "flush", "latest", "runtime", "shutdown"]
 
 _BULK_SECONDS = 5.0
 _ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU")
@@ -156,6 +156,10 @@ class Runtime:
             shipper.wake()
         return shipper
 
+    def seconds_of(self, timeout_seconds: float | None) -> float:
+        """The time that was given, which may be none at all, or the shutdown timeout."""
+        return self.settings.shutdown_timeout_seconds if timeout_seconds is None else timeout_seconds
+
     def stop(self, timeout_seconds: float) -> None:
         """Let nothing more in, and deliver what is there."""
         from vedette.sdk.logs import setup  # noqa: PLC0415
@@ -178,7 +182,6 @@ class Runtime:
         resources.forked(self.resource)
         self._envelope = None
         self.provider.after_fork()
-        desk.after_fork()
         registry.after_fork()
         prometheus.after_fork()
         self.exporter.after_fork()
@@ -190,6 +193,7 @@ class Runtime:
 
 
 _runtime: Runtime | None = None
+_ended: Runtime | None = None
 _provider: TracerProvider | None = None
 _closing: list[None] = []  # one for each call of `shutdown` that is going on
 _noticed: list[int] = []  # signals that were
@@ -208,13 +212,13 @@ def configure(service: str | None = None, /, **options: Unpack[Options]) -> None
     Raises:
         SettingsError: a setting is unknown or cannot be used.
     """
-    global _runtime, _disabled  # noqa: PLW0603 - one SDK per process
+    global _runtime, _ended, _disabled  # noqa: PLW0603 - one SDK per process
     settings = settings_of.load(service, options)
     tell_misspelt()
     with _lock:
         if _runtime is not None:
             _runtime.stop(_runtime.settings.shutdown_timeout_seconds)
-            _runtime = None
+        _runtime = _ended = None
         _disabled = not settings.enabled
         if _disabled:
             return
@@ -247,6 +251,11 @@ def runtime() -> Runtime | None:
     return _runtime
 
 
+def latest() -> Runtime | None:
+    """What is configured, or was until `shutdown`."""
+    return _runtime or _ended
+
+
 def was_disabled() -> bool:
     """Whether the latest `configure` switched the SDK off."""
     return _disabled
@@ -258,7 +267,7 @@ def flush(timeout_seconds: float | None = None) -> bool:
     if active is None:
         return True
     try:
-        return active.exporter.flush(monotonic() + (timeout_seconds or active.settings.shutdown_timeout_seconds))
+        return active.exporter.flush(monotonic() + active.seconds_of(timeout_seconds))
     except Exception as error:  # noqa: BLE001 - never raised into the host
         fault("flush", error)
         return False
@@ -277,13 +286,14 @@ def settle() -> None:
 
 def shutdown(timeout_seconds: float | None = None) -> None:
     """Flush and stop. What cannot be delivered in time goes to the spool. Happens by itself at the program's end."""
-    global _runtime
+    global _runtime, _ended  # noqa: PLW0603 - one SDK per process
     _closing.append(None)
     try:
         with _lock:
             active, _runtime = _runtime, None
+            _ended = active or _ended
         if active is not None:
-            active.stop(timeout_seconds or active.settings.shutdown_timeout_seconds)
+            active.stop(active.seconds_of(timeout_seconds))
     except Exception as error:  # noqa: BLE001 - never raised into the host
         fault("shutdown", error)
     finally:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Literal
 
 from vedette.errors import SettingsError, VedetteError
+from vedette.sdk.locks import lock_of
 
 __all__ = ["Budget", "BudgetExceeded", "Spending"]
 
@@ -55,7 +55,7 @@ class Spending:
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self._spent: OrderedDict[str, list[float]] = OrderedDict()  # the holder that spent last at the end
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
 
     def add(self, whose: str, usd: float, tokens: int) -> str | None:
         """Add a call; the sentence to say when this call passes the budget, once per budget and holder."""

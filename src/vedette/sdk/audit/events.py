@@ -12,7 +12,7 @@ from opentelemetry import trace as api
 from vedette.sdk.audit.shipping import record_of
 from vedette.sdk.audit.trail import Receipt
 from vedette.sdk.audit.trails import trail_of
-from vedette.sdk.configure import runtime
+from vedette.sdk.configure import latest, runtime
 from vedette.sdk.context import CORRELATION_ID, TENANT, named
 from vedette.sdk.context import fields as context_fields
 from vedette.sdk.guard import dropped, fault, tell
@@ -47,7 +47,7 @@ def audit(
     it goes to the platform, at least once. Never raises: a disk that refuses is told on stderr, counted, and said by
     `durable` of the receipt; the event then goes with the logs instead.
     """
-    active = runtime()
+    active = latest()
     held = named(context_fields.get())
     span = api.get_current_span().get_span_context()
     redactor = active.redactor if active is not None else _plain
@@ -79,8 +79,9 @@ def audit(
     except Exception as error:  # noqa: BLE001 - never raised into the host
         fault("an audit event", error)
         return Receipt(event["id"], durable=False)
-    if active is not None and active.shipper is not None:
-        active.shipper.wake()
+    running = runtime()
+    if running is not None and running.shipper is not None:
+        running.shipper.wake()
     return Receipt(event["id"], durable=True)
 
 
@@ -97,8 +98,8 @@ def _log(event: dict[str, Any]) -> None:
 
 
 def trail() -> AuditTrail:
-    """The trail of this service."""
-    active = runtime()
+    """The trail of this service, also after `shutdown`."""
+    active = latest()
     if active is None:
         return trail_of(os.environ.get("VEDETTE_AUDIT_FILE"), None)
     return trail_of(active.settings.audit_file, str(active.resource["service.name"]))

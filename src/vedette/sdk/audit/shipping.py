@@ -160,17 +160,36 @@ class Shipper:
             left = self._deadline - monotonic()
             if left <= 0:
                 return False
-        items = [self._encoder.encode(record_of(event)) for event in events]
+        items = [item for event in events if (item := self._encoded(event))]
+        if not items:
+            return True
         body = self._envelope.request([(_channel.scope, items)])
         key = sha256("".join([str(event["id"]) for event in events]).encode()).hexdigest()[:32]
-        outcome = self._sender.send(Batch("logs", len(events), self._compress(body), self._encoding, key), left)
+        outcome = self._sender.send(Batch("logs", len(items), self._compress(body), self._encoding, key), left)
         if outcome.delivered:
             dropped("audit events", "the endpoint rejected a part; they stay in the file", outcome.rejected)
+            return True
+        if outcome.too_large and len(events) > 1:
+            half = len(events) // 2
+            return self._send(events[:half]) and self._send(events[half:])
+        if outcome.too_large:
+            dropped("audit events", "the endpoint finds them too large; they stay in the file", 1)
             return True
         what = "does not take" if outcome.retry else "refuses"
         tell(f"audit {what}", f"the endpoint {what} audit events ({outcome.reason}); they are sent again later")
         self._delay = max(self._delay, outcome.after_seconds / 2)
         return False
+
+    def _encoded(self, event: dict[str, Any]) -> bytes | None:
+        """An event as a message; `None` for a line in the file that is something else."""
+        try:
+            return self._encoder.encode(record_of(event))
+        except Exception as error:  # noqa: BLE001 - whatever others have written there must not stop what follows
+            tell(
+                "audit lines", f"{self._trail.path} has a line that is no audit event: {type(error).__name__}: {error}"
+            )
+            dropped("audit events", "they are no audit events; they stay in the file", 1)
+            return None
 
     def stop(self, deadline: float) -> None:
         """Send what waits until `deadline` (monotonic seconds), without waiting here."""

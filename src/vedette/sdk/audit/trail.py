@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AuditTrail", "Receipt"]
 
+_BATCH_BYTES = 1 << 20
+
 
 class Receipt(NamedTuple):
     """The id of an audit event, and whether it is on the disk."""
@@ -38,9 +40,10 @@ class AuditTrail:
 
     def _begin(self) -> None:
         self._descriptor = -1
+        self._identity = (0, 0)
         self._written = self._synced = 0
-        self._writing = threading.Lock()
-        self._syncing = threading.Lock()
+        self._writing = threading.RLock()  # a signal handler may audit while its thread does
+        self._syncing = threading.RLock()
 
     def append(self, event: dict[str, Any]) -> None:
         """Write `event` and wait until it is on the disk.
@@ -56,19 +59,21 @@ class AuditTrail:
                 body = body[os.write(descriptor, body) :]
             self._written += 1
             own = self._written
-        with self._syncing:
-            if self._synced < own:
-                upto = self._written
-                try:
+        try:
+            with self._syncing:
+                if self._synced < own:
+                    upto = self._written
                     os.fsync(descriptor)
-                except OSError:
-                    # What a failed sync left unwritten is not known: the next event opens the file anew.
-                    with self._writing:
-                        self._close()
-                    raise
-                self._synced = upto
+                    self._synced = max(self._synced, upto)
+        except OSError:
+            # What a failed sync left unwritten is not known: the next event opens the file anew.
+            with self._writing:
+                self._close()
+            raise
 
     def _open(self) -> int:
+        if self._descriptor >= 0 and self._identity != _identity_of(self.path):  # it was moved away, or deleted
+            self._close()
         if self._descriptor < 0:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -76,6 +81,8 @@ class AuditTrail:
             size = os.fstat(self._descriptor).st_size
             if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
                 os.write(self._descriptor, b"\n")
+            held = os.fstat(self._descriptor)
+            self._identity = (held.st_dev, held.st_ino)
             directory = os.open(self.path.parent, os.O_RDONLY)
             try:
                 os.fsync(directory)  # the file's name is durable, too
@@ -112,8 +119,9 @@ class AuditTrail:
                 offset += len(line)
                 if not line.endswith(b"\n"):
                     return  # being written
-                with suppress(ValueError):
-                    yield offset, json.loads(line)
+                with suppress(ValueError, RecursionError):
+                    if isinstance(event := json.loads(line), dict):
+                        yield offset, event
 
     def query(
         self, *, since: datetime | None = None, until: datetime | None = None, **equal: Any
@@ -132,16 +140,16 @@ class AuditTrail:
 
         The place is remembered after each batch, so an event is sent again only if the process dies in between.
         """
-        offset = self._offset()
+        begin = offset = self._offset()
         waiting: list[dict[str, Any]] = []
         sent, end = 0, offset
         for end, event in self.read(offset):
             waiting.append(event)
-            if len(waiting) >= batch:
+            if len(waiting) >= batch or end - begin >= _BATCH_BYTES:
                 if not send(waiting):
                     return sent
                 sent += len(waiting)
-                waiting = []
+                begin, waiting = end, []
                 self._remember(end)
         if waiting and send(waiting):
             sent += len(waiting)
@@ -157,15 +165,22 @@ class AuditTrail:
 
     def _offset(self) -> int:
         try:
-            offset = int(self._shipped.read_text())
+            offset, *file = map(int, self._shipped.read_text().split())
+            there = self.path.stat()
         except (OSError, ValueError):
             return 0
-        try:
-            return offset if offset <= self.path.stat().st_size else 0  # a file that was begun anew
-        except OSError:
-            return 0
+        begun_anew = offset > there.st_size or (file and file[0] != there.st_ino)
+        return 0 if begun_anew else offset
 
     def _remember(self, offset: int) -> None:
         beside = self._shipped.with_name(f"{self._shipped.name}.part")
-        beside.write_text(str(offset))
+        beside.write_text(f"{offset} {self.path.stat().st_ino}")
         beside.replace(self._shipped)
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - `Path.stat` costs twice as much, for each event
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -12,7 +12,7 @@ from vedette.sdk.audit.trail import AuditTrail
 __all__ = ["trail_of"]
 
 _trails: dict[Path, AuditTrail] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def trail_of(file: str | None, service: str | None) -> AuditTrail:
@@ -33,7 +33,7 @@ def _own(name: str) -> Path:
 
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - a lock held in the parent stays locked for ever in the child
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     for held in _trails.values():
         held.after_fork()
 

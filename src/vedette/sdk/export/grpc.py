@@ -106,7 +106,8 @@ class GrpcSender:
                 self.close()
             delay = _asked(error)
             again = code in _RETRYABLE or (code == _EXHAUSTED and delay is not None)
-            return Outcome(retry=again, after_seconds=delay or 0.0, reason=reason)
+            too_large = code == _EXHAUSTED and not again
+            return Outcome(retry=again, after_seconds=delay or 0.0, reason=reason, too_large=too_large)
         except Exception as error:  # noqa: BLE001 - the channel may be broken in any way; the batch is tried again
             self.close()
             return Outcome(retry=True, reason=f"{type(error).__name__}: {error}")

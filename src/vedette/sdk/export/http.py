@@ -23,6 +23,7 @@ LEVELS_HEADER = "Vedette-Log-Levels"
 """By this header of an answer the endpoint changes log levels: `app=debug,sqlalchemy=warning`."""
 
 RETRYABLE = frozenset((429, 502, 503, 504))
+_TOO_LARGE = 413
 _LONGEST_ANSWER = 1 << 16
 _REJECTED_FIELD = 0x08  # ExportPartialSuccess.rejected_*, a varint
 
@@ -32,6 +33,7 @@ class Outcome:
     """What became of a request: `delivered`, to be tried again (`retry`, not before `after_seconds`), or refused.
 
     Where an endpoint decides item by item, `left` holds those that have to be tried again, instead of the whole batch.
+    What is refused for its size is `too_large`.
     """
 
     delivered: bool = False
@@ -40,6 +42,7 @@ class Outcome:
     rejected: int = 0
     reason: str = ""
     left: Batch | None = None
+    too_large: bool = False
 
 
 class HttpSender:
@@ -93,4 +96,4 @@ def _outcome(answer: Answer) -> Outcome:
         return Outcome(retry=True, after_seconds=seconds_of(answer.headers.get("Retry-After")), reason=f"HTTP {status}")
     text = answer.body[:200].decode("utf-8", "replace")
     elsewhere = f" to {answer.headers.get('Location')!r}" if 300 <= status < 400 else ""  # it has to be set there
-    return Outcome(reason=f"HTTP {status}{elsewhere} {text!r}")
+    return Outcome(reason=f"HTTP {status}{elsewhere} {text!r}", too_large=status == _TOO_LARGE)

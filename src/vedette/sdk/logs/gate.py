@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any
 
+from vedette.sdk.locks import lock_of
 from vedette.sdk.logs.records import Captured, Channel
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Gate:
         self._sample = sample
         # Of a message: when its second began, how many passed in it, how many came beyond, how many were left out.
         self._seen: dict[tuple[str, int, Any], list[float]] = {}
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
 
     def admit(self, channel: Channel, level: int, message: Any, sink: Callable[[Any], None]) -> bool:
         """Whether this record is logged."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from vedette.sdk.context import fields as context_fields
 from vedette.sdk.context import named
 from vedette.sdk.guard import fault
 from vedette.sdk.hints import Absent
+from vedette.sdk.locks import lock_of
 from vedette.sdk.logs.records import Captured, Channel, Record, message_of
 from vedette.sdk.logs.sites import Sites
 from vedette.sdk.resource import Scope
@@ -61,7 +61,7 @@ class LogDesk:
         self.sites = Sites()
         self.origins: dict[CodeType, Callable[[dict[str, Any]], Any]] = {}
         """Functions that watch requests, and how to find what was begun (`span`, `fields`) among their variables."""
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
 
     def origin(self, error: BaseException) -> Any:
         """The request that `error` came out of, by its traceback: servers log it when the request is over."""
@@ -106,10 +106,6 @@ class LogDesk:
         self.sink = sink
         self.sites = Sites(sink)
         self.refresh()
-
-    def after_fork(self) -> None:
-        """Replace a lock that another thread of the parent may have held."""
-        self._lock = threading.Lock()
 
 
 desk = LogDesk()

@@ -5,7 +5,6 @@ The contrib instrumentations record through it; what they record is exposed and 
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics as api
@@ -13,6 +12,7 @@ from opentelemetry.metrics import CallbackOptions
 
 from vedette.errors import SettingsError
 from vedette.sdk.guard import dropped, fault, tell
+from vedette.sdk.locks import lock_of
 from vedette.sdk.metrics.gauges import Gauge, ObservedCounter
 from vedette.sdk.metrics.instruments import Counter, Histogram, UpDownCounter
 from vedette.sdk.metrics.registry import LONGEST_LABEL, OVERFLOW, Family, Registry, label_text, ordered_bounds
@@ -234,7 +234,7 @@ class MeterProvider(api.MeterProvider):
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._meters: dict[Scope, Meter] = {}
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
 
     def get_meter(
         self,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from vedette.errors import SettingsError
 from vedette.sdk.guard import dropped, fault, tell
 from vedette.sdk.hints import Absent, public_names
+from vedette.sdk.locks import lock_of
 from vedette.sdk.metrics.gauges import Gauge, ObservedCounter
 from vedette.sdk.metrics.instruments import Counter, Histogram, Info, Summary, Tally
 from vedette.sdk.values import clean, text_of
@@ -217,7 +218,7 @@ class Registry:
         self.max_series = 10_000
         self.start_time_ns = time_ns()
         self._labelled: dict[str, tuple[tuple[str, ...], Any]] = {}
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
 
     def define(
         self,
@@ -302,7 +303,6 @@ class Registry:
 
     def after_fork(self, *, with_gauges: bool = True) -> None:
         """Begin at zero in a forked child: the parent reports what it counted."""
-        self._lock = threading.Lock()
         self.start_time_ns = time_ns()
         for tally in self._tallies:
             tally.reset()

@@ -6,11 +6,11 @@ The decision falls at a trace's first span in this process. A span with a parent
 from __future__ import annotations
 
 import re
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vedette.errors import SettingsError
+from vedette.sdk.locks import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ class RateLimited:
         self._most = max(per_second, 1.0)
         self._tokens = self._most
         self._filled = monotonic()
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
 
     def decide(
         self,

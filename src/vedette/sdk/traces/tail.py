@@ -7,13 +7,13 @@ records below the level that is logged: those of the traces that are kept are lo
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from opentelemetry.trace import StatusCode
 
 from vedette.sdk.guard import dropped
+from vedette.sdk.locks import lock_of
 from vedette.sdk.traces.span import LASTING, REMOTE_PARENT, Span
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TailBuffer:
         self._records: OrderedDict[int, list[Record]] = OrderedDict()
         self._records_held = 0
         self._verdicts: OrderedDict[int, bool] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
 
     def hold(self, record: Record, log: Callable[[Record], None]) -> None:
         """Take a record below the level that is logged; `log` gets it if its trace is kept."""

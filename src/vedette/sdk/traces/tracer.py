@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk import clock
 from vedette.sdk.guard import dropped, fault
+from vedette.sdk.locks import lock_of
 from vedette.sdk.traces.ids import random_bits
 from vedette.sdk.traces.span import (
     ATTACH,
@@ -249,7 +249,7 @@ class TracerProvider(api.TracerProvider):
         self.processors: tuple[Any, ...] = ()
         self.forks = 0  # between the process that made this provider and this one
         self._tracers: dict[Any, Tracer] = {}
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
         self.wake: Callable[[], None] = _nobody  # lets the export thread work before its time
         self.deliver: Callable[[float], bool] = _undelivered  # sends what is waiting; whether in time
         self.failed: Callable[[Span, BaseException], None] = _unseen  # told what leaves the first span of a trace here
@@ -354,7 +354,6 @@ class TracerProvider(api.TracerProvider):
 
     def after_fork(self) -> None:
         """Leave to the parent what was recorded there, and what was begun there."""
-        self._lock = threading.Lock()
         self.queue.clear()
         self.forks += 1
         if self.tail is not None:
