@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_GLANCE_SECONDS = 0.01
+_LOADING_SECONDS = 2.0
+"""How long a question about tables is put off while segments wait: some time, as not all that is asked comes by them."""
 _SETTLING_SECONDS = 5.0
 """How long segments may stay after what was waited for is there: forever where the engine is held or gone."""
 
@@ -41,10 +44,13 @@ class PlatformEnded(Exception):
     """It ended while a test waited for something of it; with its log."""
 
 
-def wait_for(look: Callable[[], object], expected: object, what: str) -> None:
+def wait_for(
+    look: Callable[[], object], expected: object, what: str, rest: Callable[[float], None] = time.sleep
+) -> None:
     """Look again and again until there is what is expected. Who ends the waiting reads what was there instead.
 
-    An OSError or a failed assertion is something seen, too: servers are away for a while and come back.
+    An OSError or a failed assertion is something seen, too: servers are away for a while and come back. `rest` may end
+    its pause early, or make it longer, when it knows what has to happen first.
     """
     began, pause, seen = time.monotonic(), 0.02, None
     try:
@@ -55,7 +61,7 @@ def wait_for(look: Callable[[], object], expected: object, what: str) -> None:
                 seen = error
             if seen == expected:
                 return
-            time.sleep(pause)
+            rest(pause)
             pause = min(pause * 1.3, 0.3)
     except BaseException as error:
         error.add_note(f"After {time.monotonic() - began:.0f} s, expected {expected!r}, last seen {seen!r}: {what}")
@@ -180,25 +186,43 @@ class Platform:
             rows = self.sql(statement, "" if key else tenant, **({"Authorization": f"Bearer {key}"} if key else {}))
             return next(iter(rows[0].values())) if rows else None
 
-        wait_for(first, expected, statement)
+        wait_for(first, expected, statement, self.rest())
         segments, until = list((self.data_dir / "wal").glob("*.wal")), time.monotonic() + _SETTLING_SECONDS
         while time.monotonic() < until and any(segment.exists() for segment in segments):
             time.sleep(0.02)
 
     def loaded(self) -> None:
         """Wait until everything that was acknowledged is in every table and rollup: its segments are gone then."""
-        while any((self.data_dir / "wal").glob("*.wal")) or self._waiting():
-            time.sleep(0.05)
+        acknowledged = self._segments()
+        while acknowledged & self._segments():
+            time.sleep(_GLANCE_SECONDS)
+
+    def rest(self) -> Callable[[float], None]:
+        """Pauses between questions about tables, which cost a thousand looks at the log's folder.
+
+        While segments wait to be loaded, nobody is answered anything new before one of them is gone.
+        """
+        seen = self._segments()
+
+        def rest(seconds: float) -> None:
+            nonlocal seen
+            until = time.monotonic() + (_LOADING_SECONDS if seen else seconds)
+            while time.monotonic() < until:
+                time.sleep(_GLANCE_SECONDS)
+                before, seen = seen, self._segments()
+                if before - seen:
+                    return
+
+        return rest
 
     def quarantine(self) -> set[Path]:
         """What could not be loaded."""
         return set((self.data_dir / "wal" / "quarantine").glob("*"))
 
-    def _waiting(self) -> float:
-        text = self.request("/metrics").body.decode()
-        return sum(
-            float(line.split()[-1]) for line in text.splitlines() if line.startswith("vedette_wal_waiting_bytes")
-        )
+    def _segments(self) -> set[str]:
+        """What is in the log and not yet in the tables: being written, or sealed. A segment has one name in both."""
+        names = [path.name for path in (self.data_dir / "wal").glob("*-*") if path.suffix in {".open", ".wal"}]
+        return {"-".join(name.split(".")[0].split("-")[:2]) for name in names}
 
 
 def copy_tables(folder: Path) -> None:

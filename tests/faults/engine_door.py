@@ -53,7 +53,7 @@ def until(platform, statement: str, expected: object) -> None:
         rows = ask(platform, statement)
         return next(iter(rows[0].values())) if rows else None
 
-    wait_for(first, expected, statement)
+    wait_for(first, expected, statement, platform.rest())
 
 
 def engine_rows(platform, table: str, condition: str = "1") -> int:

@@ -21,6 +21,8 @@ ROUNDS = int(os.environ.get("VEDETTE_TEST_KILL_ROUNDS", "2"))
 SEED = int(os.environ.get("VEDETTE_TEST_KILL_SEED", "20"))
 BATCH = 7
 SERIES = 5
+# Every kill finds requests under way; more of them would prove no more, and all have to be loaded.
+PAUSE_SECONDS = 0.01
 # How long the engine is kept away at least; a run by hand takes minutes.
 OUTAGE_SECONDS = float(os.environ.get("VEDETTE_TEST_OUTAGE_SECONDS", "0"))
 
@@ -95,6 +97,7 @@ class Load(threading.Thread):
                     self.acknowledged[name].add(number)
                 elif answer.status != 503:
                     self.surprises.append((answer.status, answer.body))
+            time.sleep(PAUSE_SECONDS)
 
 
 def start_load(platform, threads: int = 4) -> list[Load]:

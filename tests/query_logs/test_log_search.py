@@ -79,7 +79,7 @@ def test_keys_that_come_twice_leave_the_page_readable(tenant) -> None:
         sent.resource_logs[0].scope_logs[0].log_records[0].attributes.extend(
             KeyValue(key=name, value=any_value(value)) for value in (first, second)
         )
-    tenant.export(sent.SerializeToString(), 1)
+    tenant.export(sent.SerializeToString())
     [line] = tenant.search()
     assert line["attributes"]["int 7, str '5 apples'"] == "5 apples"
     assert line["attributes"]["str '5 apples', int 7"] == 7
@@ -342,7 +342,7 @@ def test_a_flood_since_somebody_asked_hides_no_newer_line(tenant) -> None:
     flood.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=at + 1)
     (record,) = flood.resource_logs[0].scope_logs[0].log_records
     flood.resource_logs[0].scope_logs[0].log_records.extend([record] * (many - 1))
-    tenant.export(flood.SerializeToString(), many)
+    tenant.export(flood.SerializeToString())
     tenant.send(Line("newest", at + 3), Line("newer", at + 2))
     assert newest() == ["newest", "newer"]
     assert newest() == ["newest", "newer"]

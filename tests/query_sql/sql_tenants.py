@@ -36,8 +36,7 @@ class Tenant:
         for signal, message in (("logs", logs), ("traces", spans)):
             answer = self.platform.otlp(signal, message.SerializeToString(), X_Scope_OrgID=self.name)
             assert answer.status == 200, answer.body
-        for table in ("logs", "spans"):
-            self.platform.eventually(f"SELECT count() FROM {table}", 1, self.name)
+        self.platform.loaded()
 
     def ask(self, statement: str | bytes, fmt: str = "") -> Any:
         body = statement if isinstance(statement, bytes) else statement.encode()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 import urllib.parse
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,19 +133,7 @@ class Tenant:
         """Sends spans and returns when every one of them can be read."""
         answer = self.platform.otlp("traces", request(list(spans)), X_Scope_OrgID=self.name)
         assert answer.status == 200, answer.body
-        wanted: dict[str, set[str]] = {}
-        for span in spans:
-            wanted.setdefault(span.trace_id, set()).add(span.span_id)
-        for trace_id, span_ids in wanted.items():
-            while True:
-                found = self.ask(f"/api/v1/traces/{trace_id}")
-                if found.status == 200 and span_ids <= {span["span_id"] for span in found.json()["spans"]}:
-                    break
-                assert found.status in {200, 404}, found.body
-                time.sleep(0.05)
-        listed = ", ".join(f"'{trace_id}'" for trace_id in wanted)  # lists of traces come from their index
-        known = f"SELECT count() FROM traces WHERE trace_id IN ({listed})"
-        self.platform.eventually(known, len(wanted), self.name)
+        self.platform.loaded()
 
     def ask(self, path: str, params: dict[str, Any] | None = None, **more: Any) -> Any:
         """The answer to GET; `from_` stands for the parameter `from`."""

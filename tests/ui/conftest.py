@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -92,20 +91,9 @@ def _open(platform: Platform) -> Shop:
     is_full = False
     while not is_full:  # on a slow machine few are served in that time, and what seldom happens may not have happened
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        _settle(platform)
+        platform.loaded()
         is_full = all(platform.sql(_SELDOM, TENANT)[0].values())
     return Shop(platform, start, datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2))
-
-
-def _settle(platform) -> None:
-    """Wait until nothing more arrives, so that the page and the API are asked about the same."""
-    before = -1
-    while True:
-        rows = platform.sql("SELECT (SELECT count() FROM spans) + (SELECT count() FROM logs) AS n", TENANT)
-        if int(rows[0]["n"]) == before > 0:
-            return
-        before = int(rows[0]["n"])
-        time.sleep(2.5)
 
 
 @pytest.fixture(scope="module")
