@@ -90,6 +90,8 @@ def platform(make_platform) -> Platform:
 @pytest.fixture(scope="session")
 def shared_platform(tmp_path_factory):
     """One platform for tests that keep to a tenant of their own."""
-    platform = Platform(tmp_path_factory.mktemp("shared") / "data", ["--otlp-promote", "test.promoted"]).start()
+    # Hundreds of tests send once and wait until it can be asked for: a second each would be most of their time.
+    flags = ["--otlp-promote", "test.promoted", "--wal-segment-age", "200ms"]
+    platform = Platform(tmp_path_factory.mktemp("shared") / "data", flags).start()
     yield platform
     platform.stop()
