@@ -42,9 +42,14 @@ def service():
             log("order looked up", order)
         end = thread_time() + 0.0008  # this thread's: what goes on beside it must not count as the work
         while thread_time() < end:
-            pass
+            look_up()
         return {"order": order}
     return app
+ROWS = json.dumps([{"id": id, "name": f"item {id}", "price": id * 1.25, "tags": ["a", "b"]} for id in range(10)])
+def look_up():  # what Python does in a service: what is loaded, sorted and told; some 40 microseconds
+    rows = json.loads(ROWS)
+    rows.sort(key=lambda row: -row["price"])
+    return json.dumps({"total": sum([row["price"] for row in rows]), "rows": [row for row in rows if row["id"] % 2]})
 """
 
 SETUPS = {

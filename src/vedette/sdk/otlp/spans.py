@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 
 from vedette.sdk.context import CORRELATION_ID
 from vedette.sdk.otlp.attributes import AttributeEncoder, SharedBytes
 from vedette.sdk.otlp.wire import VARINTS, delimited, utf8, varint
-from vedette.sdk.traces.span import URL_PATH
+from vedette.sdk.traces.span import NEW_TRACE, UNSET, URL_PATH
 
 if TYPE_CHECKING:
     from vedette.sdk.redaction import Redactor
@@ -21,7 +21,6 @@ __all__ = ["SpanEncoder"]
 _KEPT = 4096
 _VARINTS_KEPT = len(VARINTS)
 _LOW_64 = (1 << 64) - 1
-_UNSET = StatusCode.UNSET
 # By the kind's name: a dictionary asks it, and not Python code, for its hash.
 _KINDS = {
     SpanKind.INTERNAL._name_: b"\x30\x01",
@@ -86,7 +85,7 @@ class SpanEncoder:
                 parts.append(self._attributes.encode(own))
         if span._events:
             parts.append(self._events(span._events))
-        if span._inherited[1]:
+        if span._inherited is not NEW_TRACE and span._inherited[1]:
             parts.append(delimited(b"\x1a", utf8(span._inherited[1].to_header())))
         if span._links:
             parts.append(self._links(span))
@@ -98,14 +97,13 @@ class SpanEncoder:
                 b"\x50" + varint(attributes) + b"\x60" + varint(events) + b"\x70" + varint(links)  # dropped counts
             )
         status = span._status
-        code = status.status_code
-        if code is _UNSET:
+        if status is UNSET:
             parts.append(b"\x7a\x00")
-        elif status.description:
-            message = delimited(b"\x12", utf8(self._redactor.text(status.description)))
-            parts.append(delimited(b"\x7a", message + b"\x18" + varint(code.value)))
         else:
-            parts.append(delimited(b"\x7a", b"\x18" + varint(code.value)))
+            said = b"\x18" + varint(status.status_code.value)
+            if status.description:
+                said = delimited(b"\x12", utf8(self._redactor.text(status.description))) + said
+            parts.append(delimited(b"\x7a", said))
         parts.append(_REMOTE if span._options & _REMOTE_PARENT else _LOCAL)
         body = b"".join(parts)
         size = len(body)

@@ -39,6 +39,7 @@ __all__ = [
     "RECORD_EXCEPTION",
     "REMOTE_PARENT",
     "STATUS_ON_EXCEPTION",
+    "UNSET",
     "URL_PATH",
     "Event",
     "Span",
@@ -61,7 +62,8 @@ URL_PATH = "url.path"
 ATTACH, END_ON_EXIT, RECORD_EXCEPTION, STATUS_ON_EXCEPTION, REMOTE_PARENT = 1, 2, 4, 8, 16
 LASTING = 32  # it lasts as long as its client likes, and is not slow thereby
 
-_UNSET = Status(StatusCode.UNSET)
+UNSET = Status(StatusCode.UNSET)
+"""The status of every span that was set none."""
 _NO_STATE = TraceState()
 _RANDOM = TraceFlags.RANDOM_TRACE_ID
 # Flags and state of a trace that begins here; the spans of a trace share one such pair.

@@ -7,7 +7,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as api
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from vedette.sdk import clock
@@ -21,6 +21,7 @@ from vedette.sdk.traces.span import (
     RECORD_EXCEPTION,
     REMOTE_PARENT,
     STATUS_ON_EXCEPTION,
+    UNSET,
     URL_PATH,
     Span,
     UnsampledSpan,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["Tracer", "TracerProvider"]
 
 _INTERNAL = SpanKind.INTERNAL
-_UNSET = Status(StatusCode.UNSET)
 _LOW_64 = (1 << 64) - 1
 _ALWAYS = 1 << 64
 _WAKE_AT = 2048
@@ -120,7 +120,7 @@ class Tracer(api.Tracer):
         span.kind = kind
         span._end = 0
         span._events = span._links = span._lost = span._context = span._shared = span._path = None
-        span._status = _UNSET
+        span._status = UNSET
         span._base = base
         span._inherited = inherited
         span._options = (
