@@ -122,6 +122,7 @@ def test_a_misspelt_variable_is_told_once_with_the_nearest_name(programs):
         VEDETTE_SERVICE_NAME="shop",
         VEDETTE_OTLP_ENDPOINT="http://collector:4318",
         VEDETTE_URL="http://127.0.0.1:7070",
+        PYTHONWARNINGS="ignore::DeprecationWarning",  # Python's own, of a fork beside threads
         **others,
         **links,
     ).stderr
@@ -275,6 +276,21 @@ def test_each_compression_and_the_console(programs, collector):
     assert "\x1b" not in result.stderr
 
 
+def test_a_short_program_ends_in_silence_where_no_thread_can_begin_any_more(programs, collector):
+    """Python 3.12 and later begin none while a program ends, when the first batch is there to be sent."""
+    result = programs.run(
+        """
+        import atexit, threading, vedette
+        vedette.configure("short", log_format="none", process_metrics=False)
+        def refuse(thread):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        atexit.register(setattr, threading.Thread, "start", refuse)  # before the SDK's own
+        with vedette.span("only"): pass
+        """
+    )
+    assert (result.stderr, collector.names()) == ("", ["only"])
+
+
 INSIDE = """
 import vedette
 vedette.configure("KIND", log_format="none", audit_file="KIND.jsonl", process_metrics=False)
@@ -285,23 +301,45 @@ vedette.audit("done")
 """
 
 
+IN_ITS_OWN_INTERPRETER = """
+import sys
+if sys.version_info >= (3, 13):
+    import _interpreters
+else:
+    import _xxsubinterpreters
+    if sys.version_info < (3, 12):
+        import _testcapi
+def in_its_own_interpreter(text, isolated):
+    if sys.version_info >= (3, 13):
+        made = _interpreters.create("isolated" if isolated else "legacy")
+        failed = _interpreters.exec(made, text)
+        assert failed is None, failed
+        _interpreters.destroy(made)
+    elif sys.version_info >= (3, 12) or isolated:
+        made = _xxsubinterpreters.create(isolated=isolated)
+        _xxsubinterpreters.run_string(made, text)
+        _xxsubinterpreters.destroy(made)
+    else:
+        assert _testcapi.run_in_subinterp(text) == 0
+"""
+
+
 def test_subinterpreters_deliver_their_own_and_end(programs, collector):
     """Those that share the interpreter's lock (as of mod_wsgi) have threads, isolated ones have none."""
-    pytest.importorskip("_testcapi")
-    if sys.version_info >= (3, 12):
-        pytest.skip("this test makes its interpreters as Python 3.11 does")
+    if sys.version_info < (3, 12):
+        pytest.importorskip("_testcapi")
     programs.run(
-        f"""
-        import _testcapi, _xxsubinterpreters, vedette
-        inside = {INSIDE!r}
-        vedette.configure("main", log_format="none", process_metrics=False)
-        for kind in ("first", "second"):
-            assert _testcapi.run_in_subinterp(inside.replace("KIND", kind)) == 0
-        isolated = _xxsubinterpreters.create(isolated=True)
-        _xxsubinterpreters.run_string(isolated, inside.replace("KIND", "isolated") + "assert vedette.flush()\\nvedette.shutdown()")
-        _xxsubinterpreters.destroy(isolated)
-        with vedette.span("in main"): pass
-        """
+        IN_ITS_OWN_INTERPRETER
+        + f"""
+inside = {INSIDE!r}
+import vedette
+vedette.configure("main", log_format="none", process_metrics=False)
+for kind in ("first", "second"):
+    in_its_own_interpreter(inside.replace("KIND", kind), isolated=False)
+flushed = "assert vedette.flush()\\nvedette.shutdown()"
+in_its_own_interpreter(inside.replace("KIND", "isolated") + flushed, isolated=True)
+with vedette.span("in main"): pass
+"""
     )
     kinds = ("first", "second", "isolated")
     assert collector.names() == sorted([f"in {kind}" for kind in (*kinds, "main")])
