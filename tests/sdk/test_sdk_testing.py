@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 import pytest
 
 import vedette
+from vedette.sdk.agents.conventions import cost_usd
 from vedette.testing import BudgetBroken, TelemetryBudget, capture
 
 
@@ -51,12 +52,52 @@ request
         assert again.metric("worked_total", kind="x") == 1
 
 
+def test_what_follows_a_configure_inside_a_block_is_captured():
+    with capture() as outer:
+        with capture() as inner:
+            vedette.configure("shop", export=False, log_format="none", process_metrics=False)
+            work(1)
+        work(1)
+        inner.assert_spans(["query", "request"])
+        assert (len(inner.logs), len(outer.spans), len(outer.logs)) == (2, 4, 4)
+        vedette.shutdown()
+    with capture() as again:
+        work(1)
+        assert (len(again.spans), len(again.logs), len(outer.spans)) == (2, 2, 4)
+
+
 def test_budgets_are_held_or_named():
     with capture() as telemetry:
         work(5)
     TelemetryBudget(spans=6, queries=5, logs=2, errors=0).check(telemetry)
     with pytest.raises(BudgetBroken, match="queries: 5 of 3, repeated_queries: 5 of 1"):
         TelemetryBudget(queries=3, repeated_queries=1).check(telemetry)
+
+
+def test_tokens_and_their_price_are_counted_once_whoever_tells_them():
+    def call(**attributes):
+        usage = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 500}
+        with vedette.span(
+            "chat", **{"gen_ai.request.model": "gpt-4o", "gen_ai.provider.name": "openai"}, **usage
+        ) as span:
+            span.set_attributes(attributes)
+
+    agent = vedette.observe(object(), service_name="agent", audit=False)
+    with capture() as telemetry:
+        with vedette.span("agent", **{"gen_ai.usage.input_tokens": 3000, "gen_ai.usage.output_tokens": 1500}):
+            with vedette.span("step"):
+                call()  # as the instrumentations of LangChain and of OpenAI's agents say it
+            call(**{"operation.cost": 0.01})
+            with agent.llm("openai", "gpt-4o") as own:
+                call(**{"gen_ai.usage.cost_usd": 0.02})
+                own.usage(1000, 500)
+        with agent.llm("openai", "gpt-4o") as own:
+            own.usage(1000, 500)
+    price = cost_usd("openai", "gpt-4o", 1000, 500)
+    assert price
+    TelemetryBudget(tokens=6000, usd=2 * price + 0.030001).check(telemetry)
+    with pytest.raises(BudgetBroken, match="tokens: 6000 of 5999, usd: "):
+        TelemetryBudget(tokens=5999, usd=2 * price + 0.029999).check(telemetry)
 
 
 def test_a_baseline_is_stored_and_compared(tmp_path):
@@ -217,6 +258,28 @@ def test_what_follows_a_program_is_its_own(programs):
     command = [sys.executable, "-m", "vedette.cli.main", "run", sys.executable, str(path), "--help", "a b"]
     result = subprocess.run(command, env=programs.environment(), capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (5, "['--help', 'a b']\n"), result.stderr
+
+
+def test_a_sitecustomize_that_fails_costs_nothing_else(programs):
+    programs.write("raise ValueError('theirs')", "sitecustomize.py")
+    path = programs.write(
+        """
+        import importlib.util
+        from vedette.sdk.configure import runtime
+        assert runtime() is not None
+        # Whoever looks at a module that is waited for finds a loader that can do what its own can.
+        found = importlib.util.find_spec("celery")
+        assert found.loader.get_filename("celery") == found.origin
+        print("done")
+        """
+    )
+    environment = programs.environment()
+    environment["PYTHONPATH"] = os.pathsep.join([environment.get("PYTHONPATH", ""), str(programs.directory)])
+    command = [sys.executable, "-m", "vedette.cli.main", "run", sys.executable, str(path)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
+    assert "Error in sitecustomize: ValueError: theirs" in result.stderr
+    assert "KeyError" not in result.stderr
 
 
 def test_the_logs_of_gunicorn_are_taken_though_it_starts_after_us(programs, collector):

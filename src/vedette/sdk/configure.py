@@ -27,6 +27,7 @@ from vedette.sdk.traces.tracer import TracerProvider
 from vedette.sdk.variables import tell_misspelt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from typing import Unpack
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from vedette.sdk.otlp.envelope import Envelope
     from vedette.sdk.settings import Options, Settings
 
-__all__ = ["Runtime", "configure", "flush", "latest", "runtime", "shutdown"]
+__all__ = ["Runtime", "configure", "configured", "flush", "latest", "runtime", "shutdown"]
 
 _BULK_SECONDS = 5.0
 _ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU")
@@ -195,6 +196,8 @@ class Runtime:
 _runtime: Runtime | None = None
 _ended: Runtime | None = None
 _provider: TracerProvider | None = None
+configured: list[Callable[[], None]] = []
+"""Called after each `configure` that switched the SDK on."""
 _closing: list[None] = []  # one for each call of `shutdown` that is going on
 _noticed: list[int] = []  # signals that were
 _awaiting: list[int] = []  # the signal that ends the process after them
@@ -230,6 +233,8 @@ def configure(service: str | None = None, /, **options: Unpack[Options]) -> None
         _runtime.start()
         _begin_in_multiprocessing_child()
         _flush_at_celery_end()
+        for listener in configured:
+            listener()
 
 
 def _install_provider(found: resources.Resource, settings: Settings) -> TracerProvider:

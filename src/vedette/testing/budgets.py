@@ -8,12 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vedette.sdk.agents.conventions import cost_usd
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
-    from vedette.testing.capture import Telemetry
+    from vedette.testing.capture import CapturedSpan, Telemetry
 
 __all__ = ["BudgetBroken", "TelemetryBudget", "usage_of"]
+
+_COSTS = ("gen_ai.usage.cost_usd", "operation.cost")  # ours, PydanticAI's
 
 
 class BudgetBroken(AssertionError):
@@ -81,7 +86,7 @@ def usage_of(telemetry: Telemetry) -> dict[str, float]:
     spans = telemetry.spans
     statements = Counter(str(span.attributes["db.query.text"]) for span in spans if "db.query.text" in span.attributes)
     logs = telemetry.logs
-    tokens = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+    calls = _model_calls(spans)
     return {
         "spans": len(spans),
         "queries": sum(statements.values()),
@@ -90,6 +95,36 @@ def usage_of(telemetry: Telemetry) -> dict[str, float]:
         "logs": len(logs),
         "errors": sum(span.status == "error" for span in spans)
         + sum(log.level in {"error", "critical"} for log in logs),
-        "tokens": sum(int(span.attributes.get(key, 0)) for span in spans for key in tokens),
-        "usd": sum(float(span.attributes.get("gen_ai.usage.cost_usd", 0)) for span in spans),
+        "tokens": sum(sum(_tokens(span)) for span in calls),
+        "usd": sum(map(_usd, calls)),
     }
+
+
+def _model_calls(spans: Sequence[CapturedSpan]) -> list[CapturedSpan]:
+    """The spans with tokens that have none with tokens inside: an agent's own span may add up those of its calls."""
+    with_tokens = {span.span_id: span for span in spans if any(_tokens(span))}
+    parents = {span.span_id: span.parent for span in spans}
+    around: set[str] = set()
+    for span in with_tokens.values():
+        above = span.parent
+        while above is not None and above not in around:
+            around.add(above)
+            above = parents.get(above)
+    return [span for span_id, span in with_tokens.items() if span_id not in around]
+
+
+def _tokens(span: CapturedSpan) -> tuple[int, int]:
+    kinds = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
+    put_in, given_out = (int(span.attributes.get(kind) or 0) for kind in kinds)
+    return put_in, given_out
+
+
+def _usd(span: CapturedSpan) -> float:
+    """What a call cost, as its span says or else by the prices of its model: most instrumentations do not say it."""
+    said = span.attributes
+    for key in _COSTS:
+        if key in said:
+            return float(said[key])
+    provider = str(said.get("gen_ai.provider.name") or said.get("gen_ai.system") or "")
+    model = str(said.get("gen_ai.response.model") or said.get("gen_ai.request.model") or "")
+    return cost_usd(provider, model, *_tokens(span)) or 0.0

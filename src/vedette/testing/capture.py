@@ -165,30 +165,55 @@ def capture() -> Iterator[Telemetry]:
     """Capture what is recorded inside the block, in this process.
 
     A configured SDK goes on as it is and is captured besides; otherwise one that sends and prints nothing is
-    configured for the time of the block.
+    configured for the time of the block. A block may configure the SDK itself: what follows is captured as well.
     """
     own = sdk.runtime() is None
     if own:
         sdk.configure("test", export=False, log_format="none", log_level=0, process_metrics=False)
-    active = sdk.runtime()
-    if active is None:
-        raise RuntimeError("The SDK is switched off (VEDETTE_ENABLED or OTEL_SDK_DISABLED): nothing can be captured.")
+    active = _runtime_now()
     processor = _Processor()
-    provider = active.provider
-    provider.add_span_processor(processor)
     telemetry = Telemetry(processor)
-    sink = desk.sink
+    held = _Attached(active, telemetry)
 
-    def both(record: Any) -> None:  # noqa: ANN401 - a captured record
-        telemetry._records.append(record)  # noqa: SLF001 - the object made three lines above
-        if sink is not None:
-            sink(record)
+    def follow() -> None:
+        nonlocal held
+        held = _Attached(_runtime_now(), telemetry)
 
-    desk.redirect(both)
+    sdk.configured.append(follow)
     try:
         yield telemetry
     finally:
-        provider.remove_span_processor(processor)
-        desk.redirect(sink)
+        sdk.configured.remove(follow)
+        held.detach()
         if own:
             sdk.shutdown(0.1)
+
+
+def _runtime_now() -> sdk.Runtime:
+    active = sdk.runtime()
+    if active is None:
+        raise RuntimeError("The SDK is switched off (VEDETTE_ENABLED or OTEL_SDK_DISABLED): nothing can be captured.")
+    return active
+
+
+class _Attached:
+    """What captures the telemetry of one `configure`."""
+
+    def __init__(self, active: sdk.Runtime, telemetry: Telemetry) -> None:
+        self._active = active
+        self._processor = telemetry._processor  # noqa: SLF001 - a capture's own telemetry
+        self._sink = sink = desk.sink
+        active.provider.add_span_processor(self._processor)
+
+        def both(record: Any) -> None:  # noqa: ANN401 - a captured record
+            telemetry._records.append(record)  # noqa: SLF001
+            if sink is not None:
+                sink(record)
+
+        desk.redirect(both)
+
+    def detach(self) -> None:
+        """Leave the SDK as it was, unless it was shut down meanwhile."""
+        self._active.provider.remove_span_processor(self._processor)
+        if sdk.runtime() is self._active:
+            desk.redirect(self._sink)

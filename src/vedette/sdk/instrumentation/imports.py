@@ -54,6 +54,10 @@ class _Told(Loader):
         self._loader = loader
         self._name = name
 
+    def __getattr__(self, name: str) -> Any:
+        """What else the module's own loader can do: give its source, its file, its data."""
+        return getattr(self._loader, name)
+
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         created: ModuleType | None = self._loader.create_module(spec)
         return created

@@ -9,8 +9,11 @@ _own = sys.modules.pop("sitecustomize", None)
 try:
     import sitecustomize  # type: ignore[import-not-found]  # noqa: F401 - the one that this one stands in front of
 except ImportError:
-    if _own is not None:
-        sys.modules["sitecustomize"] = _own
+    pass
+except Exception as error:  # noqa: BLE001 - Python tells of it and goes on, too
+    sys.stderr.write(f"Error in sitecustomize: {type(error).__name__}: {error}\n")
+if _own is not None:  # it has to be there when Python has imported it
+    sys.modules.setdefault("sitecustomize", _own)
 
 try:
     from vedette.sdk.startup.program import begin
