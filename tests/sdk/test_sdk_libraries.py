@@ -55,6 +55,41 @@ def test_sqlalchemy_statements_rows_failures_and_repeats_are_seen(programs, coll
     assert (pool["used"], pool["idle"]) == (1, 1)
 
 
+def test_a_statement_is_told_once_where_its_driver_is_instrumented_as_well(programs, collector):
+    """As contrib's for drivers do it: silent where instrumentation is suppressed."""
+    programs.run(
+        """
+        import sqlite3
+        from sqlite3 import dbapi2
+        import vedette
+        from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+        vedette.configure("driver", process_metrics=False)
+        vedette.instrument()
+        from sqlalchemy import create_engine, text
+        def told(name):
+            if is_instrumentation_enabled():
+                with vedette.span(f"driver {name}"): pass
+        class Cursor(sqlite3.Cursor):
+            def execute(self, *args): told(args[0].split()[0]); return super().execute(*args)
+            def executemany(self, *args): told(args[0].split()[0]); return super().executemany(*args)
+        class Connection(sqlite3.Connection):
+            def cursor(self, *args): return super().cursor(Cursor)
+        def connect(*args, **kwargs): told("connect"); return sqlite3.connect(*args, **kwargs, factory=Connection)
+        dbapi2.connect = connect
+        engine = create_engine("sqlite://")
+        with engine.begin() as db:
+            db.execute(text("CREATE TABLE t (a)"))
+            db.execute(text("INSERT INTO t VALUES (:a)"), [{"a": 1}, {"a": 2}])
+            try: db.execute(text("SELECT * FROM missing"))
+            except Exception: pass
+        connect(":memory:").cursor().execute("SELECT 1")
+        """
+    )
+    names = sorted(span.name.replace(" :memory:", "") for span in collector.spans)
+    own = [name for name in names if name != "driver PRAGMA"]  # the dialect's, of which SQLAlchemy tells nobody
+    assert own == ["CREATE", "INSERT", "SELECT", "driver SELECT", "driver connect"]
+
+
 def test_an_installed_instrumentation_is_used_when_its_library_is_imported(programs, collector):
     """That of urllib is contrib's; the others are found as contrib's are, by the entry point of what is installed."""
     installed = programs.directory / "theirs-1.0.dist-info"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 
 def test_records_of_the_standard_library_have_all_that_they_had(programs):
     """Handlers of the program's own see what they would see without us, in threads, tasks and exceptions too."""
@@ -103,3 +105,28 @@ def test_our_records_reach_handlers_of_the_programs_own(programs):
         "other INFO goes on {} <module>",
     ]
     assert "OSError: full" in result.stderr
+
+
+def test_stack_info_is_the_way_to_the_call(programs):
+    result = programs.run(
+        """
+        import logging
+        import vedette
+        vedette.configure("stacks", log_format="json", process_metrics=False)
+        log, std = vedette.get_logger("own"), logging.getLogger("std")
+        def inner(**more):
+            std.warning("std", **more)
+            log.warning("own", **more)
+        for _ in range(20): inner()
+        inner(stack_info=True)
+        inner(stack_info=False)
+        """
+    )
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    stacks = [line["stack_info"] for line in lines if "stack_info" in line]
+    assert len(stacks) == 2
+    for stack in stacks:
+        assert stack.startswith("Stack (most recent call last):\n")
+        last = stack.splitlines()[-2:]
+        assert "in inner" in last[0]
+        assert last[1].strip().endswith('warning("%s", **more)' % ("std" if "std." in last[1] else "own"))

@@ -7,15 +7,17 @@ for them. Attributes follow OpenTelemetry's database conventions.
 from __future__ import annotations
 
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import wraps
 from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from opentelemetry import trace as api
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, get_value, set_value
 from opentelemetry.trace import SpanKind
 
 from vedette.sdk.configure import runtime
@@ -121,6 +123,8 @@ class _Statements:
         head = self._heads.get(id(engine))
         if head is None or engine not in self._engines:
             self._engines.add(engine)
+            if "opentelemetry.instrumentation.utils" in sys.modules:  # contrib is there
+                _silence(type(engine.dialect), ("do_execute", "do_executemany", "do_execute_no_params"))
             url = engine.url
             head = {"db.system.name": _SYSTEMS.get(engine.dialect.name, engine.dialect.name)}
             if url.database:
@@ -159,6 +163,35 @@ class _Statements:
                     self._pools.labels(name, state).set(max(0, method()))
 
 
+def _silent(function: Any) -> Any:
+    """A dialect's method in which contrib's instrumentation of the driver is silent: it would tell statements again.
+
+    A driver's own thread (aiosqlite's) begins in `connect`, with what is current there.
+    """
+
+    @wraps(function)
+    def silent(*args: Any, **kwargs: Any) -> Any:
+        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        try:
+            return function(*args, **kwargs)
+        finally:
+            detach(token)
+
+    return silent
+
+
+_silenced: dict[tuple[type, str], Any] = {}
+
+
+def _silence(kind: type, names: tuple[str, ...]) -> None:
+    """Silence methods where a dialect or one of its bases has them of its own."""
+    for base in kind.__mro__:
+        for name in names:
+            if name in base.__dict__ and (base, name) not in _silenced and hasattr(base, "create_connect_args"):
+                _silenced[base, name] = base.__dict__[name]
+                setattr(base, name, _silent(base.__dict__[name]))
+
+
 _installed: _Statements | None = None
 
 
@@ -169,8 +202,10 @@ def instrument() -> None:
         return
     from sqlalchemy import event  # noqa: PLC0415 - an optional package
     from sqlalchemy.engine import Engine  # noqa: PLC0415
+    from sqlalchemy.engine.default import DefaultDialect  # noqa: PLC0415
 
     _installed = _Statements()
+    _silence(DefaultDialect, ("connect",))
     event.listen(Engine, "before_cursor_execute", _installed.before)
     event.listen(Engine, "after_cursor_execute", _installed.after)
     event.listen(Engine, "handle_error", _installed.failed)
@@ -187,4 +222,7 @@ def uninstrument() -> None:
     event.remove(Engine, "before_cursor_execute", _installed.before)
     event.remove(Engine, "after_cursor_execute", _installed.after)
     event.remove(Engine, "handle_error", _installed.failed)
+    for (kind, name), original in _silenced.items():
+        setattr(kind, name, original)
+    _silenced.clear()
     _installed = None

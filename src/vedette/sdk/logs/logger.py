@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from time import time_ns
+from traceback import format_stack
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace.propagation import _SPAN_KEY
@@ -166,7 +167,7 @@ def _take(logger: Logger, level: int, message: Any, args: tuple[Any, ...], field
         return
     exception = None
     plain = type(message) is str and channel.gate is None
-    if fields and ("exc_info" in fields or not _is_scalar(map(type, fields.values()))):
+    if fields and ("exc_info" in fields or "stack_info" in fields or not _is_scalar(map(type, fields.values()))):
         fields, exception = _settled_fields(fields)
         plain = False
     if args and not _is_scalar(map(type, args)):
@@ -191,8 +192,8 @@ def _take(logger: Logger, level: int, message: Any, args: tuple[Any, ...], field
 class Logger:
     """Logs messages with fields: ``log.info("order placed", order_id=42)``.
 
-    Positional arguments are `%` arguments of the message. `exc_info` and `extra` mean what they mean in the standard
-    library. Never raises.
+    Positional arguments are `%` arguments of the message. `exc_info`, `extra` and `stack_info` mean what they mean in
+    the standard library. Never raises.
     """
 
     __slots__ = ("_bound", "_channel")
@@ -263,10 +264,22 @@ def _number_of(level: Any) -> int:
 
 def _settled_fields(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str] | None]:
     """The fields as they are now, without `exc_info` and `extra`, and the exception that `exc_info` means."""
+    if fields.get("stack_info") is True:
+        fields["stack_info"] = _stack()
+    elif fields.get("stack_info") is False:
+        del fields["stack_info"]
     exception = _exception(fields.pop("exc_info")) if "exc_info" in fields else None
     if "extra" in fields and isinstance(fields["extra"], dict):
         fields = {**fields.pop("extra"), **fields}
     return clean_mapping(fields), exception
+
+
+def _stack() -> str:
+    """The way to the call of a logger, as the standard library shows it."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return "Stack (most recent call last):\n" + "".join(format_stack(frame)).rstrip("\n")
 
 
 def _settled(args: tuple[Any, ...]) -> tuple[Any, ...]:

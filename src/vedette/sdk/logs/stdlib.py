@@ -61,7 +61,7 @@ class StdlibHandler(logging.Handler):
             return False
         try:
             held = record.__dict__
-            if len(held) == _PLAIN and not self._marked and not held["exc_info"]:
+            if len(held) == _PLAIN and not self._marked and not held["exc_info"] and not held["stack_info"]:
                 channel = desk.channels[held["name"]]
                 capture = channel.captures[held["levelno"]][held["msg"]]
                 sink = self._sink or desk.sink
@@ -86,6 +86,8 @@ class StdlibHandler(logging.Handler):
         extra: dict[str, Any] = {}
         if len(held) > _PLAIN:
             extra = {key: clean(value) for key, value in held.items() if key not in _STANDARD}
+        if record.stack_info:
+            extra["stack_info"] = record.stack_info
         channel = desk.channels.get(record.name) or desk.channel(record.name)
         at, level = int(record.created * 1e9), record.levelno
         plain = type(message) is str and type(args) is tuple and not record.exc_info and not self._marked
