@@ -96,7 +96,7 @@ def test_an_alert_is_pending_then_firing_then_over(ruled):
     assert re.fullmatch(r'FIRING  Hot  \d+s  room="a", severity="page", where="a north"  value 90.5', told[0])
     assert told[1:] == ["        90.5 over 80", "1 firing, 0 pending"]
     assert json.loads(in_terminal(ruled, TENANT, "--json")) == [alert]
-    assert in_terminal(ruled, "another") == "Nothing fires.\n"
+    assert in_terminal(ruled, "another") == "Nothing fires.\nNo alerting rule is evaluated for this tenant.\n"
     assert (rule(ruled, "hot", 1)["state"], rule(ruled, "hot", 1)["alerts"]) == ("inactive", [])
     [began] = ruled.vector("ALERTS_FOR_STATE").values()
     assert float(began) == int(seconds(alert["activeAt"]))
@@ -120,6 +120,7 @@ def test_one_is_kept_and_wrong_ones_say_what_is_wrong(ruled):
     ruled.write("kept", {"name": "kept", "rules": [kept, same, odd]})
     becomes(ruled, "kept", "firing")
     assert "same labelset after applying alert labels" in rule(ruled, "kept", 1)["lastError"]
+    assert in_terminal(ruled, TENANT).endswith("1 of 3 alerting rules fail, what would fire there is not known: Same\n")
     told = {finding["text"].partition(":")[0]: finding for finding in doctor(ruled)}
     assert told["The rule Same fails"]["level"] == "bad"
     assert "same labelset" in told["The rule Same fails"]["text"]

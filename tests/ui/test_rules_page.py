@@ -128,6 +128,10 @@ def test_what_fires_and_what_is_about_to_stand_first_with_what_they_say(visitor,
     expect(page.get_by_role("region", name="Who is notified")).to_contain_text("no Alertmanager is configured")
     expect(page.get_by_role("region", name="Who is notified")).to_contain_text("alertmanagers:")
 
+    # Of many, the names stand first: a crowd hides none.
+    names = page.get_by_role("group", name="Firing by name").get_by_role("button")
+    expect(names).to_have_text(["PaymentsFail 1", f"Everywhere {PLACES}"])
+
     # A long list is made as one comes near its parts.
     items = alerts(page, "Firing").get_by_role("listitem")
     assert items.count() < PLACES
@@ -225,7 +229,11 @@ def test_a_refresh_shows_what_has_come_and_the_overview_leads_here(visitor, watc
     page.keyboard.press("r")
     expect(page.get_by_role("status").filter(has_text="fire")).to_contain_text(f"{PLACES + 2} alerts fire")
     told = notified.get_by_role("listitem")
+    untold = "The Alertmanager did not take the last alerts: nobody may have heard of them."
+    expect(page.get_by_role("status").filter(has_text="fire")).to_contain_text(untold)
     expect(told).to_contain_text("http://127.0.0.1:9/api/v2/alerts did not take the last alerts: Cannot connect")
+    page.goto(f"{watched.platform.url}/")
+    expect(page.get_by_role("link", name=untold)).to_be_visible()
 
 
 def test_alerts_fit_a_phone_and_axe_finds_nothing_serious_in_either_theme(examined, watched):

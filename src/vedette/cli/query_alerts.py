@@ -21,6 +21,7 @@ __all__ = ["alerts"]
 _TOLD = ("summary", "description", "message")
 """Annotations that people write for people, the shortest first."""
 _COLOURS = {"firing": "bold red", "pending": "yellow"}
+_MOST_NAMED = 5
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -33,15 +34,17 @@ def alerts(
 ) -> None:
     """The alerts that fire, and those that are pending; the oldest first."""
     with reporting():
-        found = Client(url, api_key, tenant=tenant).json("/prometheus/api/v1/alerts")["data"]["alerts"]
+        client = Client(url, api_key, tenant=tenant)
+        found = client.json("/prometheus/api/v1/alerts")["data"]["alerts"]
         found.sort(key=lambda alert: (alert["state"] != "firing", alert["activeAt"]))
         if as_json:
             sys.stdout.write(json.dumps(found, ensure_ascii=not sys.stdout.isatty()) + "\n")
             return
-        _show(found)
+        rules = client.json("/prometheus/api/v1/rules", {"type": "alert", "exclude_alerts": "true"})
+        _show(found, rules)
 
 
-def _show(found: list[dict[str, Any]]) -> None:
+def _show(found: list[dict[str, Any]], rules: dict[str, Any]) -> None:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for alert in found:
         labels = {name: text for name, text in alert["labels"].items() if name != "alertname"}
@@ -55,6 +58,26 @@ def _show(found: list[dict[str, Any]]) -> None:
             console.print(Text(f"        {inert(told)}", style="dim"))
     firing = sum(alert["state"] == "firing" for alert in found)
     console.print(Text(f"{firing} firing, {len(found) - firing} pending" if found else "Nothing fires.", style="dim"))
+    for doubt in _doubts(rules):
+        console.print(Text(doubt, style="yellow"))
+
+
+def _doubts(answer: dict[str, Any]) -> list[str]:
+    """Why there may be more to tell than is told."""
+    rules = [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+    failing = [rule["name"] for rule in rules if rule["health"] == "err"]
+    waiting = sum(rule["health"] == "unknown" for rule in rules)
+    found = [f"The rule files are not used as they are: {inert(text)}" for text in answer.get("warnings", ())]
+    if not rules:
+        found.append("No alerting rule is evaluated for this tenant.")
+    if failing:
+        names = ", ".join(failing[:_MOST_NAMED]) + (" …" if len(failing) > _MOST_NAMED else "")
+        found.append(
+            f"{len(failing)} of {len(rules)} alerting rules fail, what would fire there is not known: {inert(names)}"
+        )
+    if waiting:
+        found.append(f"{waiting} of {len(rules)} alerting rules were not evaluated yet.")
+    return found
 
 
 def _pairs(labels: Mapping[str, str]) -> str:

@@ -1,3 +1,4 @@
+import { UnstyledButton } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { useGet } from "../../api/use-get";
@@ -5,7 +6,7 @@ import { InPieces } from "../../components/view/in-pieces";
 import { Panel } from "../../components/view/panel";
 import { ServiceName } from "../../components/view/service-name";
 import { When } from "../../components/view/when";
-import { durationMs, exactCount, figure } from "../../lib/format";
+import { durationMs, exactCount, exactPlural, figure } from "../../lib/format";
 import { fieldIs } from "../../lib/lucene";
 import { condition } from "../../lib/query-text";
 import { durationText } from "../../lib/promql";
@@ -16,6 +17,9 @@ import classes from "./rules.module.css";
 /** As many as fill some windows, and about the height of one. */
 const PIECE = 40;
 const ALERT_HEIGHT = 86;
+/** From so many alerts on, their names come first. */
+const MANY = 10;
+const MOST_NAMES = 40;
 /** What an alert says first, in the order in which people write it. */
 const SAYS = ["summary", "message", "title", "description"];
 const BEFORE_MS = 1_800_000;
@@ -24,13 +28,24 @@ const DAY_MS = 86_400_000;
 const TONES: Record<string, string> = { firing: "error", pending: "warn", inactive: "ok" };
 const NO_SERVICES: ReadonlySet<string> = new Set();
 
-/** Alerts of one state. `all` is how many there are without the search. */
-export function Alerts(props: { title: string; alerts: readonly FoundAlert[]; all: number; nowMs: number; none: string }): ReactNode {
-  const { title, alerts, all, nowMs, none } = props;
+interface AlertsProps {
+  title: string;
+  alerts: readonly FoundAlert[];
+  /** How many there are without the search. */
+  all: number;
+  nowMs: number;
+  none: string;
+  /** Narrows everything to what contains a text. */
+  find: (text: string) => void;
+}
+
+/** Alerts of one state. */
+export function Alerts({ title, alerts, all, nowMs, none, find }: AlertsProps): ReactNode {
   const services = useServices(alerts);
   return (
     <Panel flush title={title} label={`${title} alerts`} side={alerts.length === all ? exactCount(all) : `${exactCount(alerts.length)} of ${exactCount(all)}`}>
       {alerts.length === 0 && <p className={classes["none"]}>{all === 0 ? none : "None of them matches."}</p>}
+      {alerts.length > MANY && <Names title={title} alerts={alerts} find={find} />}
       <InPieces rows={alerts} size={PIECE} height={ALERT_HEIGHT}>
         {(piece) => (
           <ul className={classes["alerts"]} aria-label={title}>
@@ -41,6 +56,24 @@ export function Alerts(props: { title: string; alerts: readonly FoundAlert[]; al
         )}
       </InPieces>
     </Panel>
+  );
+}
+
+/** The names of many alerts with how many of each there are, in the order of their need: one may hide another. */
+function Names({ title, alerts, find }: Pick<AlertsProps, "title" | "alerts" | "find">): ReactNode {
+  const counts = new Map<string, number>();
+  for (const { rule } of alerts) counts.set(rule.name, (counts.get(rule.name) ?? 0) + 1);
+  if (counts.size < 2) return null;
+  const names = [...counts];
+  return (
+    <div role="group" className={classes["names"]} aria-label={`${title} by name`}>
+      {names.slice(0, MOST_NAMES).map(([name, many]) => (
+        <UnstyledButton key={name} onClick={() => find(name)}>
+          <b>{name}</b> <span className="dim">{exactCount(many)}</span>
+        </UnstyledButton>
+      ))}
+      {names.length > MOST_NAMES && <span className="dim">and {exactPlural(names.length - MOST_NAMES, "name")} more</span>}
+    </div>
   );
 }
 

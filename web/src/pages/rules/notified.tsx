@@ -3,7 +3,7 @@ import { type Alertmanagers, usePrometheus } from "../../api/prometheus";
 import { CodeBlock } from "../../components/view/empty";
 import { Panel } from "../../components/view/panel";
 import { QueryView } from "../../components/view/query-view";
-import { plural } from "../../lib/format";
+import { exactCount, exactPlural, plural } from "../../lib/format";
 import classes from "./rules.module.css";
 
 const FRESH = { freshSeconds: 1 };
@@ -14,6 +14,15 @@ const EXAMPLE = `alerting:
 
 export function useAlertmanagers(): ReturnType<typeof usePrometheus<"alertmanagers">> {
   return usePrometheus("alertmanagers", {}, FRESH);
+}
+
+/** That Alertmanagers do not take alerts, in words; nothing if they all do. */
+export function untold({ activeAlertmanagers: told }: Alertmanagers): string {
+  const failing = told.filter(({ lastError }) => lastError !== undefined).length;
+  if (failing === 0) return "";
+  if (told.length === 1) return "The Alertmanager did not take the last alerts: nobody may have heard of them.";
+  const nobody = failing === told.length ? ": nobody may have heard of them" : "";
+  return `${exactCount(failing)} of ${exactPlural(told.length, "Alertmanager")} did not take the last alerts${nobody}.`;
 }
 
 /** Whom alerts are told, or that it is nobody, and what to do about that. */

@@ -13,7 +13,7 @@ import { exactCount, exactPlural } from "../../lib/format";
 import { Alerts } from "./alerts";
 import { Groups } from "./groups";
 import { type Found, narrowed, read } from "./model";
-import { Notified, useAlertmanagers } from "./notified";
+import { Notified, untold, useAlertmanagers } from "./notified";
 import classes from "./rules.module.css";
 import { type RulesSearch, STATES } from "./search";
 
@@ -68,6 +68,10 @@ function Shown({ found, nowMs }: { found: Found; nowMs: number }): ReactNode {
   const { q, state } = search;
   const shown = useMemo(() => narrowed(found, { q, state }), [found, q, state]);
   const { counts, alertingRules } = found;
+  const alertmanagers = useAlertmanagers();
+  // What keeps people from hearing of alerts stands before the alerts, of which there may be very many.
+  const isFirst = alertmanagers.data !== undefined && untold(alertmanagers.data.data) !== "";
+  const notified = alertingRules > 0 && state === undefined && <Notified />;
   const states = STATES.filter((one) => counts[one] > 0 || one === state);
   return (
     <>
@@ -81,13 +85,14 @@ function Shown({ found, nowMs }: { found: Found; nowMs: number }): ReactNode {
           data={[{ value: "", label: "Every state" }, ...states.map((one) => ({ value: one, label: `${one} (${exactCount(counts[one])})` }))]}
         />
       </FoundFilter>
+      {isFirst && notified}
       {alertingRules > 0 && (state === undefined || state === "firing") && (
-        <Alerts title="Firing" alerts={shown.firing} all={counts.firing} nowMs={nowMs} none="Nothing fires." />
+        <Alerts title="Firing" alerts={shown.firing} all={counts.firing} nowMs={nowMs} none="Nothing fires." find={(text) => change({ q: text })} />
       )}
       {alertingRules > 0 && (state === "pending" || (state === undefined && counts.pending > 0)) && (
-        <Alerts title="Pending" alerts={shown.pending} all={counts.pending} nowMs={nowMs} none="Nothing is pending." />
+        <Alerts title="Pending" alerts={shown.pending} all={counts.pending} nowMs={nowMs} none="Nothing is pending." find={(text) => change({ q: text })} />
       )}
-      {alertingRules > 0 && state === undefined && <Notified />}
+      {!isFirst && notified}
       {shown.groups.length === 0 ? <Empty title="No rule matches" /> : <Groups groups={shown.groups} />}
     </>
   );
@@ -97,16 +102,18 @@ function Shown({ found, nowMs }: { found: Found; nowMs: number }): ReactNode {
 function Headline({ found, nowMs }: { found: Found; nowMs: number }): ReactNode {
   const { firing, pending, unknown } = found.counts;
   const alertmanagers = useAlertmanagers();
+  const fault = alertmanagers.data ? untold(alertmanagers.data.data) : "";
   const isAnybodyTold = alertmanagers.data?.data.activeAlertmanagers.length !== 0;
   const fire = firing === 0 ? "Nothing fires" : `${exactPlural(firing, "alert")} ${firing === 1 ? "fires" : "fire"}`;
   const wait = pending === 0 ? "nothing is pending" : `${exactCount(pending)} ${pending === 1 ? "is" : "are"} pending`;
   return (
-    <div className={classes["headline"]} data-tone={firing > 0 ? "error" : pending > 0 ? "warn" : "calm"}>
+    <div className={classes["headline"]} data-tone={firing > 0 ? "error" : pending > 0 || found.blind > 0 || fault !== "" ? "warn" : "calm"}>
       <p role="status">
         <b>{unknown === found.alertingRules ? "No alerting rule has been evaluated" : `${fire}, ${wait}`}</b>.
         {found.blind > 0 && ` ${exactPlural(found.blind, "alerting rule")} ${found.blind === 1 ? "fails" : "fail"}: what would fire there is not known.`}
         {unknown > 0 && unknown < found.alertingRules && ` ${exactPlural(unknown, "alerting rule")} ${unknown === 1 ? "was" : "were"} not evaluated yet.`}
         {!isAnybodyTold && " Nobody is notified."}
+        {fault !== "" && ` ${fault}`}
       </p>
       <span className="dim">
         as of <When time={nowMs} clockOnly />
