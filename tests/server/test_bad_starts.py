@@ -38,6 +38,9 @@ def _refused(run: subprocess.CompletedProcess[str]) -> str:
         (["--wal-sync", "always", "--listen"], {}, ["--listen", "requires an argument"]),
         (["--config", "not-there.toml"], {}, ["not-there.toml"]),
         (["--listen", "127.0.0.1:99999"], {}, ["listen", "99999"]),
+        (["--external-url", "vedette.example.com"], {}, ["external_url", "https://vedette.example.com/path"]),
+        (["--external-url", "javascript:alert(1)"], {}, ["external_url", "javascript:alert(1)"]),
+        (["--upkeep-interval", "0s"], {}, ["upkeep_interval", "without a pause"]),
         (["--wal-sync", "sometimes"], {}, ["wal_sync", "sometimes"]),
         (["--engine", "postgres://x"], {}, ["engine", "postgres://x", "clickhouse://"]),
         (["--wal-max-bytes", "1MiB"], {}, ["wal_max_bytes", "wal_segment_bytes"]),
@@ -53,7 +56,9 @@ def test_wrong_settings(tmp_path, flags, environment, words):
 
 def test_a_wrong_file_names_the_line(tmp_path):
     (tmp_path / "vedette.toml").write_text('listen = "127.0.0.1:7070"\ntraces_budgt = "1GiB"\n')
-    said = _refused(_serve(tmp_path))
+    run = _serve(tmp_path)
+    assert run.returncode == 78  # by which systemd knows that starting again is of no use
+    said = _refused(run)
     assert "traces_budgt" in said
     assert "traces_budget" in said
 

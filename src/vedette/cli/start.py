@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedette.errors import StartError, VedetteError
+from vedette.errors import SettingsError, StartError, VedetteError
 from vedette.server.process import EXIT_START_FAILED
 from vedette.server.settings import load_settings, setting_names
 from vedette.server.supervisor import supervise
@@ -21,13 +21,11 @@ __all__ = ["run_platform", "serve_plainly"]
 def run_platform(flags: Mapping[str, str], config: Path | None) -> int:
     """Run the platform until it is told to stop. Returns the exit status.
 
-    Raises:
-        SettingsError: A setting is unknown or malformed.
+    What only a person can mend, a wrong setting too, is one sentence and a status of its own.
     """
-    settings = load_settings(flags, file=config)
     try:
-        return asyncio.run(supervise(settings))
-    except StartError as error:
+        return asyncio.run(supervise(load_settings(flags, file=config)))
+    except (SettingsError, StartError) as error:
         sys.stderr.write(f"vedette: {error}\n")
         return EXIT_START_FAILED
 

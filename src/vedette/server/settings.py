@@ -74,6 +74,13 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _UNITS_SECONDS[match[2]]
 
 
+def _parse_period(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds < 0.001:  # noqa: PLR2004 - what is handed to the children has milliseconds
+        raise ValueError(f"{text!r} would be without a pause; write for example 1s or 1m")
+    return seconds
+
+
 def _parse_interval(text: str) -> float:
     return 0.0 if text.strip().lower() == "off" else parse_duration(text)
 
@@ -160,6 +167,12 @@ def _parse_engine(text: str) -> str:
     return text
 
 
+def _parse_external_url(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text):
+        raise ValueError(f"{text!r} is not the address of a site; write for example https://vedette.example.com/path")
+    return text
+
+
 def _parse_path(text: str) -> Path:
     return Path(text).expanduser()
 
@@ -241,7 +254,7 @@ class Settings:
         parse_duration, "5m", "how long no sample may have come for an hour before it is summed up"
     )
 
-    upkeep_interval: float = _setting(parse_duration, "1m", "how often budgets are enforced and the map is closed")
+    upkeep_interval: float = _setting(_parse_period, "1m", "how often budgets are enforced and the map is closed")
     backup_dir: str = _setting(str, "", "where backups are kept; empty is backups/ in data-dir")
 
     query_max_seconds: float = _setting(parse_duration, "30s", "longest run of one query")
@@ -259,7 +272,7 @@ class Settings:
     )
 
     external_url: str = _setting(
-        str,
+        _parse_external_url,
         "",
         "where people reach the pages, for links in alerts; empty is the address that the API listens on",
     )
@@ -267,7 +280,7 @@ class Settings:
         str, "", "Prometheus' rule files: names or patterns, by comma; what a group records is kept"
     )
     rules_tenant: str = _setting(str, "default", "tenant that the rules ask, and that recorded samples belong to")
-    rules_interval: float = _setting(parse_duration, "1m", "how often groups are evaluated that name no interval")
+    rules_interval: float = _setting(_parse_period, "1m", "how often groups are evaluated that name no interval")
     rules_patience: float = _setting(
         parse_duration, "30s", "how long rules wait for samples that are on their way; then they see what there is"
     )
