@@ -130,3 +130,23 @@ def test_stack_info_is_the_way_to_the_call(programs):
         last = stack.splitlines()[-2:]
         assert "in inner" in last[0]
         assert last[1].strip().endswith('warning("%s", **more)' % ("std" if "std." in last[1] else "own"))
+
+
+def test_a_message_that_has_no_text_is_a_line_all_the_same(programs):
+    result = programs.run(
+        """
+        import logging
+        import vedette
+        vedette.configure("odd", log_format="json", process_metrics=False)
+        class Odd:
+            def __str__(self): raise RuntimeError("no text")
+            __repr__ = __str__
+        log = logging.getLogger("odd")
+        log.warning(Odd())
+        log.warning("of %s", Odd())
+        log.warning("of %d", "x")
+        """
+    )
+    messages = [json.loads(line)["message"] for line in result.stdout.splitlines()]
+    assert messages == ["<Odd>", "of %s <tuple>", "of %d ('x',)"]
+    assert result.stderr == ""

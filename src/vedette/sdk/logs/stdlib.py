@@ -19,7 +19,7 @@ from vedette.sdk.logs import stdlib_records
 from vedette.sdk.logs.logger import describe, desk
 from vedette.sdk.logs.records import Captured, message_of
 from vedette.sdk.traces.span import current_context
-from vedette.sdk.values import SCALARS, clean
+from vedette.sdk.values import SCALARS, clean, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,8 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception:  # noqa: BLE001 - a wrong format, or a host object's __str__
-        return f"{record.msg} {record.args!r}"
+        text = text_of(record.msg)
+        return f"{text} {text_of(record.args)}" if record.args else text
 
 
 _handler: StdlibHandler | None = None
