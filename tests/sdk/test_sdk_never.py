@@ -289,6 +289,49 @@ def test_a_collector_of_the_hosts_that_fails_costs_its_own_metric_alone(programs
     assert "the database is away" in result.stderr
 
 
+def test_a_console_that_is_gone_costs_no_span(programs, collector):
+    told = programs.run(
+        """
+        import sys, vedette
+        vedette.configure("x", console=True, log_format="none", process_metrics=False)
+        class Gone:
+            def write(self, _): raise OSError("gone")
+            def flush(self): pass
+        sys.stderr = Gone()
+        for number in range(20):
+            with vedette.span("kept"):
+                pass
+        """
+    ).stderr
+    assert collector.names() == ["kept"] * 20
+    assert "showing a span failed: OSError: gone" in told
+
+
+def test_objects_that_fail_at_being_compared_never_reach_the_program(programs, collector):
+    programs.run(
+        """
+        import vedette
+        vedette.configure("x", log_format="none", process_metrics=False)
+        class Odd:
+            def _fail(self, *_): raise ValueError("odd")
+            __hash__ = __eq__ = __bool__ = __len__ = __iter__ = __repr__ = _fail
+        log = vedette.get_logger("x")
+        with vedette.span("kept") as span:
+            span.set_attribute(Odd(), 1)
+            span.set_attribute("odd", Odd())
+        for _ in range(3):
+            log.info(Odd())
+            log.info("odd %s", Odd(), odd=Odd())
+        vedette.counter("odd_total", labels=["kind"]).labels(Odd()).inc()
+        """
+    )
+    (kept,) = collector.spans
+    assert attributes_of(kept) == {"odd": "<Odd>"}
+    assert [value_of(record.body) for record in collector.logs] == ["<Odd>", "odd <Odd>"] * 3
+    (metric,) = [metric for metric in collector.metrics if metric.name == "odd_total"]
+    assert metric.sum.data_points[0].attributes[0].value.string_value == "<Odd>"
+
+
 def test_label_values_are_cut(programs, collector):
     result = programs.run(
         """

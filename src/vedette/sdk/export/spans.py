@@ -58,7 +58,10 @@ class SpanStage:
             except IndexError:
                 return False
             if self._show is not None:
-                self._show(span)
+                try:
+                    self._show(span)
+                except Exception as error:  # noqa: BLE001 - a terminal that is gone must not cost the spans
+                    fault("showing a span", error)
             if encode is None:
                 continue
             try:

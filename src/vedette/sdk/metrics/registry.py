@@ -179,7 +179,7 @@ def labelled(family: Family[M], names: Sequence[str]) -> Labelled[M]:
     So a call costs neither a tuple nor a dictionary of arguments, and by position or by name it is the same lookup.
     Names that cannot be parameters get the general method.
     """
-    if any(keyword.iskeyword(name) or name in {"self", "missing", "known", "KeyError", "TypeError"} for name in names):
+    if any(keyword.iskeyword(name) or name in {"self", "missing", "known", "Exception"} for name in names):
         return Labelled(family, names)
     parameters = ", ".join(f"{name}=missing" for name in names)
     values = ", ".join(names)
@@ -187,7 +187,7 @@ def labelled(family: Family[M], names: Sequence[str]) -> Labelled[M]:
     source = (
         f"def labels(self, {parameters}):\n"
         f"    try:\n        return known{lookups}\n"
-        f"    except (KeyError, TypeError):\n        return self._by_name(({values},))\n"
+        f"    except Exception:\n        return self._by_name(({values},))\n"
     )
     made: dict[str, Any] = {"missing": _MISSING, "known": {}}
     exec(source, made)  # noqa: S102 - the names were checked to be identifiers

@@ -166,7 +166,7 @@ class Span(api.Span):
                 attributes[key] = value
                 if len(attributes) > MOST_ATTRIBUTES:
                     self._lose_attribute(attributes)
-        except TypeError:  # no dictionary can hold such a key
+        except Exception:  # noqa: BLE001 - no dictionary can hold such a key, or the program's own __hash__ fails
             self._lose(0)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
