@@ -133,6 +133,17 @@ def test_a_backup_of_a_newer_version_replaces_nothing(platform):
     platform.eventually("SELECT count() FROM logs", 6, "newer")
     failed = _vedette("restore", "newer", "--yes", "--url", platform.url)
     assert failed.returncode != 0
+    assert "made by a newer Vedette" in failed.stderr.replace("\n", " ")
+    assert "its tables have schema 9999" in failed.stderr.replace("\n", " ")
+    backups = platform.data_dir / "backups"
+    assert not list(backups.glob("replaced-by-newer-*"))
+
+    manifest = backups / "newer" / "manifest.json"  # as an earlier version wrote it: the tables themselves say it
+    said = json.loads(manifest.read_text())
+    del said["schema"]
+    manifest.write_text(json.dumps(said))
+    failed = _vedette("restore", "newer", "--yes", "--url", platform.url)
+    assert failed.returncode != 0
     assert "from a newer version of Vedette: it has migration 9999_to_come" in failed.stderr.replace("\n", " ")
     assert _count(platform, "since", "newer") == 1
 

@@ -24,7 +24,7 @@ from typing_extensions import TypedDict
 
 from vedette.errors import InvalidInput, NotFound, VedetteError
 from vedette.server.control.store import open_control
-from vedette.server.engine.migrate import migrate
+from vedette.server.engine.migrate import load_migrations, migrate
 from vedette.version import __version__
 
 if TYPE_CHECKING:
@@ -49,14 +49,18 @@ _RESTORED = "restored"
 _DATABASES = "DATABASE vedette, DATABASE vedette_sql"
 
 
-class Manifest(TypedDict):
-    """What a finished backup says of itself."""
-
+class _EveryManifest(TypedDict):
     name: str
     version: str
     created: float
     bytes: int
     control: bool
+
+
+class Manifest(_EveryManifest, total=False):
+    """What a finished backup says of itself. `schema`, its tables' last migration, is missing in earlier ones."""
+
+    schema: int
 
 
 class Status(TypedDict):
@@ -187,6 +191,7 @@ class BackupClerk:
         control = self._settings.data_dir / "control.db"
         if control.exists() and not self._settings.control_url:
             await asyncio.to_thread(_copy_database, control, target / "control.db")
+        [applied] = await self._engine.rows("SELECT max(number) AS number FROM vedette.schema_migrations")
         size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
         _write(
             target / "manifest.json",
@@ -196,11 +201,13 @@ class BackupClerk:
                 created=time.time(),
                 bytes=size,
                 control=(target / "control.db").exists(),
+                schema=applied["number"],
             ),
         )
 
     async def _restore(self, name: str) -> None:
         replaced = f"replaced-by-{name[:60]}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        self._refuse_newer(name)
         control = await asyncio.to_thread(self._control_of, name)
         async with self._loader.paused():
             # What is replaced is kept as a backup of its own, also for the case that the other one is damaged.
@@ -215,6 +222,16 @@ class BackupClerk:
         if control:
             await asyncio.to_thread(_copy_database, control, self._settings.data_dir / "control.db")
             control.unlink()
+
+    def _refuse_newer(self, name: str) -> None:
+        """Refuse tables that this version does not know, before anything is replaced."""
+        manifest = _manifest(self._settings.backup_path / name / "manifest.json")
+        known = max(migration.number for migration in load_migrations())
+        if manifest is not None and manifest.get("schema", 0) > known:
+            raise VedetteError(
+                f"{name} was made by a newer Vedette ({manifest['version']}): its tables have schema "
+                f"{manifest.get('schema')}, and this version knows only {known} and below; restore it with that one."
+            )
 
     def _control_of(self, name: str) -> Path | None:
         """A copy of a backup's control database as this version has it; None if it has none, or is not used.
